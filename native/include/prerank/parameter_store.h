@@ -1,0 +1,84 @@
+// Parameters and optimizer state, shared by every program of one model.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "prerank/status.h"
+
+namespace prerank {
+
+enum class InitKind : uint8_t { kZero, kConstant, kUniform, kNormal };
+
+// uniform: [-scale, scale); normal: standard deviation scale; constant: scale.
+struct Init {
+  InitKind kind = InitKind::kZero;
+  double scale = 0;
+};
+
+struct ParameterSpec {
+  std::string name;            // also the tensor's name in model.safetensors
+  std::vector<int64_t> shape;  // PyTorch layout
+  Init init;
+  bool table = false;  // an embedding table [rows, dim]: updated sparsely
+};
+
+enum class SparseOptimizerKind : uint8_t { kSgd, kAdagrad, kRowwiseAdagrad, kAdam };
+enum class DenseOptimizerKind : uint8_t { kSgd, kAdagrad, kAdam, kAdamW };
+
+// Learning rates are given per step (StepOptions), already scheduled.
+struct SparseOptimizer {
+  SparseOptimizerKind kind = SparseOptimizerKind::kRowwiseAdagrad;
+  double beta1 = 0.9, beta2 = 0.999;
+  double epsilon = 1e-8;
+  double initial_accumulator = 0;
+  double l2 = 0;  // lambda/2 * |w|^2 of the rows looked up in the step: g += l2 * w
+};
+
+struct DenseOptimizer {
+  DenseOptimizerKind kind = DenseOptimizerKind::kAdam;
+  double momentum = 0;
+  double beta1 = 0.9, beta2 = 0.999;
+  double epsilon = 1e-8;
+  double initial_accumulator = 0;
+  double l2 = 0;            // g += l2 * w (not AdamW)
+  double weight_decay = 0;  // AdamW: w -= lr * weight_decay * w
+};
+
+// A named float tensor of the store: a parameter, or one of its optimizer state slots.
+struct Slot {
+  std::string name;  // parameter: its name. state: "<parameter>.<slot>", slot in {momentum, accumulator, m, v}
+  std::vector<int64_t> shape;
+  std::span<float> data;
+};
+
+class ParameterStore {
+ public:
+  struct Options {
+    std::vector<ParameterSpec> parameters;
+    SparseOptimizer sparse;
+    DenseOptimizer dense;
+    bool training = true;  // false: no optimizer state
+    uint64_t seed = 1;     // element e of parameter p is drawn from Philox(seed, hash(name), e): independent of order
+  };
+
+  static Result<std::shared_ptr<ParameterStore>> create(Options options);
+  virtual ~ParameterStore() = default;
+
+  virtual const Options& options() const = 0;
+  // Index of a parameter by name, or kNotFound.
+  virtual Result<size_t> find(const std::string& name) const = 0;
+  virtual std::span<float> weights(size_t parameter) = 0;
+  virtual std::span<const int64_t> shape(size_t parameter) const = 0;
+  // Optimizer state of a parameter in the order momentum | accumulator | m, v; empty spans where unused.
+  virtual std::span<float> state(size_t parameter, size_t slot) = 0;
+  // Every parameter, then (states) every optimizer slot.
+  virtual std::vector<Slot> parameter_slots() = 0;
+  virtual std::vector<Slot> state_slots() = 0;
+  virtual size_t bytes() const = 0;
+};
+
+}  // namespace prerank

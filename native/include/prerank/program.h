@@ -1,0 +1,62 @@
+// A plan on a device: allocates once, then steps and predicts without allocating.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "prerank/batch.h"
+#include "prerank/kernel.h"
+#include "prerank/parameter_store.h"
+#include "prerank/plan.h"
+#include "prerank/status.h"
+
+namespace prerank {
+
+enum class ClipScope : uint8_t { kDense, kAll };
+
+struct ProgramOptions {
+  size_t threads = 1;
+  size_t capacity = 4096;          // rows of the largest batch
+  size_t request_capacity = 0;     // requests of the largest batch; 0 = capacity when the plan has the request domain
+  double clip_norm = 0;            // 0 = off; global norm of the gradients in scope
+  ClipScope clip_scope = ClipScope::kDense;
+  uint64_t seed = 1;
+};
+
+struct StepOptions {
+  uint64_t step = 0;  // number of this step, from 0: keys random bits and Adam's bias correction (step + 1)
+  double dense_lr = 0;
+  double sparse_lr = 0;
+  bool update = true;  // false: forward and backward only (gradients readable through outputs)
+};
+
+// Seconds spent by phase since the program was built.
+struct PhaseTimes {
+  double prologue = 0, tiles = 0, reduce = 0, transform = 0, update = 0;
+};
+
+class Program {
+ public:
+  // Keeps the store alive. Errors name the layer.
+  static Result<std::unique_ptr<Program>> create(Plan plan, std::shared_ptr<ParameterStore> store, ProgramOptions options);
+  virtual ~Program() = default;
+
+  // One training step. kNonFinite (no parameter changed) when a task's loss is not finite: see stats().
+  virtual Status step(const Batch& batch, const StepOptions& options) = 0;
+  // Forward only (plans without tasks): fills the outputs.
+  virtual Status predict(const Batch& batch) = 0;
+
+  virtual const Plan& plan() const = 0;
+  virtual std::span<const TaskStats> stats() const = 0;  // of the last step, per task
+  virtual double gradient_norm() const = 0;              // of the last step with clipping on, before clipping
+  // Copies output i of the last step or predict: [domain rows, width] (domain none: [width]) into `out`.
+  virtual Status read_output(size_t output, std::span<float> out) const = 0;
+  virtual PhaseTimes times() const = 0;
+  virtual size_t bytes() const = 0;
+};
+
+}  // namespace prerank

@@ -1,0 +1,267 @@
+/**
+ * The addon's surface, hand-written mirror of `native/addon/`. Nothing outside `src/runtime/` and the
+ * modules that hold its handles calls the addon; use `loadAddon()` (load.ts).
+ * Every method throws an Error with a stable `code` (PrerankError after conversion, see errors.ts).
+ */
+import type { Init, Phase, Plan } from './plan.js';
+
+export type { Phase };
+
+export interface ParameterSpec {
+  readonly name: string;
+  /** PyTorch layout: linear weights [out, in], tables [rows, dim]. */
+  readonly shape: readonly number[];
+  readonly init: Init;
+  /** An embedding table, updated sparsely. */
+  readonly table: boolean;
+}
+
+export interface SparseOptimizerSettings {
+  readonly kind: 'sgd' | 'adagrad' | 'rowwise-adagrad' | 'adam';
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  readonly initialAccumulator: number;
+  readonly l2: number;
+}
+
+export interface DenseOptimizerSettings {
+  readonly kind: 'sgd' | 'adagrad' | 'adam' | 'adamw';
+  readonly momentum: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  readonly initialAccumulator: number;
+  readonly l2: number;
+  readonly weightDecay: number;
+}
+
+export interface StoreSpec {
+  readonly parameters: readonly ParameterSpec[];
+  readonly sparse: SparseOptimizerSettings;
+  readonly dense: DenseOptimizerSettings;
+  /** false: no optimizer state (prediction only). */
+  readonly training: boolean;
+  readonly seed: number;
+}
+
+export interface TensorInfo {
+  readonly name: string;
+  readonly shape: readonly number[];
+}
+
+export interface NativeParameterStore {
+  readonly bytes: number;
+  /** Parameters in the order of the spec. */
+  parameters(): TensorInfo[];
+  /** Optimizer slots: `<parameter>.<slot>`. */
+  states(): TensorInfo[];
+  /** A copy of a parameter or state tensor. */
+  read(name: string): Float32Array;
+  /** Overwrites a parameter or state tensor; the length must match. */
+  write(name: string, data: Float32Array): void;
+}
+
+export interface ProgramSettings {
+  readonly threads: number;
+  /** Rows of the largest batch. */
+  readonly capacity: number;
+  readonly requestCapacity?: number;
+  /** 0 = off. */
+  readonly clipNorm?: number;
+  readonly clipScope?: 'dense' | 'all';
+  readonly seed: number;
+}
+
+/** A batch given from JavaScript, in the order of the plan's inputs. Arrays are copied. */
+export interface ArrayBatch {
+  readonly rows: number;
+  readonly dense?: readonly Float32Array[];
+  readonly ids?: readonly {
+    readonly ids: Uint32Array;
+    readonly offsets?: Uint32Array;
+    readonly weights?: Float32Array;
+  }[];
+  /** Ascending request of each row; needed when the plan has the request domain. */
+  readonly requestOfRow?: Uint32Array;
+  readonly taskMask?: Uint32Array;
+  readonly targets?: readonly Float32Array[];
+  readonly weight?: Float32Array;
+}
+
+/** Number of float64 in one task's statistics, in the order of TASK_STATS. */
+export const TASK_STATS = [
+  'loss',
+  'weight',
+  'count',
+  'prediction',
+  'target',
+  'targetSq',
+  'nonfinite',
+  'firstRow',
+] as const;
+
+export interface RunRequest {
+  /** Number of the first step, from 0. */
+  readonly firstStep: number;
+  /** One entry per step: already scheduled learning rates. */
+  readonly denseLr: Float64Array;
+  readonly sparseLr: Float64Array;
+}
+
+export interface RunResult {
+  /** Steps done; fewer than asked when the loader ended or the run was cancelled. */
+  readonly steps: number;
+  readonly rows: number;
+  /** [steps, tasks, TASK_STATS.length]. */
+  readonly stats: Float64Array;
+  readonly seconds: number;
+  /** Of `seconds`, waiting for the loader. */
+  readonly waitSeconds: number;
+  /** The loader had no further batch. */
+  readonly ended: boolean;
+  /** Set when the last of `steps` was refused for a non-finite loss (no parameter changed). */
+  readonly nonFinite?: { readonly step: number; readonly tasks: readonly number[]; readonly rows: readonly number[] };
+  readonly gradientNorm: number;
+}
+
+export interface NativeProgram {
+  readonly bytes: number;
+  /** Steps until the learning rates are used up, the loader ends, cancel() is called or a loss is not finite. */
+  run(loader: NativeLoader, request: RunRequest): Promise<RunResult>;
+  /** Ends a pending run() after its current step. */
+  cancel(): void;
+  /** One step on a batch given as arrays; `update: false` computes gradients only. */
+  step(
+    batch: ArrayBatch,
+    options: { step: number; denseLr: number; sparseLr: number; update: boolean },
+  ): Promise<Float64Array>;
+  /** Forward on a batch given as arrays; one array per output of the plan. */
+  predict(batch: ArrayBatch): Promise<Float32Array[]>;
+  /** Forward over all remaining batches of the loader; outputs [rows, width] in loader order, row-domain outputs only. */
+  predictAll(loader: NativeLoader): Promise<Float32Array[]>;
+  /** Output of the last step or predict, by index. */
+  readOutput(index: number): Float32Array;
+  times(): { prologue: number; tiles: number; reduce: number; transform: number; update: number };
+}
+
+export type ColumnType = 'float32' | 'uint32' | 'uint8' | 'list<uint32>' | 'list<float32>';
+
+export interface ColumnChunkSpec {
+  readonly values: Float32Array | Uint32Array | Uint8Array;
+  readonly offsets?: Int32Array;
+  readonly rows: number;
+}
+
+export interface ColumnSpec {
+  readonly name: string;
+  readonly type: ColumnType;
+  readonly chunks: readonly ColumnChunkSpec[];
+}
+
+/** A mapped file. `buffer` is an external ArrayBuffer over the mapping (files below 4 GiB). */
+export interface NativeMapping {
+  readonly path: string;
+  readonly byteLength: number;
+  readonly buffer: ArrayBuffer;
+}
+
+export interface NativeDataset {
+  readonly rows: number;
+  /** [address, bytes] of every buffer that batch assembly reads, for the zero-copy test. */
+  addresses(): { column: string; address: bigint; bytes: number }[];
+}
+
+export interface TaskSourceSpec {
+  readonly target: string;
+  readonly pseudo?: string;
+  readonly shown?: string;
+  readonly traffic?: string;
+  readonly shift?: number;
+  readonly scale?: number;
+  readonly probability?: boolean;
+}
+
+export interface LoaderSpec {
+  readonly batchSize: number;
+  readonly shuffle: 'none' | 'window' | 'full';
+  readonly windowRows?: number;
+  readonly seed: number;
+  readonly epochs: number;
+  readonly threads: number;
+  readonly prefetch?: number;
+  readonly training: boolean;
+  readonly request?: string;
+  readonly weight?: string;
+  readonly dense: readonly { readonly domain: 'row' | 'request'; readonly columns: readonly string[] }[];
+  readonly ids: readonly {
+    readonly domain: 'row' | 'request';
+    readonly column: string;
+    readonly weights?: string;
+    readonly multi: boolean;
+    readonly pooling: 'sum' | 'mean';
+    readonly table: number;
+    readonly tableRows: number;
+  }[];
+  readonly tasks: readonly TaskSourceSpec[];
+}
+
+export interface Cursor {
+  readonly epoch: number;
+  readonly batch: number;
+}
+
+export interface NativeLoader {
+  readonly batchesPerEpoch: number;
+  consumed(): Cursor;
+  seek(cursor: Cursor): void;
+  stats(): { batches: number; rows: number; bytesGathered: number; waitSeconds: number };
+  close(): void;
+}
+
+/** Options of the native metrics; arrays must have equal length. */
+export interface NativeMetrics {
+  /** Weighted AUC with ties at ½; NaN when undefined. Labels in [0, 1], soft labels allowed. */
+  auc(scores: Float64Array, labels: Float64Array, weights: Float64Array | null): Promise<number>;
+  /** Per-group AUC, groups given by any uint32 code: [sum of n_g * auc_g, sum of n_g, groups used]. */
+  gauc(
+    scores: Float64Array,
+    labels: Float64Array,
+    weights: Float64Array | null,
+    groups: Uint32Array,
+  ): Promise<{ weightedSum: number; weight: number; groups: number }>;
+  /**
+   * Per request of `groups` (rows in any order): top-K by `early` and by `final`, ties by row index.
+   * Row r of `perRequest`: [n, k, hits, softNumerator, softDenominator, dcg, idcg].
+   */
+  recall(
+    early: Float64Array,
+    final: Float64Array,
+    groups: Uint32Array,
+    k: number,
+    earlyK: number,
+  ): Promise<{ requests: Uint32Array; perRequest: Float64Array }>;
+}
+
+export interface Addon {
+  info(): {
+    version: string;
+    isa: string;
+    cpu: string;
+    cores: number;
+    onednn: string;
+    compiler: string;
+    cuda: string;
+    kernels: string[];
+  };
+  ParameterStore: new (spec: StoreSpec) => NativeParameterStore;
+  Program: new (plan: Plan, store: NativeParameterStore, settings: ProgramSettings) => NativeProgram;
+  Dataset: new (columns: readonly ColumnSpec[], owners: readonly unknown[]) => NativeDataset;
+  Loader: new (dataset: NativeDataset, spec: LoaderSpec) => NativeLoader;
+  mapFile(path: string): NativeMapping;
+  /** xxHash64, seed 0, of each int64 (8 bytes little-endian). */
+  hashInt64(values: BigInt64Array): BigUint64Array;
+  /** xxHash64, seed 0, of each UTF-8 string; string i is bytes[offsets[i], offsets[i + 1]). */
+  hashUtf8(bytes: Uint8Array, offsets: Int32Array): BigUint64Array;
+  metrics: NativeMetrics;
+}
