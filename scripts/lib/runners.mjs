@@ -1,0 +1,84 @@
+/** The two test runners and what they report about themselves. */
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { testProgram } from '../native-build.mjs';
+import { run } from './process.mjs';
+import { ROOT } from './root.mjs';
+
+/**
+ * @typedef {{passed: number, failed: string[], skipped: {name: string, reason: string}[]}} Results
+ */
+
+const REPORTS = join(ROOT, 'build-test', 'reports');
+
+function freshReport(name) {
+  mkdirSync(REPORTS, { recursive: true });
+  const path = join(REPORTS, name);
+  rmSync(path, { force: true });
+  return path;
+}
+
+/** A runner that ended badly without naming a failed test (a crash, a failing hook) is one failure more. */
+function withCrash(results, runner, status) {
+  if (status === 0 || results.failed.length > 0) return results;
+  return { ...results, failed: [`${runner} ended with status ${status}`] };
+}
+
+function unescapeXml(text) {
+  const named = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" };
+  return text.replace(/&(?:#x([0-9a-fA-F]+)|(\w+));/g, (whole, hex, name) =>
+    hex === undefined ? (named[name] ?? whole) : String.fromCodePoint(Number.parseInt(hex, 16)),
+  );
+}
+
+/** Reads GoogleTest's XML report (its JSON one leaves out why a test was skipped). */
+export function parseGoogleTest(xml) {
+  const results = { passed: 0, failed: [], skipped: [] };
+  for (const [, attributes, , body = ''] of xml.matchAll(/<testcase\b([^>]*?)(\/>|>([\s\S]*?)<\/testcase>)/g)) {
+    const attribute = (name) => unescapeXml(new RegExp(`\\b${name}="([^"]*)"`).exec(attributes)?.[1] ?? '');
+    const name = `${attribute('classname')}.${attribute('name')}`;
+    if (attribute('status') === 'notrun') results.skipped.push({ name, reason: 'disabled' });
+    else if (body.includes('<failure')) results.failed.push(name);
+    else if (attribute('result') === 'skipped') {
+      const message = unescapeXml(/<skipped message="([^"]*)"/.exec(body)?.[1] ?? '');
+      results.skipped.push({ name, reason: message.split('\n').slice(1).join(' ').trim() || 'no reason given' });
+    } else results.passed += 1;
+  }
+  return results;
+}
+
+/** @returns {Promise<Results>} */
+export async function runGoogleTest() {
+  const program = testProgram();
+  if (program === undefined) return { passed: 0, failed: ['prerank_tests: the program was not built'], skipped: [] };
+  const report = freshReport('gtest.xml');
+  const status = await run(program, ['--gtest_brief=1', `--gtest_output=xml:${report}`], { cwd: ROOT });
+  const results = existsSync(report)
+    ? parseGoogleTest(readFileSync(report, 'utf8'))
+    : { passed: 0, failed: [], skipped: [] };
+  return withCrash(results, 'prerank_tests', status);
+}
+
+/**
+ * @param {{full: boolean}} options full: the long tests of test/full, too
+ * @returns {Promise<Results>}
+ */
+export async function runMocha({ full }) {
+  const report = freshReport('mocha.json');
+  const mocha = join(ROOT, 'node_modules', 'mocha', 'bin', 'mocha.js');
+  const args = [
+    '--reporter',
+    join(ROOT, 'scripts', 'lib', 'mocha-reporter.mjs'),
+    '--reporter-option',
+    `output=${report}`,
+    '--timeout',
+    full ? '600000' : '60000',
+    ...(full ? [] : ['--ignore', 'build-test/test/full/**']),
+    'build-test/test/**/*.test.js',
+  ];
+  const status = await run(process.execPath, [mocha, ...args], { cwd: ROOT });
+  const results = existsSync(report)
+    ? JSON.parse(readFileSync(report, 'utf8'))
+    : { passed: 0, failed: [], skipped: [] };
+  return withCrash(results, 'mocha', status);
+}
