@@ -5,6 +5,8 @@
 
 export type Side = 'user' | 'ad' | 'context';
 
+export const SIDES: readonly Side[] = ['user', 'ad', 'context'];
+
 /** Applied left to right. `standardize` uses `mean` and `std` of the training split (after the steps before it). */
 export type DenseTransform = 'log1p' | 'standardize';
 

@@ -1,0 +1,272 @@
+/**
+ * The schema of a configuration as the user writes it, in YAML or as an object. Unknown keys are errors.
+ * Defaults that depend on other fields are filled in by resolve.ts.
+ */
+import { z } from 'zod';
+import { didYouMean, listNames } from '../base/suggest.js';
+import { METRICS, SIMPLE_ROLES } from './types.js';
+
+/** An object whose unknown keys are refused with the nearest known one. */
+function strict<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
+  const known = Object.keys(shape);
+  return z.strictObject(shape, {
+    error: (issue) => {
+      if (issue.code !== 'unrecognized_keys') return undefined;
+      const keys = (issue as { keys?: readonly string[] }).keys ?? [];
+      const hints = keys.map((key) => didYouMean(key, known)).join('');
+      return `unknown key ${keys.map((key) => `"${key}"`).join(', ')}.${hints} Known keys: ${listNames(known, 30)}`;
+    },
+  });
+}
+
+const text = z.string().min(1);
+const count = z.int().nonnegative();
+const positiveCount = z.int().positive();
+const finite = z.number();
+const nonNegative = z.number().nonnegative();
+const positive = z.number().positive();
+const fraction = z.number().min(0).lt(1);
+const widths = z.array(positiveCount);
+const nulls = z.enum(['default', 'drop', 'error']);
+
+const source = z.union([text, z.array(text).min(1), strict({ sql: text, directory: text.optional() })], {
+  error: 'expected a path or glob, a list of them, or { sql: "SELECT …" }',
+});
+
+const transform = z.enum(['log1p', 'standardize']);
+const transforms = z.union(
+  [z.enum(['none', 'log1p', 'standardize']), z.array(transform).refine((list) => new Set(list).size === list.length)],
+  { error: 'expected none, log1p, standardize, or a list such as [log1p, standardize] without repetition' },
+);
+
+const featureBase = { name: text, column: text.optional(), nulls: nulls.optional() };
+const idBase = {
+  ...featureBase,
+  table: text.optional(),
+  dim: positiveCount.optional(),
+  vocabulary: strict({ minFrequency: positiveCount.default(2) }).optional(),
+  hash: strict({ buckets: z.int().min(2).max(0xffff_ffff) }).optional(),
+};
+
+const feature = z.discriminatedUnion(
+  'kind',
+  [
+    strict({ kind: z.literal('dense'), ...featureBase, transform: transforms.default('standardize') }),
+    strict({ kind: z.literal('categorical'), ...idBase }),
+    strict({
+      kind: z.literal('multi'),
+      ...idBase,
+      pooling: z.enum(['sum', 'mean']).default('sum'),
+      weights: text.optional(),
+    }),
+  ],
+  {
+    error: (issue) => (issue.code === 'invalid_union' ? 'expected kind dense, categorical or multi' : undefined),
+  },
+);
+
+const featureList = z.array(feature);
+const sidedFeatures = strict({
+  user: featureList.default([]),
+  ad: featureList.default([]),
+  context: featureList.default([]),
+});
+
+const cqs = z.union([text, strict({ events: z.array(strict({ column: text, scalar: finite })).min(1) })], {
+  error: 'expected a column, or { events: [ { column, scalar }, … ] }',
+});
+
+const simpleRoles = Object.fromEntries(SIMPLE_ROLES.map((role) => [role, text.optional()])) as {
+  [role in (typeof SIMPLE_ROLES)[number]]: z.ZodOptional<typeof text>;
+};
+
+const data = strict({
+  train: source,
+  eval: source.optional(),
+  columns: strict({ ...simpleRoles, cqs: cqs.optional() }).default({}),
+  features: z
+    .unknown()
+    .transform((value) => (Array.isArray(value) ? { context: value } : value))
+    .pipe(sidedFeatures),
+  augmentation: strict({
+    pool: z.enum(['final', 'early', 'mixed']).default('mixed'),
+    perRequest: positive.default(4),
+  }).optional(),
+  shuffle: z.enum(['none', 'window', 'full']).default('window'),
+  windowRows: positiveCount.default(262_144),
+  nulls: nulls.default('default'),
+  maxBad: count.default(0),
+});
+
+const interaction = strict({ kind: z.enum(['dot', 'none']).default('dot'), keepVectors: z.boolean().default(true) });
+
+const modelBase = {
+  embeddingDim: positiveCount.default(16),
+  bottom: widths.min(1).optional(),
+  interaction: interaction.prefault({}),
+};
+
+const twoTower = strict({
+  kind: z.literal('two-tower'),
+  ...modelBase,
+  tower: strict({
+    hidden: widths.default([64]),
+    out: positiveCount.default(32),
+    dropout: fraction.default(0),
+  }).prefault({}),
+  merge: z.enum(['concat', 'dot', 'hadamard+dot', 'concat+hadamard']).default('concat+hadamard'),
+  heads: strict({ hidden: widths.default([32]), dropout: fraction.default(0) }).prefault({}),
+});
+
+const dlrm = strict({
+  kind: z.literal('dlrm'),
+  ...modelBase,
+  top: strict({ hidden: widths.default([128, 64]), dropout: fraction.default(0) }).prefault({}),
+});
+
+const model = z
+  .unknown()
+  .transform((value) =>
+    typeof value === 'object' && value !== null && !('kind' in value) ? { kind: 'two-tower', ...value } : value,
+  )
+  .pipe(
+    z.discriminatedUnion('kind', [twoTower, dlrm], {
+      error: (issue) => (issue.code === 'invalid_union' ? 'expected kind two-tower or dlrm' : undefined),
+    }),
+  );
+
+const task = strict({
+  weight: nonNegative.optional(),
+  loss: z.enum(['bce', 'mse', 'huber', 'pseudo-huber', 'log-cosh']).optional(),
+  delta: positive.default(1),
+  label: text.optional(),
+  target: z.enum(['own', 'ctr']).optional(),
+  mask: z.enum(['ctrTraffic', 'hasFinalCtr']).optional(),
+  scale: positive.optional(),
+});
+
+const taskName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, {
+  error: 'a task is named by letters, digits and _, starting with a letter',
+});
+
+const schedule = strict({
+  kind: z.enum(['constant', 'linear', 'cosine', 'polynomial']).default('constant'),
+  warmupSteps: count.default(0),
+  decaySteps: positiveCount.optional(),
+  finalFraction: z.number().min(0).max(1).default(0),
+  power: positive.default(1),
+});
+
+const optimizerBase = {
+  beta1: fraction.default(0.9),
+  beta2: fraction.default(0.999),
+  epsilon: positive.default(1e-8),
+  initialAccumulator: nonNegative.default(0),
+  l2: nonNegative.optional(),
+  schedule: schedule.optional(),
+};
+
+const device = z.string().superRefine((value, context) => {
+  if (value === 'auto' || value === 'cpu') return;
+  context.addIssue({
+    code: 'custom',
+    message: /^cuda(:\d+)?$/.test(value)
+      ? `this build has no CUDA device (${value}). Use cpu or auto`
+      : `expected auto, cpu or cuda:N, got "${value}"`,
+  });
+});
+
+const training = strict({
+  batchSize: positiveCount.default(4096),
+  epochs: positiveCount.optional(),
+  steps: positiveCount.optional(),
+  checkpointEverySteps: positiveCount.default(1000),
+  reportEverySteps: positiveCount.default(100),
+  keepCheckpoints: positiveCount.default(3),
+  evaluateEverySteps: count.default(0),
+  earlyStopping: strict({
+    metric: text,
+    patience: positiveCount.default(3),
+    minDelta: nonNegative.default(0),
+  }).optional(),
+  sparseOptimizer: strict({
+    kind: z.enum(['sgd', 'adagrad', 'rowwise-adagrad', 'adam']).default('rowwise-adagrad'),
+    lr: positive.default(0.02),
+    ...optimizerBase,
+  }).prefault({}),
+  denseOptimizer: strict({
+    kind: z.enum(['sgd', 'adagrad', 'adam', 'adamw']).default('adam'),
+    lr: positive.default(0.001),
+    momentum: fraction.default(0),
+    weightDecay: nonNegative.default(0),
+    ...optimizerBase,
+  }).prefault({}),
+  schedule: schedule.prefault({}),
+  clip: strict({ norm: nonNegative.default(0), scope: z.enum(['dense', 'all']).default('dense') }).prefault({}),
+  l2: nonNegative.default(0),
+  seed: z.int().nonnegative().default(1),
+  device: device.default('auto'),
+  threads: z
+    .union([positiveCount, z.literal('auto')], { error: 'expected a number of threads, or auto' })
+    .default('auto'),
+});
+
+const evaluation = strict({
+  k: positiveCount.default(50),
+  metrics: z.array(z.enum(METRICS)).optional(),
+  group: z.enum(['request', 'user', 'ad']).optional(),
+});
+
+const knots = z
+  .array(z.tuple([finite, finite]))
+  .min(2)
+  .refine(
+    (points) =>
+      points.every((p, i) => i === 0 || (p[0] > (points[i - 1]?.[0] ?? 0) && p[1] >= (points[i - 1]?.[1] ?? 0))),
+    { error: 'knots [x, y] need rising x and non-falling y: f must be monotone' },
+  );
+
+const qualityFunction = z.discriminatedUnion(
+  'kind',
+  [
+    strict({ kind: z.literal('identity') }),
+    strict({ kind: z.literal('affine'), scale: nonNegative.default(1), shift: finite.default(0) }),
+    strict({ kind: z.literal('clamp'), min: finite, max: finite }).refine((f) => f.min <= f.max, {
+      error: 'min must not exceed max',
+    }),
+    strict({ kind: z.literal('piecewiseLinear'), knots }),
+  ],
+  {
+    error: (issue) =>
+      issue.code === 'invalid_union' ? 'expected kind identity, affine, clamp or piecewiseLinear' : undefined,
+  },
+);
+
+const auction = strict({
+  form: z.enum(['additive', 'multiplicative']).default('additive'),
+  f: qualityFunction.default({ kind: 'identity' }),
+});
+
+export const configSchema = strict({
+  name: text.default('prerank'),
+  data,
+  model: model.prefault({}),
+  tasks: z
+    .record(
+      taskName,
+      z
+        .unknown()
+        .transform((value) => value ?? {})
+        .pipe(task),
+    )
+    .optional(),
+  training: training.prefault({}),
+  evaluation: evaluation.prefault({}),
+  auction: auction.prefault({}),
+});
+
+/** What a user may write. */
+export type ConfigInput = z.input<typeof configSchema>;
+
+/** After the schema, before resolve.ts. */
+export type ParsedConfig = z.output<typeof configSchema>;

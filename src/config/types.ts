@@ -1,0 +1,245 @@
+/**
+ * The configuration with every default filled in. It is itself a valid configuration: written as YAML
+ * and read back it is the same.
+ */
+import type { DenseTransform, Side } from '../data/features.js';
+import type { LossKind } from '../runtime/plan.js';
+
+/** Absolute paths, globs or URLs, or one SQL query whose relative paths start at `directory`. */
+export type SourceConfig = readonly string[] | { readonly sql: string; readonly directory: string };
+
+export type NullPolicy = 'default' | 'drop' | 'error';
+
+interface FeatureConfigBase {
+  readonly name: string;
+  /** Column of the raw log. */
+  readonly column: string;
+  /** `default`: a dense null is encoded as 0, an id as out-of-vocabulary, a list as empty. */
+  readonly nulls: NullPolicy;
+}
+
+export interface DenseFeatureConfig extends FeatureConfigBase {
+  readonly kind: 'dense';
+  readonly transform: readonly DenseTransform[];
+}
+
+export interface IdFeatureConfig extends FeatureConfigBase {
+  readonly kind: 'categorical' | 'multi';
+  /** Features that name the same table share it. */
+  readonly table: string;
+  readonly dim: number;
+  /** Exactly one of `vocabulary` and `hash` is given. */
+  readonly vocabulary?: { readonly minFrequency: number };
+  readonly hash?: { readonly buckets: number };
+  /** multi only. */
+  readonly pooling?: 'sum' | 'mean';
+  /** multi only: column of list weights, as long as the ids. */
+  readonly weights?: string;
+}
+
+export type FeatureConfig = DenseFeatureConfig | IdFeatureConfig;
+
+/** One column, or Σ scalar · column over quality events. */
+export type CqsConfig = string | { readonly events: readonly { readonly column: string; readonly scalar: number }[] };
+
+/** Roles that are one raw column each; `cqs` has its own form. */
+export const SIMPLE_ROLES = [
+  'request',
+  'ad',
+  'user',
+  'impression',
+  'click',
+  'conversion',
+  'stage',
+  'ctrTraffic',
+  'finalCtr',
+  'bid',
+  'objective',
+  'earlyCvr',
+  'earlyVtr',
+  'finalTotalValue',
+  'time',
+  'weight',
+] as const;
+
+export type SimpleRole = (typeof SIMPLE_ROLES)[number];
+
+export type ColumnsConfig = { readonly [role in SimpleRole]?: string } & { readonly cqs?: CqsConfig };
+
+export interface AugmentationConfig {
+  /** Non-impressions that may be kept: of the final stage, of the early stage, or both. */
+  readonly pool: 'final' | 'early' | 'mixed';
+  /** Expected number of kept rows per request. */
+  readonly perRequest: number;
+}
+
+export interface DataConfig {
+  readonly train: SourceConfig;
+  readonly eval?: SourceConfig;
+  readonly columns: ColumnsConfig;
+  readonly features: { readonly [side in Side]: readonly FeatureConfig[] };
+  readonly augmentation?: AugmentationConfig;
+  readonly shuffle: 'none' | 'window' | 'full';
+  /** Rows per chronological block of `shuffle: window`. */
+  readonly windowRows: number;
+  readonly nulls: NullPolicy;
+  readonly maxBad: number;
+}
+
+export interface InteractionConfig {
+  readonly kind: 'dot' | 'none';
+  readonly keepVectors: boolean;
+}
+
+export interface TwoTowerConfig {
+  readonly kind: 'two-tower';
+  readonly embeddingDim: number;
+  /** Widths of the MLP on dense features, the last equal to embeddingDim; absent: dense features go straight on. */
+  readonly bottom?: readonly number[];
+  readonly interaction: InteractionConfig;
+  readonly tower: { readonly hidden: readonly number[]; readonly out: number; readonly dropout: number };
+  readonly merge: 'concat' | 'dot' | 'hadamard+dot' | 'concat+hadamard';
+  readonly heads: { readonly hidden: readonly number[]; readonly dropout: number };
+}
+
+export interface DlrmConfig {
+  readonly kind: 'dlrm';
+  readonly embeddingDim: number;
+  readonly bottom?: readonly number[];
+  readonly interaction: InteractionConfig;
+  readonly top: { readonly hidden: readonly number[]; readonly dropout: number };
+}
+
+export type ModelConfig = TwoTowerConfig | DlrmConfig;
+
+/**
+ * A task with `label` learns that role or column. Without one its name says what it is: `ctr`, `cqs` or `teacher`
+ * of the early-stage framework. See `taskSource`.
+ */
+export interface TaskConfig {
+  /** λ in the total loss. */
+  readonly weight: number;
+  readonly loss: LossKind;
+  /** Edge of huber and pseudo-huber, scale of log-cosh. */
+  readonly delta: number;
+  readonly label?: string;
+  /** teacher: trains its own head, or the CTR head directly. */
+  readonly target?: 'own' | 'ctr';
+  /** teacher: the rows it trains on. */
+  readonly mask?: 'ctrTraffic' | 'hasFinalCtr';
+  /** cqs: κ of κ·(CQS − mean)/std. */
+  readonly scale?: number;
+}
+
+export interface ScheduleConfig {
+  readonly kind: 'constant' | 'linear' | 'cosine' | 'polynomial';
+  /** Steps of linear growth from 0 to the full rate. */
+  readonly warmupSteps: number;
+  /** Steps from the end of the warm-up to `finalFraction`; absent: to the end of training. */
+  readonly decaySteps?: number;
+  /** Rate after the decay, as a fraction of lr. */
+  readonly finalFraction: number;
+  /** Exponent of the polynomial. */
+  readonly power: number;
+}
+
+interface OptimizerConfigBase {
+  readonly lr: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  readonly initialAccumulator: number;
+  readonly l2: number;
+  readonly schedule: ScheduleConfig;
+}
+
+export interface SparseOptimizerConfig extends OptimizerConfigBase {
+  readonly kind: 'sgd' | 'adagrad' | 'rowwise-adagrad' | 'adam';
+}
+
+export interface DenseOptimizerConfig extends OptimizerConfigBase {
+  readonly kind: 'sgd' | 'adagrad' | 'adam' | 'adamw';
+  readonly momentum: number;
+  readonly weightDecay: number;
+}
+
+export interface TrainingConfig {
+  readonly batchSize: number;
+  /** Exactly one of `epochs` and `steps` is given. */
+  readonly epochs?: number;
+  readonly steps?: number;
+  readonly checkpointEverySteps: number;
+  readonly reportEverySteps: number;
+  readonly keepCheckpoints: number;
+  /** 0: only at the end. */
+  readonly evaluateEverySteps: number;
+  readonly earlyStopping?: { readonly metric: string; readonly patience: number; readonly minDelta: number };
+  readonly sparseOptimizer: SparseOptimizerConfig;
+  readonly denseOptimizer: DenseOptimizerConfig;
+  readonly schedule: ScheduleConfig;
+  /** Global gradient norm; 0: no clipping. */
+  readonly clip: { readonly norm: number; readonly scope: 'dense' | 'all' };
+  readonly l2: number;
+  readonly seed: number;
+  readonly device: 'auto' | 'cpu';
+  /** `auto`: every core. */
+  readonly threads: number | 'auto';
+}
+
+export const METRICS = [
+  'ne',
+  'auc',
+  'gauc',
+  'logLoss',
+  'calibration',
+  'ece',
+  'mse',
+  'nmse',
+  'hardRecall',
+  'softRecall',
+  'recall',
+  'rcs',
+  'ndcg',
+  'tvd',
+] as const;
+
+export type MetricName = (typeof METRICS)[number];
+
+export interface EvaluationConfig {
+  /** K of the recall metrics: ads that the early stage passes on per request. */
+  readonly k: number;
+  readonly metrics: readonly MetricName[];
+  /** Role whose value groups rows for GAUC; absent when the log has neither request nor user. */
+  readonly group?: 'request' | 'user' | 'ad';
+}
+
+/** AdQuality = f(CQS); monotone non-decreasing. */
+export type QualityFunction =
+  | { readonly kind: 'identity' }
+  | { readonly kind: 'affine'; readonly scale: number; readonly shift: number }
+  | { readonly kind: 'clamp'; readonly min: number; readonly max: number }
+  | { readonly kind: 'piecewiseLinear'; readonly knots: readonly (readonly [number, number])[] };
+
+export interface AuctionConfig {
+  readonly form: 'additive' | 'multiplicative';
+  readonly f: QualityFunction;
+}
+
+export interface ResolvedConfig {
+  readonly name: string;
+  readonly data: DataConfig;
+  readonly model: ModelConfig;
+  /** In the order of the file; the order of the plan's tasks. */
+  readonly tasks: Readonly<Record<string, TaskConfig>>;
+  readonly training: TrainingConfig;
+  readonly evaluation: EvaluationConfig;
+  readonly auction: AuctionConfig;
+}
+
+/** Where the target of a task comes from. */
+export type TaskSourceKind = 'ctr' | 'cqs' | 'teacher' | 'label';
+
+export function taskSource(name: string, task: { readonly label?: string | undefined }): TaskSourceKind | undefined {
+  if (task.label !== undefined) return 'label';
+  return name === 'ctr' || name === 'cqs' || name === 'teacher' ? name : undefined;
+}
