@@ -1,0 +1,80 @@
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <numeric>
+#include <thread>
+#include <vector>
+
+#include "base/thread_pool.h"
+
+namespace prerank {
+namespace {
+
+std::atomic<int> hook_calls{0};
+void count_hook() { hook_calls.fetch_add(1); }
+
+TEST(ThreadPool, RunsEveryWorkerOncePerRegion) {
+  for (const size_t workers : {1, 2, 5}) {
+    auto pool = std::move(ThreadPool::create(workers)).value();
+    ASSERT_EQ(pool->workers(), workers);
+    std::vector<int> calls(workers, 0);
+    for (int region = 0; region < 500; ++region) {
+      pool->run([&](size_t worker) { ++calls[worker]; });
+    }
+    EXPECT_EQ(calls, std::vector<int>(workers, 500));
+  }
+}
+
+TEST(ThreadPool, TheCallerIsWorkerZero) {
+  auto pool = std::move(ThreadPool::create(3)).value();
+  std::vector<std::thread::id> ids(3);
+  pool->run([&](size_t worker) { ids[worker] = std::this_thread::get_id(); });
+  EXPECT_EQ(ids[0], std::this_thread::get_id());
+  EXPECT_NE(ids[1], ids[0]);
+  EXPECT_NE(ids[2], ids[1]);
+}
+
+TEST(ThreadPool, WritesOfARegionAreSeenAfterIt) {
+  auto pool = std::move(ThreadPool::create(4)).value();
+  std::vector<uint64_t> data(10007, 0);
+  for (uint64_t round = 1; round <= 50; ++round) {
+    pool->run([&](size_t worker) {
+      const Share share = share_of(data.size(), worker, 4);
+      for (size_t i = share.begin; i < share.end; ++i) data[i] += i;
+    });
+    const uint64_t sum = std::accumulate(data.begin(), data.end(), uint64_t{0});
+    ASSERT_EQ(sum, round * (10007 * 10006 / 2));
+  }
+}
+
+TEST(ThreadPool, CallsTheHookOncePerThread) {
+  hook_calls = 0;
+  auto pool = std::move(ThreadPool::create(3, count_hook)).value();
+  for (int i = 0; i < 3; ++i) pool->run([](size_t) {});
+  EXPECT_EQ(hook_calls.load(), 3);
+  std::thread([&] { pool->run([](size_t) {}); }).join();
+  EXPECT_EQ(hook_calls.load(), 4);
+}
+
+TEST(ThreadPool, RefusesAbsurdSizes) {
+  EXPECT_EQ(ThreadPool::create(0).status().code(), Code::kInvalidArgument);
+  EXPECT_EQ(ThreadPool::create(1u << 20).status().code(), Code::kInvalidArgument);
+}
+
+TEST(ThreadPool, SharesCoverTheRangeInOrder) {
+  for (const size_t count : {0, 1, 7, 64}) {
+    for (const size_t workers : {1, 3, 10}) {
+      size_t next = 0;
+      for (size_t worker = 0; worker < workers; ++worker) {
+        const Share share = share_of(count, worker, workers);
+        EXPECT_EQ(share.begin, next);
+        EXPECT_GE(share.end, share.begin);
+        next = share.end;
+      }
+      EXPECT_EQ(next, count);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace prerank
