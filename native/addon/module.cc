@@ -1,0 +1,15 @@
+#include <napi.h>
+
+#include "addon/bindings.h"
+
+namespace {
+
+Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  using namespace prerank::addon;
+  register_info(env, exports);
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(prerank, initialize)
