@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { DuckDBInstance } from '@duckdb/node-api';
+
+const DATA = fileURLToPath(new URL('../../../data', import.meta.url));
+
+async function firstRow(sql: string): Promise<Record<string, unknown>> {
+  const connection = await (await DuckDBInstance.create(':memory:')).connect();
+  const [row] = (await connection.runAndReadAll(sql)).getRowObjectsJson();
+  connection.closeSync();
+  assert.ok(row);
+  return row;
+}
+
+describe('sample logs', () => {
+  const committed = (name: string) => join(DATA, 'sample', `${name}.parquet`);
+
+  it('are what the generator writes, row for row', async function () {
+    this.timeout(120_000);
+    const folder = mkdtempSync(join(tmpdir(), 'prerank-sample-'));
+    try {
+      execFileSync(process.execPath, [join(DATA, 'generate-sample.mjs'), '--out', folder], { stdio: 'pipe' });
+      for (const name of ['train', 'eval']) {
+        const fresh = join(folder, `${name}.parquet`);
+        const { different, rows } = await firstRow(
+          `SELECT count(*) FILTER (a IS DISTINCT FROM b) AS different, count(*) AS rows FROM
+             (SELECT row_number() OVER () AS n, t AS a FROM '${committed(name)}' t)
+             FULL JOIN (SELECT row_number() OVER () AS n, t AS b FROM '${fresh}' t) USING (n)`,
+        );
+        assert.equal(Number(different), 0, name);
+        assert.ok(Number(rows) > 10_000);
+      }
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
+  it('take at most 3 MB', () => {
+    assert.ok(statSync(committed('train')).size + statSync(committed('eval')).size <= 3e6);
+  });
+
+  it('have complete replay requests, quality-only traffic and labels only where an ad was shown', async () => {
+    const replay = await firstRow(
+      `SELECT min(n) AS least, max(n) AS most FROM (SELECT count(*) AS n FROM '${committed('eval')}' GROUP BY request_id)`,
+    );
+    assert.deepEqual([Number(replay.least), Number(replay.most)], [60, 60]);
+    const log = await firstRow(
+      `SELECT count(*) FILTER ((click IS NULL) <> (shown = 0)) AS misplaced,
+              count(*) FILTER ((ectr IS NULL) <> (ctr_traffic = 0)) AS unscored,
+              count(*) FILTER (ctr_traffic = 0) AS quality_only, count(*) FILTER (shown = 0) AS augmented
+       FROM '${committed('train')}'`,
+    );
+    assert.equal(Number(log.misplaced), 0);
+    assert.equal(Number(log.unscored), 0);
+    assert.ok(Number(log.quality_only) > 1000);
+    assert.ok(Number(log.augmented) > 1000);
+  });
+});
