@@ -1,0 +1,200 @@
+"""Trains the model of parity.mjs in PyTorch on the same batches from the same checkpoint, and compares.
+
+Usage: python bench/peers/parity.py DIR [DIR ...]      (needs torch, numpy, safetensors; CPU wheels)
+Exit code 1 when a loss differs by more than 1e-4 (relative) or a tensor by more than 1e-3 (norm of the difference over norm).
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import nn
+from torch.nn import functional as F
+
+LOSS_TOLERANCE = 1e-4
+WEIGHT_TOLERANCE = 1e-3
+
+
+def chain(sizes, last_activation):
+    """Linear layers named 0, 1, ...; ReLU between them, and after the last on request."""
+    layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes[:-1], sizes[1:]))
+
+    def run(x):
+        for i, layer in enumerate(layers):
+            x = layer(x)
+            if i + 1 < len(layers) or last_activation:
+                x = F.relu(x)
+        return x
+
+    return layers, run
+
+
+def interact(bottom, embeddings):
+    """[bottom; embeddings; strictly lower triangle of the products], row by row."""
+    vectors = torch.stack([bottom, *embeddings], dim=1)
+    products = vectors @ vectors.transpose(1, 2)
+    i, j = torch.tril_indices(vectors.shape[1], vectors.shape[1], offset=-1)
+    return torch.cat([bottom, *embeddings, products[:, i, j]], dim=1)
+
+
+def interaction_width(dim, count):
+    return dim * (count + 1) + (count + 1) * count // 2
+
+
+class Base(nn.Module):
+    def __init__(self, problem, tables):
+        super().__init__()
+        self.problem = problem
+        self.embeddings = nn.ParameterDict(
+            {name.removeprefix("embeddings."): nn.Parameter(value.clone()) for name, value in tables.items()}
+        )
+
+    def pooled(self, batch, index):
+        spec = self.problem["idInputs"][index]
+        table = self.embeddings[spec["table"].removeprefix("embeddings.")]
+        ids = batch[f"ids.{index}"].long()
+        offsets = batch[f"offsets.{index}"].long()[:-1] if spec["multi"] else torch.arange(len(ids))
+        return F.embedding_bag(ids, table, offsets, mode=spec["pooling"])
+
+
+class Tower(nn.Module):
+    def __init__(self, dense, count, model):
+        super().__init__()
+        self.bottom, self.run_bottom = chain([dense, *model["bottom"]], last_activation=True)
+        width = interaction_width(model["embeddingDim"], count)
+        self.top, self.run_top = chain([width, *model["tower"]["hidden"], model["tower"]["out"]], last_activation=False)
+
+    def forward(self, dense, embeddings):
+        return self.run_top(interact(self.run_bottom(dense), embeddings))
+
+
+class TwoTower(Base):
+    def __init__(self, problem, tables):
+        super().__init__(problem, tables)
+        model = problem["model"]
+        self.inputs = {
+            side: [i for i, spec in enumerate(problem["idInputs"]) if (spec["side"] == "ad") == (side == "ad")]
+            for side in ("user", "ad")
+        }
+        width = {spec["name"]: spec["width"] for spec in problem["denseInputs"]}
+        self.dense = {side: [spec["name"] for spec in problem["denseInputs"]].index(f"{side}.dense") for side in self.inputs}
+        self.user_tower = Tower(width["user.dense"], len(self.inputs["user"]), model)
+        self.ad_tower = Tower(width["ad.dense"], len(self.inputs["ad"]), model)
+        self.heads = nn.ModuleDict()
+        self.run_heads = {}
+        for task in problem["tasks"]:
+            layers, run = chain([3 * model["tower"]["out"], *model["heads"]["hidden"], 1], last_activation=False)
+            self.heads[task["name"]] = layers
+            self.run_heads[task["name"]] = run
+
+    def forward(self, batch):
+        towers = {"user": self.user_tower, "ad": self.ad_tower}
+        u, a = (
+            towers[side](batch[f"dense.{self.dense[side]}"], [self.pooled(batch, i) for i in self.inputs[side]])
+            for side in ("user", "ad")
+        )
+        merged = torch.cat([u, a, u * a], dim=1)
+        return [self.run_heads[task["name"]](merged)[:, 0] for task in self.problem["tasks"]]
+
+
+class Dlrm(Base):
+    def __init__(self, problem, tables):
+        super().__init__(problem, tables)
+        model = problem["model"]
+        count = len(problem["idInputs"])
+        dense = sum(spec["width"] for spec in problem["denseInputs"])
+        self.bottom, self.run_bottom = chain([dense, *model["bottom"]], last_activation=True)
+        hidden = model["top"]["hidden"]
+        self.top, self.run_top = chain([interaction_width(model["embeddingDim"], count), *hidden], last_activation=True)
+        self.heads = nn.ModuleDict({task["name"]: nn.Linear(hidden[-1], 1) for task in problem["tasks"]})
+
+    def forward(self, batch):
+        dense = torch.cat([batch[f"dense.{i}"] for i in range(len(self.problem["denseInputs"]))], dim=1)
+        order = sorted(range(len(self.problem["idInputs"])), key=lambda i: self.problem["idInputs"][i]["side"] == "ad")
+        h = self.run_top(interact(self.run_bottom(dense), [self.pooled(batch, i) for i in order]))
+        return [self.heads[task["name"]](h)[:, 0] for task in self.problem["tasks"]]
+
+
+def losses_of(model, batch, tasks):
+    """Masked mean per task (weights 1)."""
+    mask = batch["taskMask"].long()
+    means = []
+    for k, (task, logit) in enumerate(zip(tasks, model(batch))):
+        rows = (mask >> k) & 1 == 1
+        target = batch[f"targets.{k}"][rows]
+        if task["kind"] == "bce":
+            means.append(F.binary_cross_entropy_with_logits(logit[rows], target))
+        else:
+            means.append(F.mse_loss(logit[rows], target))
+    return means
+
+
+class RowwiseAdagrad:
+    """m += mean_d(g^2); w -= lr * g / (sqrt(m) + eps), for the rows with a gradient."""
+
+    def __init__(self, tables, lr, epsilon):
+        self.tables, self.lr, self.epsilon = list(tables), lr, epsilon
+        self.moments = [torch.zeros(len(table)) for table in self.tables]
+
+    @torch.no_grad()
+    def step(self):
+        for table, moment in zip(self.tables, self.moments):
+            moment += (table.grad**2).mean(dim=1)
+            touched = table.grad.abs().sum(dim=1) > 0
+            table[touched] -= self.lr * table.grad[touched] / (moment[touched].sqrt() + self.epsilon)[:, None]
+
+
+def compare(folder):
+    problem = json.loads((folder / "problem.json").read_text())
+    initial = load_file(folder / "initial.safetensors")
+    final = load_file(folder / "final.safetensors")
+    everything = load_file(folder / "batches.safetensors")
+    expected = json.loads((folder / "losses.json").read_text())
+
+    tables = {name: value for name, value in initial.items() if name.startswith("embeddings.")}
+    model = (TwoTower if problem["model"]["kind"] == "two-tower" else Dlrm)(problem, tables)
+    model.load_state_dict(initial, strict=True)
+
+    rates, sparse = problem["rates"], problem["sparse"]
+    embeddings = list(model.embeddings.values())
+    dense = [p for name, p in model.named_parameters() if not name.startswith("embeddings.")]
+    dense_optimizer = torch.optim.Adam(dense, lr=rates["denseLr"], eps=1e-8)
+    if sparse["kind"] == "adagrad":
+        sparse_optimizer = torch.optim.Adagrad(embeddings, lr=rates["sparseLr"], eps=sparse["epsilon"])
+    else:
+        sparse_optimizer = RowwiseAdagrad(embeddings, rates["sparseLr"], sparse["epsilon"])
+
+    worst_loss = 0.0
+    for step in range(problem["steps"]):
+        prefix = f"{step}."
+        batch = {name.removeprefix(prefix): value for name, value in everything.items() if name.startswith(prefix)}
+        means = losses_of(model, batch, problem["tasks"])
+        model.zero_grad()
+        sum(task["weight"] * mean for task, mean in zip(problem["tasks"], means)).backward()
+        dense_optimizer.step()
+        sparse_optimizer.step()
+        for mean, ours in zip(means, expected[step]):
+            worst_loss = max(worst_loss, abs(mean.item() - ours) / abs(mean.item()))
+
+    worst_weight, worst_name = 0.0, ""
+    for name, theirs in model.state_dict().items():
+        difference = ((final[name] - theirs).norm() / theirs.norm()).item()
+        if difference > worst_weight:
+            worst_weight, worst_name = difference, name
+    good = worst_loss <= LOSS_TOLERANCE and worst_weight <= WEIGHT_TOLERANCE
+    print(
+        f"{problem['model']['kind']:10s} adam + {sparse['kind']:16s} {problem['steps']} steps of {problem['rows']}: "
+        f"loss {worst_loss:.1e} (<= {LOSS_TOLERANCE:.0e}), weights {worst_weight:.1e} in {worst_name} (<= {WEIGHT_TOLERANCE:.0e})  "
+        f"{'ok' if good else 'DIFFERENT'}"
+    )
+    return good
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    torch.manual_seed(0)
+    results = [compare(Path(argument)) for argument in sys.argv[1:]]
+    sys.exit(0 if all(results) else 1)
