@@ -7,7 +7,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { architectureOf } from '../../dist/models/registry.js';
+import { trainingProgram } from '../../dist/models/registry.js';
 import { loadAddon } from '../../dist/runtime/load.js';
 import { TASK_STATS } from '../../dist/runtime/native.js';
 import { writeSafetensors } from '../../dist/train/safetensors.js';
@@ -127,7 +127,7 @@ if (options.out === undefined || !(options.model in MODELS)) {
 }
 const [steps, rows, threads] = [options.steps, options.batch, options.threads].map(Number);
 const features = featureMap();
-const program = architectureOf(options.model).training(MODELS[options.model], features, TASKS);
+const program = trainingProgram(MODELS[options.model], features, TASKS);
 const addon = loadAddon();
 const store = new addon.ParameterStore({
   parameters: program.parameters,
