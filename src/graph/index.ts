@@ -1,0 +1,25 @@
+/** The functional API that models are written in, and the compiler to plans. */
+export { gradients, type Seed } from './autodiff.js';
+export { type CompileRequest, compile } from './compile.js';
+export type { GradientContext, GradientRule, OpDefinition, OutputSpec } from './definition.js';
+export { Graph, type Operation, type Value } from './graph.js';
+export { input, type LinearOptions, linear, type MlpOptions, mlp, parameter } from './layers.js';
+export type { Lowered } from './lower.js';
+export { type Activation, activate, relu, sigmoid, tanh } from './ops/activation.js';
+export { affine } from './ops/affine.js';
+export { concat, slice } from './ops/concat.js';
+export { dotInteraction } from './ops/dotInteraction.js';
+export { dropout } from './ops/dropout.js';
+export { add, div, mul, sub } from './ops/elementwise.js';
+export { type EmbeddingOptions, embedding } from './ops/embedding.js';
+export { expand } from './ops/expand.js';
+export { linearWith } from './ops/linear.js';
+export type { TaskLoss } from './ops/loss.js';
+export { rowDot } from './ops/rowDot.js';
+export { rowSum } from './ops/rowSum.js';
+export { softmax } from './ops/softmax.js';
+export { stopGradient } from './ops/stopGradient.js';
+export { OPERATIONS } from './ops/table.js';
+export { abs, exp, log, neg, softplus, sqrt, square, type UnaryFunction } from './ops/unary.js';
+export { weightedSum } from './ops/weightedSum.js';
+export { verifyPlan } from './verify.js';

@@ -1,0 +1,30 @@
+/** Tasks of a model: which have logits of their own, and how they become the losses of a plan. */
+import { PrerankError } from '../base/errors.js';
+import type { TaskLoss, Value } from '../graph/index.js';
+import type { ModelTask } from './model.js';
+
+/** Tasks with a head; the others train on the logits of one of these. */
+export function tasksWithHeads(tasks: readonly ModelTask[]): ModelTask[] {
+  if (tasks.length === 0) {
+    throw new PrerankError('CONFIG_INVALID', 'the model has no task; name at least one under tasks', { path: 'tasks' });
+  }
+  const heads = tasks.filter((task) => task.logitsOf === undefined);
+  for (const { name, logitsOf } of tasks) {
+    if (logitsOf !== undefined && !heads.some((task) => task.name === logitsOf)) {
+      throw new PrerankError(
+        'CONFIG_INVALID',
+        `task "${name}" trains on the logits of "${logitsOf}", which has no head; name a task with its own head`,
+        { path: `tasks.${name}` },
+      );
+    }
+  }
+  return heads;
+}
+
+/** One loss per task, in the order of the tasks. */
+export function taskLosses(tasks: readonly ModelTask[], logits: Readonly<Record<string, Value>>): TaskLoss[] {
+  return tasks.flatMap(({ name, kind, weight, delta, logitsOf }) => {
+    const value = logits[logitsOf ?? name];
+    return value === undefined ? [] : [{ name, kind, weight, delta, logits: value }];
+  });
+}

@@ -1,0 +1,139 @@
+/**
+ * Two-tower DLRM: a tower for the user, one for the ad, heads on what merges them (arXiv 2307.11096, §3.1). The user
+ * tower needs to run once per request only, the ad tower once per ad. Context features are the user tower's.
+ *
+ * Parameters: `user_tower.bottom.<i>`, `user_tower.projections.<feature>`, `user_tower.top.<i>`, the same under
+ * `ad_tower`, `heads.<task>.<i>` (merge dot: `heads.<task>.user`, `heads.<task>.ad`), `embeddings.<table>`.
+ */
+import { PrerankError } from '../base/errors.js';
+import type { Feature, FeatureMap } from '../data/features.js';
+import { compile, concat, expand, Graph, linear, mlp, mul, rowDot, type Value } from '../graph/index.js';
+import { FeatureInputs, type InputDomain, isDense, isId } from './features.js';
+import { checkBottom, type InteractionConfig, interact } from './interaction.js';
+import type { Architecture, ModelTask } from './model.js';
+import { taskLosses, tasksWithHeads } from './tasks.js';
+
+export type Merge = 'concat' | 'dot' | 'hadamard+dot' | 'concat+hadamard';
+
+export interface TwoTowerConfig {
+  readonly kind: 'two-tower';
+  readonly embeddingDim: number;
+  /** Layers of the MLP on dense features, ReLU after each; without it they pass straight on. */
+  readonly bottom?: readonly number[];
+  readonly interaction: InteractionConfig;
+  readonly tower: {
+    readonly hidden: readonly number[];
+    /** Width of h_user and h_ad. */
+    readonly out: number;
+    readonly dropout?: number;
+  };
+  /**
+   * What the heads see: [h_u; h_a], [h_u; h_a; h_u ⊙ h_a] or [h_u ⊙ h_a; ⟨h_u, h_a⟩]. dot: no MLP heads; each task
+   * maps h_u and h_a linearly and takes the dot product.
+   */
+  readonly merge: Merge;
+  readonly heads: { readonly hidden: readonly number[]; readonly dropout?: number };
+}
+
+interface Built {
+  readonly graph: Graph;
+  readonly inputs: FeatureInputs;
+  /** Per task with a head. */
+  readonly logits: Readonly<Record<string, Value>>;
+}
+
+function build(
+  config: TwoTowerConfig,
+  features: FeatureMap,
+  tasks: readonly ModelTask[],
+  userDomain: InputDomain,
+): Built {
+  checkBottom(config.bottom, config.interaction, config.embeddingDim);
+  const graph = new Graph();
+  const inputs = new FeatureInputs(graph, features);
+  const side = (isAd: boolean): Feature[] => features.features.filter((feature) => (feature.side === 'ad') === isAd);
+  const user = tower(graph, inputs, 'user', side(false), config, userDomain);
+  const ad = tower(graph, inputs, 'ad', side(true), config, 'row');
+  const heads = tasksWithHeads(tasks);
+  const logits =
+    config.merge === 'dot' ? dotHeads(graph, user, ad, config, heads) : mlpHeads(graph, user, ad, config, heads);
+  return { graph, inputs, logits };
+}
+
+function tower(
+  graph: Graph,
+  inputs: FeatureInputs,
+  side: 'user' | 'ad',
+  features: readonly Feature[],
+  config: TwoTowerConfig,
+  domain: InputDomain,
+): Value {
+  if (features.length === 0) {
+    throw new PrerankError(
+      'CONFIG_INVALID',
+      `the ${side} tower has no feature; list some under data.features.${side}${side === 'user' ? ' or data.features.context' : ''}, or use model.kind: dlrm`,
+      { path: `data.features.${side}` },
+    );
+  }
+  const { embeddingDim, bottom, interaction } = config;
+  const { hidden, out, dropout } = config.tower;
+  return graph.scope(`${side}_tower`, () => {
+    const dense = inputs.denseInput(`${side}.dense`, features.filter(isDense), domain);
+    const embeddings = features.filter(isId).map((feature) => inputs.pooled(feature, domain, embeddingDim));
+    const hasBottom = dense !== undefined && bottom !== undefined && bottom.length > 0;
+    const denseInputs = hasBottom ? { bottom: mlp(dense, 'bottom', { sizes: bottom, last: 'relu' }) } : { raw: dense };
+    const stacked = interact({ ...denseInputs, embeddings }, interaction, embeddingDim);
+    return mlp(stacked, 'top', { sizes: [...hidden, out], dropout });
+  });
+}
+
+/** A request value at the rows of its request. */
+function toRows(value: Value): Value {
+  return value.domain === 'request' ? expand(value) : value;
+}
+
+function mlpHeads(
+  graph: Graph,
+  user: Value,
+  ad: Value,
+  config: TwoTowerConfig,
+  tasks: readonly ModelTask[],
+): Record<string, Value> {
+  const { hidden, dropout } = config.heads;
+  const merged = graph.scope('merge', () => merge(toRows(user), ad, config.merge));
+  return graph.scope('heads', () =>
+    Object.fromEntries(tasks.map(({ name }) => [name, mlp(merged, name, { sizes: [...hidden, 1], dropout })])),
+  );
+}
+
+function merge(user: Value, ad: Value, kind: Merge): Value {
+  if (kind === 'concat') return concat([user, ad]);
+  const hadamard = mul(user, ad, 'hadamard');
+  return kind === 'hadamard+dot' ? concat([hadamard, rowDot(user, ad, 'dot')]) : concat([user, ad, hadamard]);
+}
+
+function dotHeads(
+  graph: Graph,
+  user: Value,
+  ad: Value,
+  config: TwoTowerConfig,
+  tasks: readonly ModelTask[],
+): Record<string, Value> {
+  const { out } = config.tower;
+  const logits = (name: string): Value =>
+    graph.scope(name, () => rowDot(toRows(linear(user, 'user', { out })), linear(ad, 'ad', { out }), 'dot'));
+  return graph.scope('heads', () => Object.fromEntries(tasks.map(({ name }) => [name, logits(name)])));
+}
+
+export const twoTower: Architecture<TwoTowerConfig> = {
+  kind: 'two-tower',
+  training(config, features, tasks) {
+    const { graph, inputs, logits } = build(config, features, tasks, 'row');
+    return inputs.program(compile({ graph, outputs: logits, losses: taskLosses(tasks, logits) }));
+  },
+  prediction(config, features, tasks, options = {}) {
+    const userDomain = options.requestDomain ? 'request' : 'row';
+    const { graph, inputs, logits } = build(config, features, tasks, userDomain);
+    return inputs.program(compile({ graph, outputs: logits }));
+  },
+};
