@@ -1,6 +1,8 @@
 // oneDNN as a library of this process: its instruction-set cap and its OpenMP threads.
 #pragma once
 
+#include <string>
+
 #include "prerank/status.h"
 
 namespace prerank::cpu {
@@ -13,6 +15,6 @@ void prepare_worker_thread();
 void prepare_onednn();
 
 // A dnnl_status_t as a Status: `what` failed in `layer`.
-Status onednn_status(int status, const char* what, const char* layer);
+Status onednn_status(int status, const char* what, const std::string& layer);
 
 }  // namespace prerank::cpu

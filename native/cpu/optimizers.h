@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 
+#include "cpu/simd/table.h"  // PooledGradient
 #include "prerank/batch.h"
 #include "prerank/kernel.h"
 #include "prerank/parameter_store.h"
@@ -19,13 +20,6 @@ namespace prerank::cpu {
 // step counts from 0. Spans have equal lengths; unused states are empty.
 void update_dense(const DenseOptimizer& optimizer, uint64_t step, double lr, double grad_scale, std::span<float> w,
                   std::span<const float> g, std::span<float> s0, std::span<float> s1);
-
-// dL/d(pooled) of one id input: row r of its domain at base + r * stride, as wide as the table.
-// A null base (an input that this plan does not train) contributes nothing.
-struct PooledGradient {
-  const float* base = nullptr;
-  size_t stride = 0;
-};
 
 // Updates distinct rows [u_begin, u_end) of a table's batch index. The gradient of a row is grad_scale times the sum of
 // coefficient * pooled gradient over its entries, in their order, plus l2 * w; it is never stored.

@@ -43,7 +43,8 @@ struct TileContext {
   bool training = false;
   const Batch* batch = nullptr;
   std::span<float* const> base;  // per plan value: address of the value's first float for this tile's first row
-                                 // (domain none: of its only row; kGrad: in this worker's accumulator)
+                                 // (domain none: of its only row; kGrad: in this worker's accumulator;
+                                 // another row domain than the segment's: of its row 0)
   std::span<TaskStats> stats;    // this worker's, per task
 };
 

@@ -1,0 +1,80 @@
+#include "cpu/dispatch.h"
+
+#include <atomic>
+#include <cstddef>
+#include <cstdlib>
+#include <string_view>
+
+#include "cpu/simd/table.h"
+
+namespace prerank::cpu {
+namespace {
+
+bool supported(Isa isa) {
+  __builtin_cpu_init();
+  switch (isa) {
+    case Isa::kBaseline: return true;
+    case Isa::kAvx2: return __builtin_cpu_supports("x86-64-v3") != 0;
+    case Isa::kAvx512: return __builtin_cpu_supports("x86-64-v4") != 0;
+  }
+  return false;
+}
+
+Isa cap_from_environment() {
+  const char* value = std::getenv("PRERANK_ISA");
+  const std::string_view name = value == nullptr ? "" : value;
+  if (name == "baseline") return Isa::kBaseline;
+  if (name == "avx2") return Isa::kAvx2;
+  return Isa::kAvx512;
+}
+
+Isa choose() {
+  const Isa cap = cap_from_environment();
+  for (const Isa isa : {Isa::kAvx512, Isa::kAvx2}) {
+    if (isa <= cap && supported(isa)) return isa;
+  }
+  return Isa::kBaseline;
+}
+
+std::atomic<Isa>& current() {
+  static std::atomic<Isa> isa{choose()};
+  return isa;
+}
+
+}  // namespace
+
+Isa isa() { return current().load(std::memory_order_relaxed); }
+
+const char* active_isa() {
+  switch (isa()) {
+    case Isa::kAvx512: return "avx512";
+    case Isa::kAvx2: return "avx2";
+    case Isa::kBaseline: break;
+  }
+  return "baseline";
+}
+
+const SimdTable& simd() {
+  // One table each, made at its first use: even filling a table may take the instructions of its set.
+  switch (isa()) {
+    case Isa::kAvx512: {
+      static const SimdTable table = avx512::make_table();
+      return table;
+    }
+    case Isa::kAvx2: {
+      static const SimdTable table = avx2::make_table();
+      return table;
+    }
+    case Isa::kBaseline: break;
+  }
+  static const SimdTable table = baseline::make_table();
+  return table;
+}
+
+bool set_isa_for_test(Isa isa) {
+  if (!supported(isa)) return false;
+  current().store(isa, std::memory_order_relaxed);
+  return true;
+}
+
+}  // namespace prerank::cpu

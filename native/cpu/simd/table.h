@@ -1,0 +1,151 @@
+// The numeric inner loops, as a table of functions with one instance per instruction set (see table.cc).
+// Files of this folder are compiled once per instruction set: they use no inline function or template of the standard
+// library, since the linker keeps one copy of such a function, perhaps one that this processor cannot run.
+//
+// Matrices are [rows, width] with a distance in floats between rows; a distance of 0 repeats one row.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace prerank::cpu {
+
+// dL/d(pooled) of one id input: row r of its domain at base + r * stride, as wide as the table.
+// A null base (an input that this plan does not train) contributes nothing.
+struct PooledGradient {
+  const float* base = nullptr;
+  size_t stride = 0;
+};
+
+enum MapFunction { kRelu, kSigmoid, kTanh, kExp, kLog, kSoftplus, kSquare, kSqrt, kAbs, kNeg, kMapFunctions };
+enum BinaryFunction { kAdd, kSub, kMul, kDiv, kBinaryFunctions };
+
+// One operand of a binary function: row distance, and 1, or 0 to use the row's first float in every column.
+struct Operand {
+  const float* data;
+  size_t stride;
+  size_t step;
+};
+
+struct BagArguments {
+  size_t rows;
+  size_t dim;
+  const float* table;
+  const uint32_t* ids;      // of the whole batch: offsets index it
+  size_t id_count;          // of the whole batch
+  const uint32_t* offsets;  // rows + 1, of this tile
+  const float* weights;     // per id, or null
+  bool mean;                // divide by the bag's length
+  float* y;
+  size_t ys;
+};
+
+struct DropoutArguments {
+  uint32_t key[2];
+  uint32_t first_row;  // in the batch
+  uint32_t op;
+  uint32_t step;
+  uint32_t threshold;  // bits below it drop the element
+  float scale;
+};
+
+// Adagrad and Adam constants, prepared once per call.
+struct UpdateConstants {
+  float lr;
+  float grad_scale;
+  float l2;
+  float epsilon;
+  float momentum;
+  float beta1, beta2;
+  float m_rate;   // lr / (1 - beta1^t)
+  float v_scale;  // 1 / sqrt(1 - beta2^t)
+  float decay;    // AdamW: w is first multiplied by this (1 otherwise)
+};
+
+// Distinct rows [begin, end) of one table's batch index; see batch.h.
+struct SparseRows {
+  const uint32_t* rows;
+  const uint32_t* starts;
+  const uint32_t* bags;
+  const uint16_t* inputs;
+  const float* coefficients;
+  size_t entries;  // of the whole index
+  size_t begin, end;
+  const PooledGradient* gradients;
+  size_t dim;
+};
+
+struct SimdTable {
+  // y = f(x); y may be x.
+  void (*map[kMapFunctions])(size_t rows, size_t width, const float* x, size_t xs, float* y, size_t ys);
+  // dX = dY * f'(v), v being y for relu, sigmoid, tanh, exp and sqrt, else x; dX may be dY. Null for kNeg.
+  void (*map_grad[kMapFunctions])(size_t rows, size_t width, const float* dy, size_t dys, const float* v, size_t vs,
+                                  float* dx, size_t dxs);
+  // c = a (op) b; c may be a or b where that operand is not repeated.
+  void (*binary[kBinaryFunctions])(size_t rows, size_t width, Operand a, Operand b, float* c, size_t cs);
+  void (*affine)(size_t rows, size_t width, float scale, float shift, const float* x, size_t xs, float* y, size_t ys);
+  void (*dropout)(size_t rows, size_t width, const DropoutArguments& a, const float* x, size_t xs, float* y, size_t ys);
+
+  // y[r] = sum over columns of a * b, or of x.
+  void (*row_dot)(size_t rows, size_t width, const float* a, size_t as, const float* b, size_t bs, float* y, size_t ys);
+  void (*row_sum)(size_t rows, size_t width, const float* x, size_t xs, float* y, size_t ys);
+  // y[c] += sum over rows of x[r][c].
+  void (*column_sum)(size_t rows, size_t width, const float* x, size_t xs, float* y);
+
+  // Over each `group` columns.
+  void (*softmax)(size_t rows, size_t groups, size_t group, const float* x, size_t xs, float* y, size_t ys);
+  void (*softmax_grad)(size_t rows, size_t groups, size_t group, const float* dy, size_t dys, const float* y, size_t ys,
+                       float* dx, size_t dxs);
+
+  void (*weighted_sum)(size_t rows, size_t experts, size_t dim, const float* gates, size_t gs, const float* x, size_t xs,
+                       float* y, size_t ys);
+  void (*weighted_sum_grad)(size_t rows, size_t experts, size_t dim, const float* dy, size_t dys, const float* gates,
+                            size_t gs, const float* x, size_t xs, float* dgates, size_t dgs, float* dx, size_t dxs);
+
+  // transposed: dim * round_up(features, 16) floats, the padding zero.
+  void (*dot_interaction)(size_t rows, size_t features, size_t dim, const float* x, size_t xs, float* y, size_t ys,
+                          float* transposed);
+  void (*dot_interaction_grad)(size_t rows, size_t features, size_t dim, const float* dy, size_t dys, const float* x,
+                               size_t xs, bool accumulate, float* dx, size_t dxs);
+
+  // Products with few rows or few outputs, w [out, in] contiguous: y = x w^T + bias (may be null), dx = d w, dw += d^T x.
+  void (*linear)(size_t rows, size_t in, size_t out, const float* x, size_t xs, const float* w, const float* bias, float* y,
+                 size_t ys);
+  void (*linear_dx)(size_t rows, size_t in, size_t out, const float* d, size_t ds, const float* w, float* dx, size_t dxs);
+  void (*linear_dw)(size_t rows, size_t in, size_t out, const float* d, size_t ds, const float* x, size_t xs, float* dw);
+
+  // One id per row: `ids` of this tile, `id_count` of them readable for prefetching.
+  void (*embedding_rows)(size_t rows, size_t dim, const float* table, const uint32_t* ids, size_t id_count, float* y,
+                         size_t ys);
+  void (*embedding_bags)(const BagArguments& a);
+
+  // Contiguous: loss, gradient and sigmoid of cross entropy with logits a and labels y.
+  void (*bce)(size_t n, const float* a, const float* y, float* loss, float* grad, float* p);
+
+  void (*dense_sgd)(size_t n, const UpdateConstants& c, float* w, const float* g);
+  void (*dense_momentum)(size_t n, const UpdateConstants& c, float* w, const float* g, float* buffer);
+  void (*dense_adagrad)(size_t n, const UpdateConstants& c, float* w, const float* g, float* sum);
+  void (*dense_adam)(size_t n, const UpdateConstants& c, float* w, const float* g, float* m, float* v);
+
+  void (*sparse_sgd)(const SparseRows& rows, const UpdateConstants& c, float* w);
+  void (*sparse_adagrad)(const SparseRows& rows, const UpdateConstants& c, float* w, float* sum);
+  void (*sparse_rowwise_adagrad)(const SparseRows& rows, const UpdateConstants& c, float* w, float* sum);
+  void (*sparse_adam)(const SparseRows& rows, const UpdateConstants& c, float* w, float* m, float* v);
+  double (*sparse_norm_sq)(const SparseRows& rows);
+
+  // y = x0 + x1 + ... over `count` arrays in that order; y may be x[0].
+  void (*sum_arrays)(size_t n, const float* const* x, size_t count, float* y);
+  double (*norm_sq)(size_t n, const float* x);
+};
+
+namespace baseline {
+SimdTable make_table();
+}
+namespace avx2 {
+SimdTable make_table();
+}
+namespace avx512 {
+SimdTable make_table();
+}
+
+}  // namespace prerank::cpu
