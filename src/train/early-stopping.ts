@@ -1,0 +1,52 @@
+/** Early stopping: the best value of one metric so far, and how long ago it was. */
+
+export interface EarlyStoppingSettings {
+  /** Evaluations without improvement before the run stops. */
+  readonly patience: number;
+  /** An improvement is larger than this. */
+  readonly minDelta: number;
+  readonly mode: 'min' | 'max';
+}
+
+export interface EarlyStoppingState {
+  readonly best: number | null;
+  readonly bestStep: number | null;
+  /** Evaluations since the best one. */
+  readonly waited: number;
+}
+
+export class EarlyStopping {
+  readonly #settings: EarlyStoppingSettings;
+  #state: EarlyStoppingState;
+
+  constructor(settings: EarlyStoppingSettings, state?: EarlyStoppingState | null) {
+    this.#settings = settings;
+    this.#state = state ?? { best: null, bestStep: null, waited: 0 };
+  }
+
+  get state(): EarlyStoppingState {
+    return this.#state;
+  }
+
+  /** Takes the metric's value at `step`; null or NaN (undefined) never improves. */
+  update(step: number, value: number | null): { readonly improved: boolean; readonly stop: boolean } {
+    const { best, bestStep, waited } = this.#state;
+    if (value !== null && !Number.isNaN(value) && (best === null || this.#gain(value, best) > this.#settings.minDelta)) {
+      this.#state = { best: value, bestStep: step, waited: 0 };
+      return { improved: true, stop: false };
+    }
+    this.#state = { best, bestStep, waited: waited + 1 };
+    return { improved: false, stop: waited + 1 >= this.#settings.patience };
+  }
+
+  #gain(value: number, best: number): number {
+    return this.#settings.mode === 'max' ? value - best : best - value;
+  }
+}
+
+const LOWER_IS_BETTER: ReadonlySet<string> = new Set(['ne', 'logLoss', 'mse', 'nmse', 'tvd', 'loss']);
+
+/** Whether smaller is better for a metric, by the last part of its name (`eval.ctr.ne`). */
+export function metricMode(metric: string): 'min' | 'max' {
+  return LOWER_IS_BETTER.has(metric.slice(metric.lastIndexOf('.') + 1)) ? 'min' : 'max';
+}

@@ -1,0 +1,64 @@
+/** What `evaluate` returns, and its table. */
+
+/** A metric that is undefined on the data is null. */
+export type MetricValues = Readonly<Record<string, number | null>>;
+
+export interface EvaluationResult {
+  readonly rows: number;
+  /** Step of the evaluated parameters, when they are a checkpoint's or a run's in training. */
+  readonly step: number | null;
+  /** Metrics of each task, on the rows that carry its label. */
+  readonly tasks: Readonly<Record<string, MetricValues>>;
+  /** Consistency with the final stage by replaying requests; null without request or final total value. */
+  readonly replay: MetricValues | null;
+  /** Why a metric is missing or null, and what was assumed. */
+  readonly notes: readonly string[];
+}
+
+/** Dotted names: `eval.ctr.auc`, `eval.replay.softRecall`. */
+export function flattenMetrics(result: EvaluationResult): Map<string, number | null> {
+  const groups = Object.entries({ ...result.tasks, ...(result.replay === null ? {} : { replay: result.replay }) });
+  return new Map(
+    groups.flatMap(([group, metrics]) =>
+      Object.entries(metrics).map(([name, value]) => [`eval.${group}.${name}`, value] as const),
+    ),
+  );
+}
+
+/** `metrics.eval` of summary.json and of metrics.jsonl. */
+export function nestMetrics(result: EvaluationResult): Record<string, MetricValues> {
+  return { ...result.tasks, ...(result.replay === null ? {} : { replay: result.replay }) };
+}
+
+/** The value of a metric given as `ctr.auc` or `eval.ctr.auc`; undefined when there is no such metric. */
+export function findMetric(result: EvaluationResult, name: string): number | null | undefined {
+  return flattenMetrics(result).get(name.startsWith('eval.') ? name : `eval.${name}`);
+}
+
+/** A plain text table: one line a task and metric. */
+export function formatEvaluation(result: EvaluationResult): string {
+  const rows = Object.entries(nestMetrics(result)).flatMap(([group, metrics]) =>
+    Object.entries(metrics).map(([name, value], i) => [i === 0 ? group : '', name, formatValue(value)] as const),
+  );
+  const lines = formatTable(['', 'metric', 'value'], rows);
+  return [...lines, ...result.notes.map((note) => `note: ${note}`)].join('\n');
+}
+
+function formatValue(value: number | null): string {
+  if (value === null) {
+    return '-';
+  }
+  return Number.isInteger(value) ? String(value) : value.toPrecision(6);
+}
+
+/** Lines of a table whose columns are padded to their widest cell; the last column is right-aligned. */
+export function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const all = [head, ...rows];
+  const widths = head.map((_, i) => Math.max(...all.map((row) => row[i]?.length ?? 0)));
+  return all.map((row) =>
+    row
+      .map((cell, i) => (i === row.length - 1 ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0)))
+      .join('  ')
+      .trimEnd(),
+  );
+}
