@@ -146,7 +146,9 @@ export class Checkpoints {
     }
     const step = parseStep(text.trim());
     if (step === null) {
-      throw new PrerankError('CHECKPOINT_INVALID', `it should name a checkpoint ("step-N"), not "${text.trim()}"`, { file });
+      throw new PrerankError('CHECKPOINT_INVALID', `it should name a checkpoint ("step-N"), not "${text.trim()}"`, {
+        file,
+      });
     }
     return step;
   }
@@ -180,9 +182,14 @@ export async function readState(checkpoint: string): Promise<StateFile> {
   try {
     state = JSON.parse(await readFile(file, 'utf8'));
   } catch (error) {
-    throw new PrerankError('CHECKPOINT_INVALID', `cannot read the training state: ${(error as Error).message}`, { file }, {
-      cause: error,
-    });
+    throw new PrerankError(
+      'CHECKPOINT_INVALID',
+      `cannot read the training state: ${(error as Error).message}`,
+      { file },
+      {
+        cause: error,
+      },
+    );
   }
   if (!isStateFile(state)) {
     throw new PrerankError('CHECKPOINT_INVALID', 'this is not a training state that this version can read', { file });

@@ -31,7 +31,11 @@ export class EarlyStopping {
   /** Takes the metric's value at `step`; null or NaN (undefined) never improves. */
   update(step: number, value: number | null): { readonly improved: boolean; readonly stop: boolean } {
     const { best, bestStep, waited } = this.#state;
-    if (value !== null && !Number.isNaN(value) && (best === null || this.#gain(value, best) > this.#settings.minDelta)) {
+    if (
+      value !== null &&
+      !Number.isNaN(value) &&
+      (best === null || this.#gain(value, best) > this.#settings.minDelta)
+    ) {
       this.#state = { best: value, bestStep: step, waited: 0 };
       return { improved: true, stop: false };
     }

@@ -91,15 +91,25 @@ export async function readRunJson(path: string): Promise<unknown> {
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
-    throw new PrerankError('RUN_NOT_FOUND', 'this file of the run cannot be read; is it the folder of a run?', { file: path }, {
-      cause: error,
-    });
+    throw new PrerankError(
+      'RUN_NOT_FOUND',
+      'this file of the run cannot be read; is it the folder of a run?',
+      { file: path },
+      {
+        cause: error,
+      },
+    );
   }
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new PrerankError('CHECKPOINT_INVALID', `no valid JSON: ${(error as Error).message}`, { file: path }, {
-      cause: error,
-    });
+    throw new PrerankError(
+      'CHECKPOINT_INVALID',
+      `no valid JSON: ${(error as Error).message}`,
+      { file: path },
+      {
+        cause: error,
+      },
+    );
   }
 }

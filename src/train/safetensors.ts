@@ -119,9 +119,14 @@ export class SafetensorsFile {
     try {
       file = await open(path, 'r');
     } catch (error) {
-      throw new PrerankError('CHECKPOINT_INVALID', `cannot open tensors: ${(error as Error).message}`, { file: path }, {
-        cause: error,
-      });
+      throw new PrerankError(
+        'CHECKPOINT_INVALID',
+        `cannot open tensors: ${(error as Error).message}`,
+        { file: path },
+        {
+          cause: error,
+        },
+      );
     }
     try {
       return new SafetensorsFile(path, file, await readHeader(path, file));

@@ -53,12 +53,7 @@ export function resolveTasks(
   });
 }
 
-function resolveTask(
-  name: string,
-  task: TaskConfig,
-  features: FeatureMap,
-  columns: ReadonlySet<string>,
-): ResolvedTask {
+function resolveTask(name: string, task: TaskConfig, features: FeatureMap, columns: ReadonlySet<string>): ResolvedTask {
   const present = (role: Role): string | undefined => {
     const { column } = ROLE_COLUMNS[role];
     return columns.has(column) ? column : undefined;

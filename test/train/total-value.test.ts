@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { adQuality, earlyTotalValue, type TotalValueInputs } from '../../src/train/total-value.js';
+
+function inputs(rest: Partial<TotalValueInputs> = {}): TotalValueInputs {
+  return {
+    ctr: Float64Array.of(0.1, 0.2, 0.4),
+    cqs: Float64Array.of(-0.5, 0, 1),
+    bid: Float64Array.of(10, 5, 2),
+    objective: Uint8Array.of(0, 1, 2),
+    earlyCvr: Float64Array.of(Number.NaN, 0.5, Number.NaN),
+    earlyVtr: Float64Array.of(Number.NaN, Number.NaN, 0.3),
+    ...rest,
+  };
+}
+
+describe('early total value', () => {
+  it('takes the action rate by objective and adds f(CQS)', () => {
+    const values = earlyTotalValue({ form: 'additive', f: { kind: 'affine', scale: 2, shift: 1 } }, inputs());
+    assert.deepEqual(
+      [...values].map((value) => Number(value.toFixed(12))),
+      [1, 1.5, 3.6],
+    );
+  });
+
+  it('multiplies in the multiplicative form', () => {
+    const values = earlyTotalValue({ form: 'multiplicative', f: { kind: 'identity' } }, inputs());
+    assert.deepEqual(
+      [...values].map((value) => Number(value.toFixed(12))),
+      [-0.5, 0, 0.6],
+    );
+  });
+
+  it('is bid · pCTR without objective and CQS', () => {
+    const values = earlyTotalValue(
+      { form: 'additive', f: { kind: 'identity' } },
+      inputs({ cqs: null, objective: null }),
+    );
+    assert.deepEqual([...values], [1, 1, 0.8]);
+  });
+
+  it('names the row and column of a missing input', () => {
+    const auction = { form: 'additive', f: { kind: 'identity' } } as const;
+    assert.throws(() => earlyTotalValue(auction, inputs({ earlyCvr: null })), {
+      code: 'METRIC_INPUT',
+      where: { row: 1, column: 'earlyCvr' },
+    });
+    assert.throws(() => earlyTotalValue(auction, inputs({ bid: Float64Array.of(1, Number.NaN, 1) })), {
+      code: 'METRIC_INPUT',
+      where: { row: 1, column: 'bid' },
+    });
+  });
+
+  it('clamps and interpolates the quality', () => {
+    const clamp = { kind: 'clamp', min: -1, max: 1 } as const;
+    assert.deepEqual(
+      [-2, 0.5, 3].map((x) => adQuality(clamp, x)),
+      [-1, 0.5, 1],
+    );
+    const knots = {
+      kind: 'piecewiseLinear',
+      knots: [
+        [-1, 0],
+        [0, 1],
+        [2, 2],
+      ],
+    } as const;
+    assert.deepEqual(
+      [-5, -1, -0.5, 0, 1, 2, 9].map((x) => adQuality(knots, x)),
+      [0, 0, 0.5, 1, 1.5, 2, 2],
+    );
+  });
+});
