@@ -1,0 +1,286 @@
+/** Architectures: parameter names, sound plans, edge cases, and the request-domain prediction. */
+import assert from 'node:assert/strict';
+import { PrerankError } from '../../src/base/errors.js';
+import type { FeatureMap } from '../../src/data/features.js';
+import { verifyPlan } from '../../src/graph/index.js';
+import type { ModelTask } from '../../src/models/model.js';
+import { type ModelConfig, predictionProgram, trainingProgram } from '../../src/models/registry.js';
+import type { Merge } from '../../src/models/twoTower.js';
+import type { Plan } from '../../src/runtime/plan.js';
+import { numbers, randomBatch, randomParameters, uniform } from '../graph/random.js';
+import { present, type ReferenceBatch, runReference } from '../graph/reference.js';
+import { categorical, DLRM, dense, FEATURES, featureMap, TASKS, TWO_TOWER, table } from './fixtures.js';
+
+const RUN = { seed: 1, step: 0 };
+
+function kinds(plan: Plan): string[] {
+  return plan.segments.flatMap(({ ops }) => ops.map(({ kind }) => kind));
+}
+
+const VARIANTS: readonly (readonly [string, ModelConfig])[] = [
+  ...(['concat', 'dot', 'hadamard+dot', 'concat+hadamard'] as Merge[]).map(
+    (merge) => [`two-tower ${merge}`, { ...TWO_TOWER, merge }] as const,
+  ),
+  ['two-tower without bottom', { ...TWO_TOWER, bottom: undefined }],
+  ['two-tower without vectors', { ...TWO_TOWER, interaction: { kind: 'dot', keepVectors: false } }],
+  ['two-tower without dots', { ...TWO_TOWER, interaction: { kind: 'none', keepVectors: true }, bottom: [5] }],
+  [
+    'two-tower with dropout',
+    { ...TWO_TOWER, tower: { hidden: [9, 6], out: 5, dropout: 0.2 }, heads: { hidden: [7], dropout: 0.3 } },
+  ],
+  ['dlrm', DLRM],
+  ['dlrm without bottom', { ...DLRM, bottom: undefined }],
+  ['dlrm without vectors', { ...DLRM, interaction: { kind: 'dot', keepVectors: false } }],
+  ['dlrm with a linear top', { ...DLRM, top: { hidden: [] } }],
+];
+
+describe('models', () => {
+  it('names the parameters of two-tower', () => {
+    const { parameters } = trainingProgram(TWO_TOWER, FEATURES, TASKS);
+    const shapes = Object.fromEntries(parameters.map(({ name, shape }) => [name, shape.join('x')]));
+    assert.equal(shapes['user_tower.bottom.0.weight'], '6x2');
+    assert.equal(shapes['user_tower.top.0.weight'], '9x15');
+    assert.equal(shapes['ad_tower.projections.words.weight'], '4x3');
+    assert.equal(shapes['heads.ctr.0.weight'], '7x15');
+    assert.equal(shapes['heads.ctr.1.bias'], '1');
+    assert.equal(shapes['embeddings.ad_id'], '33x4');
+    assert.equal(parameters.length, 32);
+  });
+
+  it('names the parameters of dlrm and starts them as DLRM does', () => {
+    const { parameters } = trainingProgram(DLRM, FEATURES, TASKS);
+    const of = (name: string) =>
+      present(
+        parameters.find((spec) => spec.name === name),
+        name,
+      );
+    assert.deepEqual(of('bottom.0.weight').shape, [6, 5]);
+    assert.deepEqual(of('top.0.weight').shape, [11, 30]);
+    assert.deepEqual(of('heads.teacher.weight').shape, [1, 6]);
+    assert.deepEqual(of('top.0.weight').init, { kind: 'normal', scale: Math.sqrt(2 / 41) });
+    assert.deepEqual(of('top.0.bias').init, { kind: 'normal', scale: Math.sqrt(1 / 11) });
+    assert.deepEqual(of('embeddings.words').init, { kind: 'uniform', scale: 1 / Math.sqrt(19) });
+    assert.equal(of('embeddings.words').table, true);
+  });
+
+  for (const [name, config] of VARIANTS) {
+    it(`${name}: sound plans, the same every time`, () => {
+      const training = trainingProgram(config, FEATURES, TASKS);
+      const prediction = predictionProgram(config, FEATURES, TASKS);
+      for (const { plan } of [
+        training,
+        prediction,
+        predictionProgram(config, FEATURES, TASKS, { requestDomain: true }),
+      ]) {
+        assert.deepEqual(verifyPlan(plan), []);
+      }
+      assert.deepEqual(trainingProgram(config, FEATURES, TASKS), training);
+      assert.deepEqual(prediction.parameters, training.parameters);
+      assert.ok(training.plan.parameters.every(({ grad }) => grad >= 0));
+      assert.equal(training.plan.sparseGradients.length, 4);
+      assert.equal(kinds(training.plan).filter((kind) => kind === 'embedding').length, 1);
+      assert.equal(kinds(training.plan).filter((kind) => kind === 'loss').length, 1);
+    });
+
+    it(`${name}: gradients are those of central differences`, () => {
+      const { plan, parameters } = trainingProgram(config, FEATURES, TASKS);
+      checkDenseGradients(plan, parameters, 9);
+    });
+
+    it(`${name}: the user side once per request gives the same predictions`, () => {
+      comparePredictions(config);
+    });
+  }
+
+  it('copies nothing in the default two-tower and dlrm: concat and dots are in place', () => {
+    for (const config of [TWO_TOWER, DLRM]) {
+      const { plan } = trainingProgram(config, FEATURES, TASKS);
+      assert.ok(!kinds(plan).includes('copy'), config.kind);
+      const grad = plan.segments.flatMap(({ ops }) => ops).filter(({ kind }) => kind === 'dotInteraction.grad');
+      assert.ok(grad.every(({ attributes }) => attributes.accumulate === 1));
+      assert.equal(grad.length, config.kind === 'dlrm' ? 1 : 2);
+    }
+  });
+
+  it('lists the loader inputs in the order of the plan', () => {
+    const { plan, dense: denseInputs, ids } = trainingProgram(TWO_TOWER, FEATURES, TASKS);
+    assert.deepEqual(
+      denseInputs.map(({ columns }) => columns),
+      [
+        ['feature.age', 'feature.hour'],
+        ['feature.price', 'feature.quality', 'feature.age_days'],
+      ],
+    );
+    assert.deepEqual(
+      ids.map(({ column, tableRows, weights, pooling }) => [column, tableRows, weights, pooling]),
+      [
+        ['feature.country', 7, undefined, 'sum'],
+        ['feature.recent_ads', 33, undefined, 'mean'],
+        ['feature.ad_id', 33, undefined, 'sum'],
+        ['feature.words', 19, 'weights.words', 'sum'],
+      ],
+    );
+    ids.forEach(({ table: index, tableRows }) => {
+      assert.equal(present(plan.tables[index]).rows, tableRows);
+    });
+  });
+
+  it('shares the logits of another task', () => {
+    const tasks: ModelTask[] = [present(TASKS[0]), { ...present(TASKS[2]), logitsOf: 'ctr' }];
+    const { plan, parameters } = trainingProgram(TWO_TOWER, FEATURES, tasks);
+    assert.deepEqual(
+      plan.tasks.map(({ name, logits }) => [name, logits]),
+      [
+        ['ctr', 0],
+        ['teacher', 0],
+      ],
+    );
+    assert.ok(!parameters.some(({ name }) => name.startsWith('heads.teacher')));
+    const outputs = predictionProgram(TWO_TOWER, FEATURES, tasks).plan.outputs;
+    assert.deepEqual(
+      outputs.map(({ name }) => name),
+      ['ctr'],
+    );
+  });
+
+  it('takes one feature a side', () => {
+    const single = featureMap([categorical('u', 'user'), categorical('a', 'ad')], [table('u', 5, 4), table('a', 6, 4)]);
+    const { plan } = trainingProgram(TWO_TOWER, single, TASKS);
+    assert.ok(!kinds(plan).includes('dotInteraction'));
+    assert.equal(plan.denseInputs.length, 0);
+    const onlyDense = featureMap([dense('u', 'user'), dense('a', 'ad')], []);
+    assert.equal(trainingProgram(TWO_TOWER, onlyDense, TASKS).plan.tables.length, 0);
+    assert.equal(trainingProgram(DLRM, featureMap([dense('x', 'context')], []), TASKS).plan.tables.length, 0);
+  });
+
+  const bad: readonly (readonly [string, ModelConfig, FeatureMap, readonly ModelTask[], RegExp])[] = [
+    ['an empty ad side', TWO_TOWER, featureMap([dense('u', 'user')], []), TASKS, /ad tower has no feature/],
+    ['an empty user side', TWO_TOWER, featureMap([dense('a', 'ad')], []), TASKS, /user tower has no feature/],
+    ['no feature', DLRM, featureMap([], []), TASKS, /no feature/],
+    ['no task', DLRM, FEATURES, [], /no task/],
+    ['a bottom of another width', { ...DLRM, bottom: [8, 5] }, FEATURES, TASKS, /ends in 5.*embeddingDim is 4/],
+    [
+      'a missing table',
+      DLRM,
+      featureMap([categorical('x', 'user', 'gone')], []),
+      TASKS,
+      /feature "x" uses table "gone"/,
+    ],
+    [
+      'nothing left of a single embedding',
+      { ...DLRM, interaction: { kind: 'dot', keepVectors: false } },
+      featureMap([categorical('x', 'user')], [table('x', 3, 4)]),
+      TASKS,
+      /keepVectors: true/,
+    ],
+    [
+      'logits of a task without a head',
+      DLRM,
+      FEATURES,
+      [{ ...present(TASKS[0]), logitsOf: 'other' }],
+      /"ctr" trains on the logits of "other"/,
+    ],
+  ];
+  for (const [name, config, features, tasks, message] of bad) {
+    it(`refuses ${name}`, () => {
+      assert.throws(
+        () => trainingProgram(config, features, tasks),
+        (error) => error instanceof PrerankError && error.code === 'CONFIG_INVALID' && message.test(error.message),
+      );
+    });
+  }
+});
+
+/** Compares a few elements of every dense parameter's gradient, read from the plan's accumulators. */
+function checkDenseGradients(plan: Plan, specs: Parameters<typeof randomParameters>[0], rows: number): void {
+  const random = uniform(11);
+  const weights = randomParameters(specs, random);
+  const batch = randomBatch(plan, random, { rows });
+  const withGradients = {
+    ...plan,
+    outputs: plan.parameters.map(({ name, grad }) => ({ name, value: grad })),
+  };
+  const { outputs } = runReference(withGradients, weights, batch, RUN);
+  plan.parameters.forEach(({ name }, index) => {
+    const values = present(weights.get(name));
+    for (const element of new Set([0, values.length - 1, Math.floor(values.length / 2)])) {
+      const value = present(values[element]);
+      const loss = (shift: number): number => {
+        values[element] = value + shift;
+        return runReference(plan, weights, batch, RUN).loss;
+      };
+      const expected = (loss(1e-5) - loss(-1e-5)) / 2e-5;
+      values[element] = value;
+      const actual = present(outputs[index]?.[element]);
+      assert.ok(
+        Math.abs(actual - expected) <= 1e-6 * Math.max(1, Math.abs(expected)),
+        `${name}[${element}]: ${actual} but expected ${expected}`,
+      );
+    }
+  });
+}
+
+function comparePredictions(config: ModelConfig): void {
+  const byRequest = predictionProgram(config, FEATURES, TASKS, { requestDomain: true });
+  const byRow = predictionProgram(config, FEATURES, TASKS);
+  const random = uniform(7);
+  const weights = randomParameters(byRow.parameters, random);
+  const batch = randomBatch(byRequest.plan, random, { rows: 13 });
+  const expected = runReference(byRequest.plan, weights, batch, RUN).outputs;
+  const actual = runReference(byRow.plan, weights, perRow(byRequest, byRow, batch), RUN).outputs;
+  assert.deepEqual(
+    byRequest.plan.outputs.map(({ name }) => name),
+    ['ctr', 'cqs', 'teacher'],
+  );
+  expected.forEach((values, output) => {
+    values.forEach((value, row) => {
+      assert.ok(Math.abs(value - present(actual[output]?.[row])) < 1e-12, `output ${output}, row ${row}`);
+    });
+  });
+}
+
+/** The same batch with the request inputs repeated for every row. */
+function perRow(
+  from: ReturnType<typeof predictionProgram>,
+  to: ReturnType<typeof predictionProgram>,
+  batch: ReferenceBatch,
+): ReferenceBatch {
+  const requestOf = present(batch.requestOfRow);
+  const columns = new Map<string, (row: number) => number>();
+  from.dense.forEach(({ domain, columns: names }, input) => {
+    names.forEach((name, index) => {
+      columns.set(name, (row) => {
+        const r = domain === 'request' ? present(requestOf[row]) : row;
+        return present(batch.dense[input]?.[r * names.length + index]);
+      });
+    });
+  });
+  const denseInputs = to.dense.map(({ columns: names }) =>
+    Float64Array.from({ length: batch.rows * names.length }, (_, index) =>
+      present(columns.get(present(names[index % names.length])))(Math.floor(index / names.length)),
+    ),
+  );
+  const ids = to.ids.map(({ column }) => {
+    const input = from.ids.findIndex((source) => source.column === column);
+    const source = present(from.ids[input]);
+    const bags = present(batch.ids?.[input]);
+    if (source.domain === 'row') return bags;
+    const entries = Array.from({ length: batch.rows }, (_, row) => {
+      const r = present(requestOf[row]);
+      const [first, last] = bags.offsets === undefined ? [r, r + 1] : [bags.offsets[r], bags.offsets[r + 1]];
+      return [...bags.ids.slice(first, last)];
+    });
+    const offsets = new Uint32Array(batch.rows + 1);
+    entries.forEach((bag, row) => {
+      offsets[row + 1] = present(offsets[row]) + bag.length;
+    });
+    return { ids: Uint32Array.from(entries.flat()), ...(source.multi ? { offsets } : {}) };
+  });
+  return { rows: batch.rows, dense: denseInputs, ids };
+}
+
+describe('reference numbers', () => {
+  it('are exact in float32, so that native runs see the same inputs', () => {
+    assert.ok(numbers(50, uniform(1)).every((value) => Math.fround(value) === value));
+  });
+});
