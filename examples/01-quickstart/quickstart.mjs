@@ -34,7 +34,8 @@ async function randomSoftRecall(path, k) {
 
 function printTable(head, rows) {
   const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i].length)));
-  const line = (cells) => cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('   ');
+  const line = (cells) =>
+    cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('   ');
   console.log(line(head));
   console.log(widths.map((width) => '-'.repeat(width)).join('---'));
   for (const row of rows) console.log(line(row));
@@ -47,7 +48,9 @@ async function trainModel(title, config, out) {
   rmSync(out, { recursive: true, force: true });
   const summary = await train(config, { out });
   const rate = Math.round(summary.samplesPerSecond / 1000);
-  console.log(`  ${summary.step} steps, ${summary.samples} samples in ${summary.trainSeconds.toFixed(1)} s (${rate} thousand a second)`);
+  console.log(
+    `  ${summary.step} steps, ${summary.samples} samples in ${summary.trainSeconds.toFixed(1)} s (${rate} thousand a second)`,
+  );
   return summary.metrics.eval;
 }
 

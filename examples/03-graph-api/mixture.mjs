@@ -19,7 +19,7 @@ function model() {
     ['first', 'second'].map((name) => mlp(x, `experts.${name}`, { sizes: [16, 8], last: 'relu' })),
     'experts',
   );
-  const gates = softmax(linear(x, 'gate', { out: 2 }), 'gates');
+  const gates = softmax(linear(x, 'gate', { out: 2 }), { name: 'gates' });
   const logits = linear(weightedSum(gates, experts, 'mixture'), 'head', { out: 1 });
   const losses = [{ name: 'click', kind: 'bce', weight: 1, delta: 1, logits }];
   return compile({ graph, outputs: { logits }, losses });
@@ -67,4 +67,6 @@ for (let step = 0; step < STEPS; step++) {
 }
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 console.log(`parameters: ${parameters.map(({ name, shape }) => `${name} [${shape}]`).join(', ')}`);
-console.log(`log loss: ${mean(losses.slice(0, 20)).toFixed(3)} in the first, ${mean(losses.slice(-20)).toFixed(3)} in the last 20 steps`);
+console.log(
+  `log loss: ${mean(losses.slice(0, 20)).toFixed(3)} in the first, ${mean(losses.slice(-20)).toFixed(3)} in the last 20 steps`,
+);
