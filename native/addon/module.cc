@@ -7,6 +7,7 @@ namespace {
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   using namespace prerank::addon;
   register_info(env, exports);
+  register_store(env, exports);
   return exports;
 }
 
