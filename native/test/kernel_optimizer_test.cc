@@ -1,0 +1,235 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "cpu/optimizers.h"
+#include "kernel_harness.h"
+
+namespace prerank::test {
+namespace {
+
+using Doubles = std::vector<double>;
+
+// PyTorch's rules for one element, in double.
+struct Reference {
+  double w, s0, s1;
+
+  void dense(const DenseOptimizer& o, uint64_t step, double lr, double g) {
+    if (o.kind != DenseOptimizerKind::kAdamW) g += o.l2 * w;
+    switch (o.kind) {
+      case DenseOptimizerKind::kSgd:
+        s0 = o.momentum * s0 + g;
+        w -= lr * (o.momentum == 0 ? g : s0);
+        return;
+      case DenseOptimizerKind::kAdagrad: adagrad(lr, o.epsilon, g); return;
+      case DenseOptimizerKind::kAdamW: w -= lr * o.weight_decay * w; [[fallthrough]];
+      case DenseOptimizerKind::kAdam: adam(o.beta1, o.beta2, o.epsilon, step, lr, g); return;
+    }
+  }
+
+  void adagrad(double lr, double epsilon, double g) {
+    s0 += g * g;
+    w -= lr * g / (std::sqrt(s0) + epsilon);
+  }
+
+  void adam(double beta1, double beta2, double epsilon, uint64_t step, double lr, double g) {
+    const double t = static_cast<double>(step) + 1;
+    s0 = beta1 * s0 + (1 - beta1) * g;
+    s1 = beta2 * s1 + (1 - beta2) * g * g;
+    w -= lr / (1 - std::pow(beta1, t)) * s0 / (std::sqrt(s1) / std::sqrt(1 - std::pow(beta2, t)) + epsilon);
+  }
+};
+
+TEST(KernelDenseOptimizer, FollowsTheRulesOverSteps) {
+  DenseOptimizer sgd{.kind = DenseOptimizerKind::kSgd, .l2 = 0.01};
+  DenseOptimizer momentum{.kind = DenseOptimizerKind::kSgd, .momentum = 0.9};
+  DenseOptimizer adagrad{.kind = DenseOptimizerKind::kAdagrad, .epsilon = 1e-10, .l2 = 0.01};
+  DenseOptimizer adam{.kind = DenseOptimizerKind::kAdam, .l2 = 0.02};
+  DenseOptimizer adamw{.kind = DenseOptimizerKind::kAdamW, .l2 = 5, .weight_decay = 0.1};  // l2 is not AdamW's
+  for_each_isa([&] {
+    for (const DenseOptimizer& optimizer : {sgd, momentum, adagrad, adam, adamw}) {
+      for (const size_t n : {1, 3, 16, 255}) {
+        constexpr size_t kGuard = 16;
+        std::vector<float> w = random_floats(n + kGuard, 1), s0(n + kGuard, 0.0f), s1(n + kGuard, 0.0f);
+        std::vector<Reference> want;
+        for (const float x : w) want.push_back({static_cast<double>(x), 0, 0});
+        for (uint64_t step = 0; step < 6; ++step) {
+          const std::vector<float> g = random_floats(n, 10 + step);
+          const double lr = 0.05 / static_cast<double>(step + 1), scale = step == 2 ? 0.5 : 1;
+          cpu::update_dense(optimizer, step, lr, scale, {w.data(), n}, g, {s0.data(), n}, {s1.data(), n});
+          for (size_t i = 0; i < n; ++i) want[i].dense(optimizer, step, lr, scale * static_cast<double>(g[i]));
+        }
+        Doubles expected;
+        for (const Reference& reference : want) expected.push_back(reference.w);
+        expect_near(w, expected, 3e-6, "weights of optimizer " + std::to_string(static_cast<int>(optimizer.kind)));
+        for (size_t i = n; i < n + kGuard; ++i) ASSERT_EQ(s0[i] + s1[i], 0.0f);
+      }
+    }
+  });
+}
+
+constexpr size_t kTableRows = 40;
+
+// A batch index over three id inputs, the last without gradient: rows with one entry, many entries, and none trained.
+struct Index {
+  std::vector<uint32_t> rows, starts, bags;
+  std::vector<uint16_t> inputs;
+  std::vector<float> coefficients;
+
+  Index() {
+    std::mt19937 random(3);
+    for (uint32_t row = 1; row < kTableRows; row += 1 + static_cast<uint32_t>(random() % 3)) {
+      rows.push_back(row);
+      starts.push_back(static_cast<uint32_t>(bags.size()));
+      const size_t entries = row % 7 == 0 ? 1 : 1 + random() % 30;
+      for (size_t e = 0; e < entries; ++e) {
+        bags.push_back(static_cast<uint32_t>(random() % 20));
+        inputs.push_back(row % 7 == 0 ? 2 : static_cast<uint16_t>(random() % 3));
+        coefficients.push_back(static_cast<float>(random() % 4 + 1) / 4);
+      }
+    }
+    starts.push_back(static_cast<uint32_t>(bags.size()));
+  }
+
+  BatchTableIndex view() const { return {rows, starts, bags, inputs, coefficients}; }
+};
+
+struct Gradients {
+  std::vector<float> first, second;
+  std::array<cpu::PooledGradient, 3> pooled;
+
+  Gradients(size_t dim, uint64_t seed) : first(random_floats(20 * (dim + 3), seed)), second(random_floats(20 * dim, seed + 1)) {
+    pooled = {cpu::PooledGradient{first.data(), dim + 3}, cpu::PooledGradient{second.data(), dim}, cpu::PooledGradient{}};
+  }
+
+  // The row's summed gradient; empty when no entry is trained.
+  Doubles of(const Index& index, size_t u, size_t dim) const {
+    Doubles sum;
+    for (size_t e = index.starts[u]; e < index.starts[u + 1]; ++e) {
+      const cpu::PooledGradient& source = pooled[index.inputs[e]];
+      if (source.base == nullptr) continue;
+      sum.resize(dim);
+      for (size_t d = 0; d < dim; ++d) {
+        sum[d] += static_cast<double>(index.coefficients[e]) *
+                  static_cast<double>(source.base[index.bags[e] * source.stride + d]);
+      }
+    }
+    return sum;
+  }
+};
+
+class SparseReference {
+ public:
+  SparseReference(const std::vector<float>& w, size_t dim) : dim_(dim), row_sums_(kTableRows) {
+    for (const float x : w) elements_.push_back({static_cast<double>(x), 0, 0});
+  }
+
+  void update(const SparseOptimizer& o, uint64_t step, double lr, double scale, size_t row, Doubles g) {
+    Reference* e = elements_.data() + row * dim_;
+    double mean = 0;
+    for (size_t d = 0; d < dim_; ++d) {
+      g[d] = scale * g[d] + o.l2 * e[d].w;
+      mean += g[d] * g[d] / static_cast<double>(dim_);
+    }
+    row_sums_[row] += mean;
+    for (size_t d = 0; d < dim_; ++d) {
+      switch (o.kind) {
+        case SparseOptimizerKind::kSgd: e[d].w -= lr * g[d]; break;
+        case SparseOptimizerKind::kAdagrad: e[d].adagrad(lr, o.epsilon, g[d]); break;
+        case SparseOptimizerKind::kRowwiseAdagrad: e[d].w -= lr * g[d] / (std::sqrt(row_sums_[row]) + o.epsilon); break;
+        case SparseOptimizerKind::kAdam: e[d].adam(o.beta1, o.beta2, o.epsilon, step, lr, g[d]); break;
+      }
+    }
+  }
+
+  Doubles weights() const {
+    Doubles w;
+    for (const Reference& e : elements_) w.push_back(e.w);
+    return w;
+  }
+
+ private:
+  size_t dim_;
+  std::vector<Reference> elements_;
+  Doubles row_sums_;
+};
+
+TEST(KernelSparseOptimizer, FollowsTheRulesOverSteps) {
+  const Index index;
+  for_each_isa([&] {
+    for (const SparseOptimizerKind kind : {SparseOptimizerKind::kSgd, SparseOptimizerKind::kAdagrad,
+                                           SparseOptimizerKind::kRowwiseAdagrad, SparseOptimizerKind::kAdam}) {
+      for (const size_t dim : {1, 3, 8, 16, 33, 64, 150}) {
+        SCOPED_TRACE("optimizer " + std::to_string(static_cast<int>(kind)) + ", dim " + std::to_string(dim));
+        SparseOptimizer optimizer{.kind = kind, .l2 = 0.01};
+        std::vector<float> w = random_floats(kTableRows * dim, 1);
+        std::vector<float> s0(kTableRows * (kind == SparseOptimizerKind::kRowwiseAdagrad ? 1 : dim)), s1(kTableRows * dim);
+        SparseReference want(w, dim);
+        const TableView table = {w.data(), kTableRows, static_cast<int64_t>(dim)};
+        for (uint64_t step = 0; step < 4; ++step) {
+          const Gradients gradients(dim, 20 + step);
+          const double scale = step == 1 ? 0.25 : 1;
+          const size_t middle = index.rows.size() / 3;
+          cpu::update_sparse_rows(optimizer, step, 0.05, scale, table, s0, s1, index.view(), 0, middle, gradients.pooled);
+          cpu::update_sparse_rows(optimizer, step, 0.05, scale, table, s0, s1, index.view(), middle, index.rows.size(),
+                                  gradients.pooled);
+          for (size_t u = 0; u < index.rows.size(); ++u) {
+            const Doubles g = gradients.of(index, u, dim);
+            if (!g.empty()) want.update(optimizer, step, 0.05, scale, index.rows[u], g);
+          }
+        }
+        expect_near(w, want.weights(), 2e-5, "weights");
+      }
+    }
+  });
+}
+
+TEST(KernelSparseOptimizer, RowsWithoutGradientStay) {
+  const Index index;
+  std::vector<float> w = random_floats(kTableRows * 4, 1);
+  const std::vector<float> before = w;
+  std::vector<float> sums(kTableRows);
+  const std::array<cpu::PooledGradient, 3> nothing = {};
+  cpu::update_sparse_rows({.l2 = 1}, 0, 0.1, 1, {w.data(), kTableRows, 4}, sums, {}, index.view(), 0, index.rows.size(), nothing);
+  EXPECT_EQ(w, before);
+  EXPECT_EQ(sums, std::vector<float>(kTableRows));
+}
+
+TEST(KernelOptimizer, NormsAndSums) {
+  const Index index;
+  for_each_isa([&] {
+    for (const size_t dim : {1, 7, 16, 150}) {
+      const Gradients gradients(dim, 5);
+      double want = 0;
+      for (size_t u = 2; u < index.rows.size(); ++u) {
+        for (const double g : gradients.of(index, u, dim)) want += g * g;
+      }
+      const double got = cpu::sparse_gradient_norm_sq(static_cast<int64_t>(dim), index.view(), 2, index.rows.size(), gradients.pooled);
+      EXPECT_NEAR(got / want, 1, 1e-5);
+    }
+    for (const size_t n : {0, 1, 17, 255}) {
+      const std::vector<float> x = random_floats(n, 1);
+      double want = 0;
+      for (const float v : x) want += static_cast<double>(v) * static_cast<double>(v);
+      EXPECT_NEAR(cpu::norm_sq(x), want, 1e-9 * (1 + want));
+    }
+    for (const size_t workers : {1, 3, 70}) {
+      std::vector<std::vector<float>> arenas;
+      std::vector<float*> pointers;
+      for (size_t i = 0; i < workers; ++i) arenas.push_back(random_floats(50, i));
+      for (std::vector<float>& arena : arenas) pointers.push_back(arena.data());
+      const std::vector<float> first = arenas[0];
+      std::vector<double> want(first.begin(), first.end());
+      for (size_t i = 7; i < 41; ++i) {
+        float sum = first[i];
+        for (size_t k = 1; k < workers; ++k) sum += arenas[k][i];
+        want[i] = static_cast<double>(sum);
+      }
+      cpu::sum_accumulators(pointers, 7, 41, arenas[0].data());
+      expect_near(arenas[0], want, 0, "the sum, in the workers' order");
+    }
+  });
+}
+
+}  // namespace
+}  // namespace prerank::test
