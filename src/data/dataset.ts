@@ -87,8 +87,8 @@ export class Dataset {
   private constructor(
     readonly dir: string,
     readonly description: DatasetDescription,
-    readonly featureMap: FeatureMap,
-    private readonly columns: ReadonlyMap<string, MappedColumn>,
+    readonly features: FeatureMap,
+    private readonly mapped: ReadonlyMap<string, MappedColumn>,
     private mappings: readonly NativeMapping[],
     private nativeDataset: NativeDataset | undefined,
   ) {}
@@ -131,8 +131,26 @@ export class Dataset {
     return this.mappings;
   }
 
-  has(name: string): boolean {
-    return this.columns.has(name);
+  /** Names of the encoded columns. */
+  get columns(): ReadonlySet<string> {
+    return new Set(this.mapped.keys());
+  }
+
+  /** Changes when a byte of the encoded data does. */
+  get fingerprint(): string {
+    return this.description.fingerprint;
+  }
+
+  /** A scalar column as float64, or null when there is none of the name. */
+  float64(name: string): Float64Array | null {
+    return this.mapped.has(name) ? Float64Array.from(this.column(name)) : null;
+  }
+
+  /** A scalar column as uint32, or null when there is none of the name. */
+  uint32(name: string): Uint32Array | null {
+    if (!this.mapped.has(name)) return null;
+    const values = this.column(name);
+    return values instanceof Uint32Array ? values : Uint32Array.from(values);
   }
 
   /**
@@ -141,9 +159,9 @@ export class Dataset {
    * @throws PrerankError COLUMN_MISSING, COLUMN_TYPE (a list column), DATASET_CHANGED.
    */
   column(name: string): Values {
-    const column = this.columns.get(name);
+    const column = this.mapped.get(name);
     if (!column) {
-      const names = [...this.columns.keys()].join(', ');
+      const names = [...this.mapped.keys()].join(', ');
       throw new PrerankError('COLUMN_MISSING', `${this.dir}: no column "${name}". Columns: ${names}`, { column: name });
     }
     if (column.type.startsWith('list')) {

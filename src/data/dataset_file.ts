@@ -1,6 +1,6 @@
 /** `dataset.json`: what an encoded dataset holds and what it was made from. */
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { createReadStream, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { PrerankError } from '../base/errors.js';
@@ -56,6 +56,15 @@ export function fingerprint(
     features,
   };
   return createHash('sha256').update(JSON.stringify(content)).digest('hex');
+}
+
+/** SHA-256 over the bytes of the encoded files, for sources without a fingerprint. */
+export async function contentFingerprint(folder: string, names: readonly string[]): Promise<string> {
+  const hash = createHash('sha256');
+  for (const name of names) {
+    for await (const block of createReadStream(join(folder, name))) hash.update(block as Buffer);
+  }
+  return hash.digest('hex');
 }
 
 export function writeDescription(folder: string, description: DatasetDescription): void {

@@ -8,6 +8,7 @@ import type { ColumnType } from '../runtime/native.js';
 import { ChunkVector } from './chunk.js';
 import {
   type DatasetDescription,
+  contentFingerprint,
   DATASET_FILE,
   FEATURES_FILE,
   fingerprint,
@@ -187,9 +188,16 @@ async function writeDataset(
       { file: log.name },
     );
   }
+  const content =
+    mark === undefined
+      ? await contentFingerprint(
+          outDir,
+          files.map(({ name }) => name),
+        )
+      : '';
   const sources = log.files.map(({ path, size, modified }) => ({ path, size, modified }));
   const columns = plan.outputs.map(({ name, type }) => ({ name, type }));
-  return { version: 1, fingerprint: mark ?? '', ...counts, rejected: rejects.count, columns, files, sources };
+  return { version: 1, fingerprint: mark ?? content, ...counts, rejected: rejects.count, columns, files, sources };
 }
 
 /**

@@ -1,6 +1,6 @@
 /**
  * What ingestion learned about the features: how raw values map to table rows and numbers.
- * Written as `features.json` beside a model (so that serving can encode) and inside `dataset.json`.
+ * Written as `features.json` beside a model (so that serving can encode) and beside `dataset.json`.
  */
 
 export type Side = 'user' | 'ad' | 'context';
