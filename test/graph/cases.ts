@@ -262,7 +262,7 @@ export const CASES: readonly OperationCase[] = [
     kinds: ['dropout', 'dropout.grad'],
     shape: [11],
     tolerance: 1e-5,
-    build: (g) => dropout(row(g, 'x', 11), 0.4),
+    build: (g) => dropout(mul(row(g, 'x', 11), weights(g, 'p', [11])), 0.4),
   },
   {
     name: 'slices with gaps and overlaps',
