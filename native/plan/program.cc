@@ -1,0 +1,322 @@
+#include "prerank/program.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include "base/thread_pool.h"
+#include "cpu/onednn.h"
+#include "cpu/optimizers.h"
+#include "plan/batch_check.h"
+#include "plan/plan_check.h"
+#include "plan/program_memory.h"
+#include "plan/program_update.h"
+
+namespace prerank {
+namespace {
+
+constexpr size_t kMaxRows = size_t{1} << 31;  // row numbers in a batch are 32 bits wide
+constexpr size_t kReduceLine = 16;            // floats: workers reduce whole cache lines
+
+// A segment with its kernels.
+struct Segment {
+  Domain domain = Domain::kRow;
+  Phase phase = Phase::kTiles;
+  std::vector<std::unique_ptr<Kernel>> kernels;
+  std::vector<size_t> moving;  // values of its domain that are addressed anew for each tile
+  std::vector<size_t> whole;   // values of the other domain, addressed at row 0
+};
+
+// Adds the time since its construction.
+class Stopwatch {
+ public:
+  explicit Stopwatch(double& total) : total_(total) {}
+  ~Stopwatch() { total_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+
+ private:
+  double& total_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+bool uses_requests(const Plan& plan) {
+  const auto request = [](const auto& item) { return item.domain == Domain::kRequest; };
+  return std::ranges::any_of(plan.values, request) || std::ranges::any_of(plan.dense_inputs, request) ||
+         std::ranges::any_of(plan.id_inputs, request) || std::ranges::any_of(plan.segments, request);
+}
+
+Status check_options(const ProgramOptions& options) {
+  for (const auto& [name, rows] : {std::pair{"capacity", options.capacity}, {"requestCapacity", options.request_capacity}}) {
+    if (rows <= kMaxRows) continue;
+    return {Code::kInvalidArgument, std::string(name) + " must be at most " + std::to_string(kMaxRows)};
+  }
+  if (options.capacity < 1) return {Code::kInvalidArgument, "capacity must be at least 1"};
+  if (!std::isfinite(options.clip_norm) || options.clip_norm < 0) {
+    return {Code::kInvalidArgument, "clipNorm must be a finite number, at least 0"};
+  }
+  return {};
+}
+
+class CpuProgram final : public Program {
+ public:
+  CpuProgram(Plan plan, std::shared_ptr<ParameterStore> store, ProgramOptions options)
+      : plan_(std::move(plan)), store_(std::move(store)), options_(options) {}
+
+  Status build() {
+    PRERANK_RETURN_IF_ERROR(check_options(options_));
+    PRERANK_RETURN_IF_ERROR(check_plan(plan_, *store_));
+    limits_.rows = options_.capacity;
+    limits_.request_domain = uses_requests(plan_);
+    if (limits_.request_domain) {
+      limits_.requests = options_.request_capacity > 0 ? options_.request_capacity : options_.capacity;
+    }
+    cpu::prepare_onednn();
+    PRERANK_ASSIGN_OR_RETURN(pool_, ThreadPool::create(options_.threads, cpu::prepare_worker_thread));
+    PRERANK_ASSIGN_OR_RETURN(memory_, ProgramMemory::create(plan_, *store_,
+                                                            {options_.threads, limits_.rows, limits_.requests}));
+    PRERANK_RETURN_IF_ERROR(build_segments());
+    PRERANK_ASSIGN_OR_RETURN(update_, ProgramUpdate::create(plan_, *store_, memory_, *pool_, options_));
+    stats_.resize(plan_.tasks.size());
+    worker_stats_.assign(options_.threads, std::vector<TaskStats>(plan_.tasks.size()));
+    return {};
+  }
+
+  Status step(const Batch& batch, const StepOptions& options) override {
+    if (plan_.tasks.empty()) return {Code::kInvalidArgument, "the plan has no tasks: it can predict, not train"};
+    if (options.update && !store_->options().training) {
+      return {Code::kInvalidArgument, "the parameter store has no optimizer state: create it for training"};
+    }
+    const bool indexed = !plan_.sparse_gradients.empty() &&
+                         (options.update || (options_.clip_norm > 0 && options_.clip_scope == ClipScope::kAll));
+    PRERANK_RETURN_IF_ERROR(check_batch(plan_, batch, limits_, true, indexed));
+    begin(batch);
+    forward(batch, options.step, true);
+    reduce(batch, options.step);
+    return finish(batch, options);
+  }
+
+  Status predict(const Batch& batch) override {
+    if (!plan_.tasks.empty()) return {Code::kInvalidArgument, "the plan has tasks: it can train, not predict"};
+    PRERANK_RETURN_IF_ERROR(check_batch(plan_, batch, limits_, false, false));
+    begin(batch);
+    forward(batch, 0, false);
+    return {};
+  }
+
+  const Plan& plan() const override { return plan_; }
+  std::span<const TaskStats> stats() const override { return stats_; }
+  double gradient_norm() const override { return gradient_norm_; }
+  PhaseTimes times() const override { return times_; }
+  size_t bytes() const override { return memory_.bytes(); }
+
+  Status read_output(size_t output, std::span<float> out) const override {
+    if (output >= plan_.outputs.size()) {
+      return {Code::kOutOfRange, "the plan has " + std::to_string(plan_.outputs.size()) + " outputs, asked for number " +
+                                     std::to_string(output)};
+    }
+    const auto index = static_cast<size_t>(plan_.outputs[output].value);
+    const PlanValue& value = plan_.values[index];
+    const auto width = static_cast<size_t>(value.width);
+    const size_t rows = rows_of(value.domain);
+    if (out.size() != rows * width) {
+      return {Code::kInvalidArgument, "output " + plan_.outputs[output].name + " has " + std::to_string(rows * width) +
+                                          " elements, the array has " + std::to_string(out.size())};
+    }
+    for (size_t r = 0; r < rows; ++r) {
+      const float* from = value.domain == Domain::kNone ? memory_.address(index) : memory_.row_address(value, index, r);
+      std::memcpy(out.data() + r * width, from, width * sizeof(float));
+    }
+    return {};
+  }
+
+ private:
+  Status build_segments() {
+    std::vector<TableView> tables;
+    for (const PlanTable& table : plan_.tables) {
+      PRERANK_ASSIGN_OR_RETURN(const size_t parameter, store_->find(table.name));
+      tables.push_back({store_->weights(parameter).data(), table.rows, table.dim});
+    }
+    const std::array<size_t, 5> pieces = {static_cast<size_t>(plan_.tile_rows), 64, 16, 4, 1};
+    for (const PlanSegment& planned : plan_.segments) {
+      Segment& segment = segments_.emplace_back();
+      segment.domain = planned.domain;
+      segment.phase = planned.phase;
+      for (const PlanOp& op : planned.ops) {
+        const KernelBuild build = {&plan_, &op, planned.domain, tables, options_.threads, pieces};
+        PRERANK_ASSIGN_OR_RETURN(std::unique_ptr<Kernel> kernel, make_cpu_kernel(build));
+        segment.kernels.push_back(std::move(kernel));
+      }
+      place_values(planned, segment);
+    }
+    return {};
+  }
+
+  // Which addresses of whole-batch values the segment's tiles must set.
+  void place_values(const PlanSegment& planned, Segment& segment) const {
+    std::vector<bool> used(plan_.values.size(), false);
+    for (const PlanOp& op : planned.ops) {
+      for (const int32_t value : op.inputs) used[static_cast<size_t>(value)] = true;
+      for (const int32_t value : op.outputs) used[static_cast<size_t>(value)] = true;
+    }
+    for (size_t i = 0; i < used.size(); ++i) {
+      const PlanValue& value = plan_.values[i];
+      if (!used[i] || (value.storage != Storage::kFull && value.storage != Storage::kInput)) continue;
+      (value.domain == planned.domain ? segment.moving : segment.whole).push_back(i);
+    }
+  }
+
+  size_t rows_of(Domain domain) const {
+    if (domain == Domain::kNone) return 1;
+    return domain == Domain::kRequest ? requests_ : rows_;
+  }
+
+  void begin(const Batch& batch) {
+    rows_ = batch.rows;
+    requests_ = limits_.request_domain ? batch.requests : 0;
+    gradient_norm_ = 0;
+    memory_.bind_inputs(plan_, batch);
+  }
+
+  TileContext context(const Batch& batch, uint64_t step, bool training, size_t worker) {
+    TileContext result;
+    result.worker = worker;
+    result.seed = options_.seed;
+    result.step = step;
+    result.training = training;
+    result.batch = &batch;
+    result.base = memory_.base(worker);
+    result.stats = worker_stats_[worker];
+    return result;
+  }
+
+  void forward(const Batch& batch, uint64_t step, bool training) {
+    {
+      const Stopwatch watch(times_.prologue);
+      run_none(batch, step, training, Phase::kPrologue);
+    }
+    const Stopwatch watch(times_.tiles);
+    if (training) {
+      pool_->run([this](size_t worker) {
+        std::fill_n(memory_.accumulators()[worker], memory_.accumulator_floats(), 0.0f);
+        std::ranges::fill(worker_stats_[worker], TaskStats());
+      });
+    }
+    for (const Segment& segment : segments_) {
+      if (segment.phase != Phase::kTiles) continue;
+      pool_->run([&](size_t worker) { run_tiles(segment, context(batch, step, training, worker)); });
+    }
+  }
+
+  void run_none(const Batch& batch, uint64_t step, bool training, Phase phase) {
+    TileContext tile = context(batch, step, training, 0);
+    tile.rows = 1;
+    for (const Segment& segment : segments_) {
+      if (segment.phase != phase) continue;
+      for (const auto& kernel : segment.kernels) kernel->run(tile);
+    }
+  }
+
+  // The worker's contiguous block of tiles: which rows it takes depends on the batch size and thread count alone.
+  void run_tiles(const Segment& segment, TileContext tile) {
+    const size_t rows = rows_of(segment.domain);
+    const auto tile_rows = static_cast<size_t>(plan_.tile_rows);
+    const Share share = share_of((rows + tile_rows - 1) / tile_rows, tile.worker, pool_->workers());
+    const std::span<float*> base = memory_.base(tile.worker);
+    for (const size_t i : segment.whole) base[i] = memory_.row_address(plan_.values[i], i, 0);
+    for (size_t t = share.begin; t < share.end; ++t) {
+      tile.first_row = t * tile_rows;
+      tile.rows = std::min(tile_rows, rows - tile.first_row);
+      for (const size_t i : segment.moving) base[i] = memory_.row_address(plan_.values[i], i, tile.first_row);
+      for (const auto& kernel : segment.kernels) kernel->run(tile);
+    }
+  }
+
+  // Accumulators into the first one, which the none operations that follow read and extend.
+  void reduce(const Batch& batch, uint64_t step) {
+    const Stopwatch watch(times_.reduce);
+    const size_t floats = memory_.accumulator_floats();
+    if (pool_->workers() > 1 && floats > 0) {
+      const size_t lines = (floats + kReduceLine - 1) / kReduceLine;
+      pool_->run([&](size_t worker) {
+        const Share share = share_of(lines, worker, pool_->workers());
+        const size_t first = share.begin * kReduceLine, last = std::min(share.end * kReduceLine, floats);
+        if (first < last) cpu::sum_accumulators(memory_.accumulators(), first, last, memory_.accumulators()[0]);
+      });
+    }
+    run_none(batch, step, true, Phase::kReduced);
+  }
+
+  Status finish(const Batch& batch, const StepOptions& options) {
+    Transform transform;
+    {
+      const Stopwatch watch(times_.transform);
+      merge_stats();
+      PRERANK_RETURN_IF_ERROR(check_losses());
+      PRERANK_ASSIGN_OR_RETURN(transform, update_->transform(batch));
+      if (options_.clip_norm > 0) gradient_norm_ = transform.norm;
+    }
+    const Stopwatch watch(times_.update);
+    if (options.update) update_->update(batch, options, transform.scale);
+    return {};
+  }
+
+  void merge_stats() {
+    for (size_t k = 0; k < stats_.size(); ++k) {
+      TaskStats& total = stats_[k] = TaskStats();
+      for (const std::vector<TaskStats>& worker : worker_stats_) {
+        const TaskStats& part = worker[k];
+        total.loss += part.loss;
+        total.weight += part.weight;
+        total.count += part.count;
+        total.prediction += part.prediction;
+        total.target += part.target;
+        total.target_sq += part.target_sq;
+        total.nonfinite += part.nonfinite;
+        if (total.first_row < 0) total.first_row = part.first_row;
+      }
+    }
+  }
+
+  Status check_losses() const {
+    for (size_t k = 0; k < stats_.size(); ++k) {
+      const TaskStats& stats = stats_[k];
+      if (stats.nonfinite == 0 && std::isfinite(stats.loss)) continue;
+      return {Code::kNonFinite, "the loss of task " + plan_.tasks[k].name + " is not finite in " +
+                                    std::to_string(static_cast<uint64_t>(stats.nonfinite)) +
+                                    " rows, the first is row " +
+                                    std::to_string(static_cast<int64_t>(stats.first_row)) + " of the batch"};
+    }
+    return {};
+  }
+
+  const Plan plan_;
+  const std::shared_ptr<ParameterStore> store_;
+  const ProgramOptions options_;
+  BatchLimits limits_;
+  std::unique_ptr<ThreadPool> pool_;
+  ProgramMemory memory_;
+  std::vector<Segment> segments_;
+  std::unique_ptr<ProgramUpdate> update_;
+  std::vector<std::vector<TaskStats>> worker_stats_;
+  std::vector<TaskStats> stats_;
+  PhaseTimes times_;
+  size_t rows_ = 0;      // of the last batch
+  size_t requests_ = 0;  // of the last batch
+  double gradient_norm_ = 0;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Program>> Program::create(Plan plan, std::shared_ptr<ParameterStore> store,
+                                                 ProgramOptions options) {
+  if (store == nullptr) return Status(Code::kInvalidArgument, "a program needs a parameter store");
+  auto program = std::make_unique<CpuProgram>(std::move(plan), std::move(store), options);
+  PRERANK_RETURN_IF_ERROR(program->build());
+  return std::unique_ptr<Program>(std::move(program));
+}
+
+}  // namespace prerank
