@@ -11,7 +11,7 @@ import type { EarlyStoppingState } from './early-stopping.js';
 import { SafetensorsFile, type WrittenFile, writeSafetensors } from './safetensors.js';
 import type { WindowState } from './window.js';
 
-export const MODEL_FILE = 'model.safetensors';
+const MODEL_FILE = 'model.safetensors';
 const OPTIMIZER_FILE = 'optimizer.safetensors';
 const STATE_FILE = 'state.json';
 const LAST_FILE = 'last';
@@ -73,6 +73,10 @@ export class Checkpoints {
 
   path(step: number): string {
     return join(this.folder, `step-${step}`);
+  }
+
+  modelTensors(step: number): string {
+    return join(this.path(step), MODEL_FILE);
   }
 
   /** Step of the newest complete checkpoint, or null. */

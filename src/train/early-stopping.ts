@@ -28,6 +28,11 @@ export class EarlyStopping {
     return this.#state;
   }
 
+  /** No improvement for `patience` evaluations. */
+  get exhausted(): boolean {
+    return this.#state.waited >= this.#settings.patience;
+  }
+
   /** Takes the metric's value at `step`; null or NaN (undefined) never improves. */
   update(step: number, value: number | null): { readonly improved: boolean; readonly stop: boolean } {
     const { best, bestStep, waited } = this.#state;
@@ -40,7 +45,7 @@ export class EarlyStopping {
       return { improved: true, stop: false };
     }
     this.#state = { best, bestStep, waited: waited + 1 };
-    return { improved: false, stop: waited + 1 >= this.#settings.patience };
+    return { improved: false, stop: this.exhausted };
   }
 
   #gain(value: number, best: number): number {

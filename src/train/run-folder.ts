@@ -1,5 +1,6 @@
 /** The folder of a run: where its files are, and its metrics.jsonl. */
-import { type FileHandle, mkdir, open, readdir, readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { type FileHandle, mkdir, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PrerankError } from '../base/errors.js';
 
@@ -33,12 +34,11 @@ export function runPaths(root: string): RunPaths {
   };
 }
 
-/** Creates the folder of a run. RUN_EXISTS when it has files and `resume` is not set. */
+/** Creates the folder of a run. RUN_EXISTS when a run was started in it and `resume` is not set. */
 export async function prepareRunFolder(root: string, resume: boolean): Promise<RunPaths> {
   const paths = runPaths(root);
-  await mkdir(root, { recursive: true });
-  if (!resume && (await readdir(root)).length > 0) {
-    throw new PrerankError('RUN_EXISTS', 'the run folder is not empty; pass --resume to go on, or another --out', {
+  if (!resume && existsSync(paths.config)) {
+    throw new PrerankError('RUN_EXISTS', 'there is a run in this folder; pass --resume to go on, or another --out', {
       file: root,
     });
   }

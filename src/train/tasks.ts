@@ -13,11 +13,16 @@ export type PredictionTransform =
   | { readonly kind: 'probability' }
   | { readonly kind: 'value'; readonly scale: number; readonly shift: number };
 
-export interface ResolvedTask {
+/** A task without the log: what the model learns and how its head's output is read. */
+export interface TaskModel {
   readonly name: string;
   readonly model: ModelTask;
-  readonly source: TaskSourceSpec;
   readonly prediction: PredictionTransform;
+}
+
+/** A task over a log: also where its target comes from. */
+export interface ResolvedTask extends TaskModel {
+  readonly source: TaskSourceSpec;
   /** Its labels are observed only where the ad was shown; elsewhere `source.pseudo` (if any) stands in. */
   readonly shownOnly: boolean;
 }
@@ -28,8 +33,25 @@ const DEFAULT_CQS_SCALE = 0.3;
 /** Labels that mean something only where the ad was shown. */
 const SHOWN_ROLES: ReadonlySet<string> = new Set<Role>(['click', 'conversion']);
 
+/** The model's side of every task of the configuration, in its order. */
+export function taskModels(config: Pick<ResolvedConfig, 'tasks'>, features: FeatureMap): TaskModel[] {
+  return Object.entries(config.tasks).map(([name, task]) => {
+    const model: ModelTask = { name, kind: task.loss, weight: task.weight, delta: task.delta };
+    const kind = taskSource(name, task);
+    if (kind === 'cqs') {
+      return { name, model, prediction: { kind: 'value', ...cqsScale(task, features) } };
+    }
+    if (kind === 'teacher' && task.target === 'ctr') {
+      return { name, model: { ...model, logitsOf: 'ctr' }, prediction: { kind: 'probability' } };
+    }
+    const prediction: PredictionTransform =
+      task.loss === 'bce' ? { kind: 'probability' } : { kind: 'value', scale: 1, shift: 0 };
+    return { name, model, prediction };
+  });
+}
+
 /**
- * Resolves every task of the configuration, in its order.
+ * Every task of the configuration over a log, in its order.
  * @param columns names of the encoded dataset's columns.
  * @throws COLUMN_MISSING when a task's label is not in the dataset.
  */
@@ -38,67 +60,61 @@ export function resolveTasks(
   features: FeatureMap,
   columns: ReadonlySet<string>,
 ): ResolvedTask[] {
-  return Object.entries(config.tasks).map(([name, task]) => {
-    const resolved = resolveTask(name, task, features, columns);
-    const { target, pseudo } = resolved.source;
-    for (const column of [target, pseudo]) {
-      if (column !== undefined && !columns.has(column)) {
-        throw new PrerankError('COLUMN_MISSING', `task ${name} needs the column ${column} of the dataset`, {
-          column,
-          path: `tasks.${name}`,
-        });
-      }
+  return taskModels(config, features).map((task) => {
+    const settings = config.tasks[task.name];
+    if (settings === undefined) {
+      throw new PrerankError('INTERNAL', `task ${task.name} has no settings`);
+    }
+    const resolved = { ...task, ...resolveSource(task.name, settings, features, columns) };
+    const { target } = resolved.source;
+    if (!columns.has(target)) {
+      throw new PrerankError('COLUMN_MISSING', `task ${task.name} needs the column ${target} of the dataset`, {
+        column: target,
+        path: `tasks.${task.name}`,
+      });
     }
     return resolved;
   });
 }
 
-function resolveTask(name: string, task: TaskConfig, features: FeatureMap, columns: ReadonlySet<string>): ResolvedTask {
+type Source = Pick<ResolvedTask, 'source' | 'shownOnly'>;
+
+function resolveSource(name: string, task: TaskConfig, features: FeatureMap, columns: ReadonlySet<string>): Source {
   const present = (role: Role): string | undefined => {
     const { column } = ROLE_COLUMNS[role];
     return columns.has(column) ? column : undefined;
   };
-  const model: ModelTask = { name, kind: task.loss, weight: task.weight, delta: task.delta };
   switch (taskSource(name, task)) {
-    case 'ctr':
-      return {
-        name,
-        model,
-        source: {
-          target: ROLE_COLUMNS.click.column,
-          shown: present('impression'),
-          pseudo: present('impression') === undefined ? undefined : present('finalCtr'),
-          traffic: present('ctrTraffic'),
-          probability: true,
-        },
-        prediction: { kind: 'probability' },
-        shownOnly: true,
+    case 'ctr': {
+      const shown = present('impression');
+      const source = {
+        target: ROLE_COLUMNS.click.column,
+        shown,
+        pseudo: shown === undefined ? undefined : present('finalCtr'),
+        traffic: present('ctrTraffic'),
+        probability: true,
       };
+      return { source, shownOnly: true };
+    }
     case 'cqs':
-      return resolveCqs(name, task, model, features);
+      return { source: { target: ROLE_COLUMNS.cqs.column, ...cqsScale(task, features) }, shownOnly: false };
     case 'teacher':
-      return resolveTeacher(name, task, model, present('ctrTraffic'));
+      return { source: teacherSource(name, task, present('ctrTraffic')), shownOnly: false };
     default:
-      return resolveLabel(name, task, model, present('impression'));
+      return labelSource(task.label ?? name, task, columns);
   }
 }
 
-function resolveCqs(name: string, task: TaskConfig, model: ModelTask, features: FeatureMap): ResolvedTask {
+/** Targets are κ(CQS − μ)/σ with μ, σ of the training split. */
+function cqsScale(task: TaskConfig, features: FeatureMap): { readonly scale: number; readonly shift: number } {
   if (features.cqs === null) {
     throw new PrerankError('COLUMN_MISSING', 'task cqs needs the role cqs', { path: 'data.columns.cqs' });
   }
   const { mean, std } = features.cqs;
-  const scale = (task.scale ?? DEFAULT_CQS_SCALE) / (std > 0 ? std : 1);
-  return {
-    name,
-    model,
-    source: { target: ROLE_COLUMNS.cqs.column, shift: mean, scale },
-    prediction: { kind: 'value', scale, shift: mean },
-    shownOnly: false,
-  };
+  return { scale: (task.scale ?? DEFAULT_CQS_SCALE) / (std > 0 ? std : 1), shift: mean };
 }
 
-function resolveTeacher(name: string, task: TaskConfig, model: ModelTask, traffic: string | undefined): ResolvedTask {
+function teacherSource(name: string, task: TaskConfig, traffic: string | undefined): TaskSourceSpec {
   const everywhere = task.mask === 'hasFinalCtr';
   if (everywhere && task.target === 'ctr') {
     throw new PrerankError(
@@ -107,34 +123,25 @@ function resolveTeacher(name: string, task: TaskConfig, model: ModelTask, traffi
       { path: `tasks.${name}.mask` },
     );
   }
-  return {
-    name,
-    model: task.target === 'ctr' ? { ...model, logitsOf: 'ctr' } : model,
-    source: {
-      target: ROLE_COLUMNS.finalCtr.column,
-      traffic: everywhere ? undefined : traffic,
-      probability: true,
-    },
-    prediction: { kind: 'probability' },
-    shownOnly: false,
-  };
+  return { target: ROLE_COLUMNS.finalCtr.column, traffic: everywhere ? undefined : traffic, probability: true };
 }
 
-function resolveLabel(name: string, task: TaskConfig, model: ModelTask, impression: string | undefined): ResolvedTask {
-  const label = task.label ?? name;
-  const role = Object.hasOwn(ROLE_COLUMNS, label) ? (label as Role) : undefined;
+function labelSource(label: string, task: TaskConfig, columns: ReadonlySet<string>): Source {
+  const role = roleOf(label, columns);
   const shownOnly = role !== undefined && SHOWN_ROLES.has(role);
-  return {
-    name,
-    model,
-    source: {
-      target: role === undefined ? `label.${label}` : ROLE_COLUMNS[role].column,
-      traffic: shownOnly ? impression : undefined,
-      probability: task.loss === 'bce',
-    },
-    prediction: task.loss === 'bce' ? { kind: 'probability' } : { kind: 'value', scale: 1, shift: 0 },
-    shownOnly,
+  const impression = ROLE_COLUMNS.impression.column;
+  const source = {
+    target: role === undefined ? `label.${label}` : ROLE_COLUMNS[role].column,
+    traffic: shownOnly && columns.has(impression) ? impression : undefined,
+    probability: task.loss === 'bce',
   };
+  return { source, shownOnly };
+}
+
+/** The role that a label names, when the log has it; otherwise the label is a raw column. */
+function roleOf(label: string, columns: ReadonlySet<string>): Role | undefined {
+  const role = Object.hasOwn(ROLE_COLUMNS, label) ? (label as Role) : undefined;
+  return role !== undefined && columns.has(ROLE_COLUMNS[role].column) ? role : undefined;
 }
 
 /** The predictions of a task from the outputs of its head, in float64. */

@@ -1,18 +1,19 @@
 /** The early stage's total value of an ad: TV = bid · EAR ⊕ f(CQS) (arXiv 2307.11096 §2; framework.md §1.1). */
-import { PrerankError } from '../base/errors.js';
 import type { AuctionConfig, QualityFunction } from '../config/types.js';
-
-/** Codes of `role.objective`. */
-export const OBJECTIVES = ['click', 'postClick', 'postImpression'] as const;
+import { ROLE_COLUMNS } from '../data/features.js';
+import { OBJECTIVES } from '../data/plan_columns.js';
+import type { EncodedSet } from './encoded-set.js';
+import type { Predictions } from './predictor.js';
 
 /** Columns of equal length; an absent one is null. */
 export interface TotalValueInputs {
   readonly ctr: Float64Array;
   /** Predicted CQS in raw units. */
   readonly cqs: Float64Array | null;
-  readonly bid: Float64Array;
+  /** Absent: every bid is 1. */
+  readonly bid: Float64Array | null;
   /** Index into OBJECTIVES; absent: every row is `click`. */
-  readonly objective: Uint8Array | null;
+  readonly objective: Uint32Array | null;
   readonly earlyCvr: Float64Array | null;
   readonly earlyVtr: Float64Array | null;
 }
@@ -43,41 +44,64 @@ function interpolate(knots: readonly (readonly [number, number])[], x: number): 
   return beforeY + ((firstY - beforeY) * (x - beforeX)) / (firstX - beforeX);
 }
 
+/** The inputs that a log and a model's predictions give; null when the model has no task `ctr`. */
+export function totalValueInputs(
+  set: Pick<EncodedSet, 'float64' | 'uint32'>,
+  predictions: Predictions,
+): TotalValueInputs | null {
+  const ctr = predictions.get('ctr');
+  if (ctr === undefined) {
+    return null;
+  }
+  return {
+    ctr,
+    cqs: predictions.get('cqs') ?? null,
+    bid: set.float64(ROLE_COLUMNS.bid.column),
+    objective: set.uint32(ROLE_COLUMNS.objective.column),
+    earlyCvr: set.float64(ROLE_COLUMNS.earlyCvr.column),
+    earlyVtr: set.float64(ROLE_COLUMNS.earlyVtr.column),
+  };
+}
+
 /**
- * Total value of every row. EAR is pCTR for `click`, pCTR · earlyCvr for `postClick`, earlyVtr for `postImpression`.
- * @throws METRIC_INPUT naming the row and column when a needed input is not finite.
+ * Total value of every row, NaN where an input is missing. EAR is pCTR for `click`, pCTR · earlyCvr for `postClick`,
+ * earlyVtr for `postImpression`.
  */
 export function earlyTotalValue(auction: AuctionConfig, inputs: TotalValueInputs): Float64Array {
   const { ctr, cqs, bid } = inputs;
-  const values = new Float64Array(ctr.length);
-  for (let row = 0; row < values.length; row += 1) {
-    const action = needed(bid, row, 'bid') * actionRate(inputs, row);
-    const quality = cqs === null ? null : adQuality(auction.f, needed(cqs, row, 'cqs'));
-    if (quality === null) {
-      values[row] = action;
-    } else {
-      values[row] = auction.form === 'additive' ? action + quality : action * quality;
+  return Float64Array.from(ctr, (_, row) => {
+    const action = (bid === null ? 1 : at(bid, row)) * actionRate(inputs, row);
+    if (cqs === null) {
+      return action;
     }
-  }
-  return values;
+    const quality = adQuality(auction.f, at(cqs, row));
+    return auction.form === 'additive' ? action + quality : action * quality;
+  });
 }
 
 function actionRate(inputs: TotalValueInputs, row: number): number {
   switch (OBJECTIVES[inputs.objective?.[row] ?? 0]) {
     case 'postClick':
-      return needed(inputs.ctr, row, 'ctr') * needed(inputs.earlyCvr, row, 'earlyCvr');
+      return at(inputs.ctr, row) * at(inputs.earlyCvr, row);
     case 'postImpression':
-      return needed(inputs.earlyVtr, row, 'earlyVtr');
+      return at(inputs.earlyVtr, row);
     default:
-      return needed(inputs.ctr, row, 'ctr');
+      return at(inputs.ctr, row);
   }
 }
 
-function needed(values: Float64Array | null, row: number, column: string): number {
-  const value = values?.[row];
-  if (value === undefined || !Number.isFinite(value)) {
-    const what = value === undefined ? 'the log has no such column' : `it is ${value}`;
-    throw new PrerankError('METRIC_INPUT', `the early total value needs ${column}: ${what}`, { row, column });
+function at(values: Float64Array | null, row: number): number {
+  return values?.[row] ?? Number.NaN;
+}
+
+/** Which role a row lacks for its total value; null when it lacks none. */
+export function missingInput(inputs: TotalValueInputs, row: number): 'bid' | 'earlyCvr' | 'earlyVtr' | null {
+  if (inputs.bid !== null && Number.isNaN(at(inputs.bid, row))) {
+    return 'bid';
   }
-  return value;
+  const objective = OBJECTIVES[inputs.objective?.[row] ?? 0];
+  if (objective === 'postClick' && Number.isNaN(at(inputs.earlyCvr, row))) {
+    return 'earlyCvr';
+  }
+  return objective === 'postImpression' && Number.isNaN(at(inputs.earlyVtr, row)) ? 'earlyVtr' : null;
 }

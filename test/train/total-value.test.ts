@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { adQuality, earlyTotalValue, type TotalValueInputs } from '../../src/train/total-value.js';
+import { adQuality, earlyTotalValue, missingInput, type TotalValueInputs } from '../../src/train/total-value.js';
 
 function inputs(rest: Partial<TotalValueInputs> = {}): TotalValueInputs {
   return {
     ctr: Float64Array.of(0.1, 0.2, 0.4),
     cqs: Float64Array.of(-0.5, 0, 1),
     bid: Float64Array.of(10, 5, 2),
-    objective: Uint8Array.of(0, 1, 2),
+    objective: Uint32Array.of(0, 1, 2),
     earlyCvr: Float64Array.of(Number.NaN, 0.5, Number.NaN),
     earlyVtr: Float64Array.of(Number.NaN, Number.NaN, 0.3),
     ...rest,
@@ -38,16 +38,15 @@ describe('early total value', () => {
     assert.deepEqual([...values], [1, 1, 0.8]);
   });
 
-  it('names the row and column of a missing input', () => {
+  it('is NaN where an input is missing, which is named', () => {
     const auction = { form: 'additive', f: { kind: 'identity' } } as const;
-    assert.throws(() => earlyTotalValue(auction, inputs({ earlyCvr: null })), {
-      code: 'METRIC_INPUT',
-      where: { row: 1, column: 'earlyCvr' },
-    });
-    assert.throws(() => earlyTotalValue(auction, inputs({ bid: Float64Array.of(1, Number.NaN, 1) })), {
-      code: 'METRIC_INPUT',
-      where: { row: 1, column: 'bid' },
-    });
+    const given = inputs({ earlyCvr: null, bid: Float64Array.of(1, 1, Number.NaN) });
+    assert.deepEqual([...earlyTotalValue(auction, given)], [-0.4, Number.NaN, Number.NaN]);
+    assert.deepEqual(
+      [0, 1, 2].map((row) => missingInput(given, row)),
+      [null, 'earlyCvr', 'bid'],
+    );
+    assert.equal(missingInput(inputs({ earlyVtr: null }), 2), 'earlyVtr');
   });
 
   it('clamps and interpolates the quality', () => {

@@ -1,0 +1,122 @@
+/** From a configuration and encoded features to the model's programs, its store and its description. */
+import type { ResolvedConfig, TrainingConfig } from '../config/types.js';
+import type { FeatureMap } from '../data/features.js';
+import type { ModelProgram } from '../models/model.js';
+import { predictionProgram, trainingProgram } from '../models/registry.js';
+import type {
+  Addon,
+  DenseOptimizerSettings,
+  NativeParameterStore,
+  SparseOptimizerSettings,
+  StoreSpec,
+} from '../runtime/native.js';
+import { type TaskModel, taskModels } from './tasks.js';
+
+export interface AssembledModel {
+  readonly tasks: readonly TaskModel[];
+  readonly training: ModelProgram;
+  readonly prediction: ModelProgram;
+}
+
+export function assembleModel(config: ResolvedConfig, features: FeatureMap): AssembledModel {
+  const tasks = taskModels(config, features);
+  const models = tasks.map(({ model }) => model);
+  return {
+    tasks,
+    training: trainingProgram(config.model, features, models),
+    prediction: predictionProgram(config.model, features, models),
+  };
+}
+
+function sparseSettings({ sparseOptimizer: o }: TrainingConfig): SparseOptimizerSettings {
+  return {
+    kind: o.kind,
+    beta1: o.beta1,
+    beta2: o.beta2,
+    epsilon: o.epsilon,
+    initialAccumulator: o.initialAccumulator,
+    l2: o.l2,
+  };
+}
+
+function denseSettings({ denseOptimizer: o }: TrainingConfig): DenseOptimizerSettings {
+  return {
+    kind: o.kind,
+    momentum: o.momentum,
+    beta1: o.beta1,
+    beta2: o.beta2,
+    epsilon: o.epsilon,
+    initialAccumulator: o.initialAccumulator,
+    l2: o.l2,
+    weightDecay: o.weightDecay,
+  };
+}
+
+/** A store with the parameters of a training program; `training: false` leaves out optimizer state. */
+export function createStore(
+  addon: Addon,
+  config: ResolvedConfig,
+  parameters: StoreSpec['parameters'],
+  training: boolean,
+): NativeParameterStore {
+  return new addon.ParameterStore({
+    parameters,
+    sparse: sparseSettings(config.training),
+    dense: denseSettings(config.training),
+    training,
+    seed: config.training.seed,
+  });
+}
+
+export function threadCount(addon: Addon, config: ResolvedConfig): number {
+  return config.training.threads === 'auto' ? addon.info().cores : config.training.threads;
+}
+
+/** Number of scalars in all parameters. */
+export function parameterCount(program: ModelProgram): number {
+  return program.parameters.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
+}
+
+/**
+ * `model.json`: the architecture in enough detail to rebuild it elsewhere. `layers` are the forward operations of the
+ * prediction plan in execution order; their inputs and outputs are value names.
+ */
+export function describeModel(config: ResolvedConfig, model: AssembledModel): object {
+  const { plan, dense, ids, parameters } = model.prediction;
+  const name = (value: number): string => plan.values[value]?.name ?? String(value);
+  return {
+    version: 1,
+    name: config.name,
+    model: config.model,
+    tasks: model.tasks.map(({ name: task, model: { kind, weight, delta, logitsOf }, prediction }) => ({
+      name: task,
+      loss: kind,
+      weight,
+      delta,
+      ...(logitsOf === undefined ? {} : { logitsOf }),
+      prediction,
+    })),
+    inputs: {
+      dense: plan.denseInputs.map((input, i) => ({ ...input, columns: dense[i]?.columns })),
+      ids: plan.idInputs.map((input, i) => ({
+        ...input,
+        table: plan.tables[input.table]?.name,
+        column: ids[i]?.column,
+        weights: ids[i]?.weights,
+        pooling: ids[i]?.pooling,
+      })),
+    },
+    parameters: parameters.map(({ name: parameter, shape, table }) => ({ name: parameter, shape, table })),
+    layers: plan.segments.flatMap(({ domain, ops }) =>
+      ops.map(({ kind, layer, inputs, outputs, attributes }) => ({
+        kind,
+        layer,
+        domain,
+        inputs: inputs.map(name),
+        outputs: outputs.map(name),
+        attributes,
+      })),
+    ),
+    outputs: plan.outputs.map(({ name: output, value }) => ({ task: output, value: name(value) })),
+  };
+}

@@ -1,0 +1,325 @@
+/** The parts of one training run, opened, and resumed when asked: data, model, store, programs, loader, files. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { PrerankError } from '../base/errors.js';
+import { loadConfig, toYaml } from '../config/load.js';
+import type { ResolvedConfig } from '../config/types.js';
+import { ROLE_COLUMNS } from '../data/features.js';
+import type { Addon, NativeLoader, NativeParameterStore, NativeProgram, RunResult } from '../runtime/native.js';
+import { loadAddon } from '../runtime/load.js';
+import {
+  type AssembledModel,
+  assembleModel,
+  createStore,
+  describeModel,
+  parameterCount,
+  threadCount,
+} from './assemble.js';
+import { Checkpoints, type Fingerprints, restoreCheckpoint, type TrainingState, type Versions } from './checkpoint.js';
+import { type EncodedSet, openSet } from './encoded-set.js';
+import { writeJsonDurable, writeTextDurable } from './durable.js';
+import { EarlyStopping, metricMode } from './early-stopping.js';
+import { evaluateSet } from './evaluate-set.js';
+import type { EvaluationResult } from './evaluation-result.js';
+import { differences, fingerprint, trajectoryConfig } from './fingerprint.js';
+import { Predictor } from './predictor.js';
+import type { Progress } from './progress.js';
+import { MetricsLog, prepareRunFolder, type RunPaths } from './run-folder.js';
+import { type ResolvedTask, resolveTasks, type TaskModel } from './tasks.js';
+import { MetricWindow } from './window.js';
+
+export interface SessionOptions {
+  readonly resume: boolean;
+  readonly log?: Progress | undefined;
+}
+
+/** Everything but the state that changes as training goes on. */
+interface Parts {
+  readonly config: ResolvedConfig;
+  readonly paths: RunPaths;
+  readonly addon: Addon;
+  readonly train: EncodedSet;
+  readonly eval: EncodedSet | null;
+  readonly model: AssembledModel;
+  readonly store: NativeParameterStore;
+  readonly program: NativeProgram;
+  readonly loader: NativeLoader;
+  readonly checkpoints: Checkpoints;
+  readonly fingerprints: Fingerprints;
+  readonly versions: Versions;
+}
+
+/** @throws what reading the data, the model and a checkpoint may throw. */
+export async function openSession(config: ResolvedConfig, out: string, options: SessionOptions): Promise<Session> {
+  checkEarlyStopping(config);
+  const paths = await prepareRunFolder(out, options.resume);
+  const addon = loadAddon();
+  checkSameConfig(config, paths);
+  const sets = await encodeSets(addon, config, paths);
+  const model = assembleModel(config, sets.train.features);
+  const tasks = resolveTasks(config, sets.train.features, sets.train.columns);
+  const threads = threadCount(addon, config);
+  const store = createStore(addon, config, model.training.parameters, true);
+  const program = new addon.Program(model.training.plan, store, {
+    threads,
+    capacity: Math.min(config.training.batchSize, sets.train.rows),
+    clipNorm: config.training.clip.norm,
+    clipScope: config.training.clip.scope,
+    seed: config.training.seed,
+  });
+  const loader = createLoader(addon, config, sets.train, { model, tasks, threads });
+  const parts: Parts = {
+    config,
+    paths,
+    addon,
+    train: sets.train,
+    eval: sets.eval,
+    model,
+    store,
+    program,
+    loader,
+    checkpoints: new Checkpoints(paths.checkpoints, config.training.keepCheckpoints),
+    fingerprints: {
+      config: fingerprint(trajectoryConfig(config)),
+      model: fingerprint(store.parameters()),
+      features: fingerprint(sets.train.features),
+      data: sets.train.fingerprint,
+    },
+    versions: versionsOf(addon, threads),
+  };
+  const last = options.resume ? await parts.checkpoints.last() : null;
+  const state = last === null ? null : await resume(parts, last, options.log);
+  const metrics = await MetricsLog.open(paths.metrics, state?.metricsBytes ?? 0);
+  await writeTextDurable(paths.config, toYaml(config));
+  await writeJsonDurable(paths.features, sets.train.features);
+  await writeJsonDurable(paths.modelDescription, describeModel(config, model));
+  return new Session(parts, metrics, state);
+}
+
+function checkEarlyStopping(config: ResolvedConfig): void {
+  if (config.training.earlyStopping !== undefined && config.data.eval === undefined) {
+    throw new PrerankError('CONFIG_INVALID', 'early stopping needs evaluation data: give data.eval', {
+      path: 'training.earlyStopping',
+    });
+  }
+}
+
+function checkSameConfig(config: ResolvedConfig, paths: RunPaths): void {
+  if (!existsSync(paths.config)) {
+    return;
+  }
+  const changed = differences(trajectoryConfig(loadConfig(paths.config)), trajectoryConfig(config));
+  if (changed.length > 0) {
+    throw new PrerankError(
+      'CHECKPOINT_MISMATCH',
+      `the run was started with another configuration (${changed.join('; ')}); resume with the same one, or start a new run`,
+      { file: paths.config },
+    );
+  }
+}
+
+/** The splits as encoded datasets under the run's folder; one that is there already and fits is taken as it is. */
+async function encodeSets(
+  addon: Addon,
+  config: ResolvedConfig,
+  paths: RunPaths,
+): Promise<{ readonly train: EncodedSet; readonly eval: EncodedSet | null }> {
+  const train = await openSet(addon, { config, split: 'train', folder: join(paths.data, 'train') });
+  if (config.data.eval === undefined) {
+    return { train, eval: null };
+  }
+  const { features } = train;
+  const folder = join(paths.data, 'eval');
+  return { train, eval: await openSet(addon, { config, split: 'eval', folder, features }) };
+}
+
+function createLoader(
+  addon: Addon,
+  config: ResolvedConfig,
+  set: EncodedSet,
+  use: { readonly model: AssembledModel; readonly tasks: readonly ResolvedTask[]; readonly threads: number },
+): NativeLoader {
+  const { model, tasks, threads } = use;
+  const { batchSize, epochs, steps, seed } = config.training;
+  const weight = ROLE_COLUMNS.weight.column;
+  return new addon.Loader(set.native, {
+    batchSize,
+    shuffle: config.data.shuffle,
+    windowRows: config.data.windowRows,
+    seed,
+    epochs: epochs ?? steps ?? 1,
+    threads,
+    training: true,
+    weight: set.columns.has(weight) ? weight : undefined,
+    dense: model.training.dense,
+    ids: model.training.ids,
+    tasks: tasks.map(({ source }) => source),
+  });
+}
+
+function versionsOf(addon: Addon, threads: number): Versions {
+  const { version, isa, onednn } = addon.info();
+  return { prerank: version, node: process.version, isa, onednn, threads, device: 'cpu' };
+}
+
+async function resume(parts: Parts, step: number, log: Progress | undefined): Promise<TrainingState> {
+  const { checkpoints, store, loader, fingerprints, versions } = parts;
+  const path = checkpoints.path(step);
+  const state = await restoreCheckpoint(path, store);
+  for (const part of ['features', 'data'] as const) {
+    if (state.fingerprints[part] !== fingerprints[part]) {
+      throw new PrerankError('CHECKPOINT_MISMATCH', `the training data changed since this checkpoint (its ${part})`, {
+        file: path,
+      });
+    }
+  }
+  for (const change of differences(state.versions, versions)) {
+    log?.line(`resuming with another ${change}: the result may differ in the last bits`);
+  }
+  loader.seek(state.cursor);
+  return state;
+}
+
+/** A run under way: its parts, and the state that a checkpoint stores. */
+export class Session {
+  readonly #parts: Parts;
+  readonly metrics: MetricsLog;
+  readonly window: MetricWindow;
+  readonly earlyStopping: EarlyStopping | null;
+  /** Steps done. */
+  step: number;
+  /** Step whose parameters the store holds; behind `step` once the best ones are restored. */
+  modelStep: number;
+  samples: number;
+  seconds: number;
+  waitSeconds: number;
+  #predictor: Predictor | null = null;
+
+  constructor(parts: Parts, metrics: MetricsLog, state: TrainingState | null) {
+    this.#parts = parts;
+    this.metrics = metrics;
+    const tasks = parts.model.tasks.map(({ model }) => model);
+    this.window = new MetricWindow(tasks, state?.window);
+    const stopping = parts.config.training.earlyStopping;
+    this.earlyStopping =
+      stopping === undefined
+        ? null
+        : new EarlyStopping({ ...stopping, mode: metricMode(stopping.metric) }, state?.earlyStopping);
+    this.step = state?.step ?? 0;
+    this.modelStep = this.step;
+    this.samples = state?.samples ?? 0;
+    this.seconds = state?.seconds ?? 0;
+    this.waitSeconds = state?.waitSeconds ?? 0;
+  }
+
+  get config(): ResolvedConfig {
+    return this.#parts.config;
+  }
+
+  get paths(): RunPaths {
+    return this.#parts.paths;
+  }
+
+  get train(): EncodedSet {
+    return this.#parts.train;
+  }
+
+  get eval(): EncodedSet | null {
+    return this.#parts.eval;
+  }
+
+  get tasks(): readonly TaskModel[] {
+    return this.#parts.model.tasks;
+  }
+
+  get store(): NativeParameterStore {
+    return this.#parts.store;
+  }
+
+  get program(): NativeProgram {
+    return this.#parts.program;
+  }
+
+  get loader(): NativeLoader {
+    return this.#parts.loader;
+  }
+
+  get checkpoints(): Checkpoints {
+    return this.#parts.checkpoints;
+  }
+
+  get fingerprints(): Fingerprints {
+    return this.#parts.fingerprints;
+  }
+
+  get versions(): Versions {
+    return this.#parts.versions;
+  }
+
+  get parameters(): number {
+    return parameterCount(this.#parts.model.training);
+  }
+
+  get totalSteps(): number {
+    const { steps, epochs } = this.config.training;
+    return steps ?? (epochs ?? 1) * this.loader.batchesPerEpoch;
+  }
+
+  /** Steps between evaluations during training, 0 for none: as configured, or once an epoch for early stopping. */
+  get evaluateEvery(): number {
+    if (this.eval === null) {
+      return 0;
+    }
+    const { evaluateEverySteps } = this.config.training;
+    return evaluateEverySteps === 0 && this.earlyStopping !== null ? this.loader.batchesPerEpoch : evaluateEverySteps;
+  }
+
+  /** Takes the steps of one call of the program into account. */
+  advance(result: RunResult): void {
+    this.window.add(result.stats, result.steps, result.rows, result.seconds, result.waitSeconds);
+    this.step += result.steps;
+    this.modelStep = this.step;
+    this.samples += result.rows;
+    this.seconds += result.seconds;
+    this.waitSeconds += result.waitSeconds;
+  }
+
+  /** Evaluates the store's parameters on the evaluation data; null without it. */
+  async evaluate(): Promise<EvaluationResult | null> {
+    const { addon, config, model, store, versions, eval: set } = this.#parts;
+    if (set === null) {
+      return null;
+    }
+    const { batchSize } = config.training;
+    this.#predictor ??= new Predictor(addon, model, store, { threads: versions.threads, batchSize });
+    const predictions = await this.#predictor.predict(set);
+    return evaluateSet({ config, set, predictions, metrics: addon.metrics, step: this.modelStep });
+  }
+
+  async writeCheckpoint(best: boolean): Promise<string> {
+    await this.metrics.sync();
+    return this.checkpoints.write(this.store, this.#state(), { best });
+  }
+
+  async close(): Promise<void> {
+    this.loader.close();
+    await this.metrics.close();
+  }
+
+  #state(): TrainingState {
+    return {
+      step: this.step,
+      samples: this.samples,
+      seconds: this.seconds,
+      waitSeconds: this.waitSeconds,
+      cursor: this.loader.consumed(),
+      seed: this.config.training.seed,
+      schedule: { step: this.step, totalSteps: this.totalSteps },
+      earlyStopping: this.earlyStopping?.state ?? null,
+      window: this.window.state(),
+      metricsBytes: this.metrics.bytes,
+      fingerprints: this.fingerprints,
+      versions: this.versions,
+    };
+  }
+}
