@@ -1,0 +1,68 @@
+/** `prerank inspect PATH`: the schema and statistics of a log, or the model and parameters of a run. */
+import { existsSync } from 'node:fs';
+import { Command } from 'commander';
+import { type InspectedColumn, type InspectedFile, inspectFile } from '../data/inspect.js';
+import { formatTable } from '../train/evaluation-result.js';
+import { describeRun, type InspectedRun } from '../train/inspect-run.js';
+import { runPaths } from '../train/run-folder.js';
+import { type CommonOptions, printResult } from './output.js';
+
+export function inspectCommand(): Command {
+  return new Command('inspect')
+    .description("show a log's schema and statistics, or a run's model and parameter table")
+    .argument('<path>', 'log file, folder or glob; or folder of a run')
+    .action(runInspect);
+}
+
+async function runInspect(path: string, options: CommonOptions): Promise<void> {
+  if (existsSync(runPaths(path).config)) {
+    const run = await describeRun(path);
+    printResult(options, run, () => formatRun(run));
+  } else {
+    const file = await inspectFile(path);
+    printResult(options, file, () => formatFile(file));
+  }
+}
+
+function formatFile(file: InspectedFile): string {
+  const head = ['column', 'type', 'nulls', 'distinct', 'min', 'max', 'mean', 'length p50', 'length p99'];
+  const cells = (column: InspectedColumn): string[] => [
+    column.name,
+    column.type,
+    String(column.nulls),
+    String(column.distinct),
+    shorten(column.min ?? ''),
+    shorten(column.max ?? ''),
+    formatNumber(column.mean),
+    formatNumber(column.lengthP50),
+    formatNumber(column.lengthP99),
+  ];
+  return [`${file.path}: ${file.rows} rows`, '', ...formatTable(head, file.columns.map(cells))].join('\n');
+}
+
+const CELL_CHARACTERS = 24;
+
+function shorten(text: string): string {
+  return text.length > CELL_CHARACTERS ? `${text.slice(0, CELL_CHARACTERS - 1)}…` : text;
+}
+
+function formatNumber(value: number | null): string {
+  return value === null ? '' : String(Number(value.toPrecision(6)));
+}
+
+function formatRun(run: InspectedRun): string {
+  const tasks = run.tasks.map(({ name, loss, weight }) => `${name} (${loss}, weight ${weight})`);
+  const rows = run.parameters.map(({ name, shape, count }) => [name, `[${shape.join(', ')}]`, String(count)]);
+  const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+  return [
+    `${run.name}: ${run.model}`,
+    `tasks: ${tasks.join(', ')}`,
+    `features: ${run.features}`,
+    `checkpoints: last ${run.checkpoints.last ?? '-'}, best ${run.checkpoints.best ?? '-'}`,
+    '',
+    ...formatTable(['parameter', 'shape', 'count'], rows),
+    '',
+    `${run.parameterCount} parameters: ${run.tableParameterCount} in tables, ` +
+      `${run.parameterCount - run.tableParameterCount} dense; ${mebibytes(run.bytes)}`,
+  ].join('\n');
+}

@@ -1,0 +1,48 @@
+#!/usr/bin/env node
+/** The `prerank` command: parses, runs one command, exits with 0, 1, 2 or 130. */
+import { Command, CommanderError } from 'commander';
+import { version } from '../version.js';
+import { doctorCommand } from './doctor.js';
+import { evaluateCommand } from './evaluate.js';
+import { inspectCommand } from './inspect.js';
+import { type CommonOptions, EXIT, reportError } from './output.js';
+import { predictCommand } from './predict.js';
+import { trainCommand } from './train.js';
+
+const EPILOGUE = `
+Exit codes: 0 success, 1 failure, 2 wrong usage or bad input, 130 interrupted.`;
+
+function createProgram(): Command {
+  const program = new Command('prerank')
+    .description('Trains and evaluates early-stage (pre-ranking) ads models.')
+    .version(version)
+    .addHelpText('after', EPILOGUE);
+  for (const command of [trainCommand, evaluateCommand, predictCommand, inspectCommand, doctorCommand]) {
+    const configured = command()
+      .option('--json', 'print one JSON object on stdout')
+      .option('--verbose', 'show the stack of an unexpected error')
+      .addHelpText('after', EPILOGUE)
+      .exitOverride();
+    program.addCommand(configured);
+  }
+  return program.exitOverride();
+}
+
+function isHelp(error: CommanderError): boolean {
+  return error.exitCode === 0;
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const options: CommonOptions = { json: args.includes('--json'), verbose: args.includes('--verbose') };
+  try {
+    await createProgram().parseAsync(args, { from: 'user' });
+    return typeof process.exitCode === 'number' ? process.exitCode : EXIT.success;
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      return isHelp(error) ? EXIT.success : EXIT.usage;
+    }
+    return reportError(error, options);
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2));
