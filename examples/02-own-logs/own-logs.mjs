@@ -8,7 +8,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { DuckDBInstance } from '@duckdb/node-api';
-import { loadConfig, predict, train } from 'prerank';
+import { loadConfig, openRun, predict, train } from 'prerank';
 
 const SAMPLE = fileURLToPath(new URL('../../data/sample', import.meta.url));
 const CONFIG = fileURLToPath(new URL('config.yaml', import.meta.url));
@@ -37,7 +37,7 @@ const summary = await train(config, { out: run });
 console.log(`click AUC on the test file: ${summary.metrics.eval.click.auc.toFixed(4)}`);
 
 const scores = join(out, 'scores.parquet');
-await predict(run, { data: join(out, 'test.csv'), out: scores });
+await predict(await openRun(run), { input: [join(out, 'test.csv')], output: scores });
 const preview = await connection.runAndReadAll(`SELECT * FROM '${scores}' LIMIT 3`);
 console.log(`scores of the test file in ${scores}, for example:`);
 console.log(preview.getRowObjectsJson());
