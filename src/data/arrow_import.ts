@@ -4,6 +4,7 @@ import { type DuckDBType, DuckDBDataChunk, type DuckDBValue, listValue, timestam
 import * as api from '@duckdb/node-api';
 import { type DataType, type RecordBatch, RecordBatchReader, Type, type Vector } from 'apache-arrow';
 import { PrerankError } from '../base/errors.js';
+import { checkArrowFile } from './arrow_check.js';
 import { type Database, identifier } from './duckdb.js';
 
 interface Conversion {
@@ -66,10 +67,9 @@ interface ImportedColumn extends Conversion {
 
 function openReader(path: string): RecordBatch[] {
   try {
-    const reader = RecordBatchReader.from(readFileSync(path));
-    const batches = [...reader];
-    if (batches.length === 0 && reader.schema.fields.length === 0) throw new Error('no schema');
-    return batches;
+    const bytes = readFileSync(path);
+    checkArrowFile(bytes);
+    return [...RecordBatchReader.from(bytes)];
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new PrerankError(

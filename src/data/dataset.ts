@@ -11,6 +11,7 @@ import type {
   NativeDataset,
   NativeMapping,
 } from '../runtime/native.js';
+import { checkArrowFile } from './arrow_check.js';
 import { type DatasetDescription, FEATURES_FILE, readDescription } from './dataset_file.js';
 import { readFeatureMap } from './feature_map.js';
 import type { FeatureMap } from './features.js';
@@ -44,7 +45,9 @@ function chunkOf(file: string, type: ColumnType, data: Data): LocatedChunk {
 function addFile(columns: readonly MappedColumn[], path: string, mapping: NativeMapping, rows: number): void {
   let found = 0;
   try {
-    for (const batch of RecordBatchReader.from(new Uint8Array(mapping.buffer))) {
+    const bytes = new Uint8Array(mapping.buffer);
+    checkArrowFile(bytes);
+    for (const batch of RecordBatchReader.from(bytes)) {
       found += batch.numRows;
       for (const { name, type, chunks } of columns) {
         const data = batch.getChild(name)?.data[0];
