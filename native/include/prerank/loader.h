@@ -16,10 +16,10 @@ namespace prerank {
 // y = (shown ? target : pseudo), mapped to scale * (y - shift);
 // the row trains the task when traffic (if given) is non-zero and y is not NaN.
 struct TaskSource {
-  std::string target;   // float32 column, NaN = null
-  std::string pseudo;   // optional float32 column used where `shown` is 0 ("" = same as target)
-  std::string shown;    // optional uint8 column ("" = every row is shown)
-  std::string traffic;  // optional uint8 column ("" = every row)
+  std::string target = {};   // float32 column, NaN = null
+  std::string pseudo = {};   // optional float32 column used where `shown` is 0 ("" = same as target)
+  std::string shown = {};    // optional uint8 column ("" = every row is shown)
+  std::string traffic = {};  // optional uint8 column ("" = every row)
   double shift = 0;
   double scale = 1;
   bool probability = false;  // targets outside [0, 1] are an error
@@ -32,8 +32,8 @@ struct DenseSource {
 
 struct IdSource {
   Domain domain = Domain::kRow;
-  std::string column;
-  std::string weights;  // list_float32 with the same offsets, or ""
+  std::string column = {};
+  std::string weights = {};  // list_float32 with the same offsets, or ""
   bool multi = false;
   Pooling pooling = Pooling::kSum;
   int32_t table = -1;    // ids of one table are indexed together
