@@ -36,10 +36,12 @@ function changed(file: string, reason: string): PrerankError {
 }
 
 function chunkOf(file: string, type: ColumnType, data: Data): LocatedChunk {
-  if (!type.startsWith('list')) return { file, values: data.values as Values, rows: data.length };
+  if (!type.startsWith('list'))
+    return { file, values: (data.values as Values).subarray(0, data.length), rows: data.length };
   const [child] = data.children;
   if (!child) throw changed(file, 'a list column has no values');
-  return { file, values: child.values as Values, offsets: data.valueOffsets as Int32Array, rows: data.length };
+  const values = (child.values as Values).subarray(0, child.length);
+  return { file, values, offsets: data.valueOffsets as Int32Array, rows: data.length };
 }
 
 function addFile(columns: readonly MappedColumn[], path: string, mapping: NativeMapping, rows: number): void {

@@ -108,28 +108,22 @@ function reference(rows: readonly Row[]): Record<string, unknown[]> {
   };
 }
 
-function assertClose(actual: unknown, expected: unknown, name: string, row: number): void {
+function isClose(actual: unknown, expected: unknown): boolean {
   if (Array.isArray(expected)) {
-    assert.ok(Array.isArray(actual) && actual.length === expected.length, `${name} row ${row}: list length`);
-    expected.forEach((value, i) => {
-      assertClose(actual[i], value, name, row);
-    });
-    return;
+    return (
+      Array.isArray(actual) && actual.length === expected.length && expected.every((x, i) => isClose(actual[i], x))
+    );
   }
-  const tolerance = 2e-6 * Math.max(1, Math.abs(Number(expected)));
-  const close = Number.isInteger(expected)
-    ? actual === expected
-    : Math.abs(Number(actual) - Number(expected)) <= tolerance;
-  assert.ok(close, `${name} row ${row}: ${String(actual)} instead of ${String(expected)}`);
+  if (Number.isInteger(expected)) return actual === expected;
+  return Math.abs(Number(actual) - Number(expected)) <= 2e-6 * Math.max(1, Math.abs(Number(expected)));
 }
 
 function assertColumns(actual: Record<string, unknown[]>, expected: Record<string, unknown[]>): void {
   assert.deepEqual(Object.keys(actual).sort(), Object.keys(expected).sort());
   for (const [name, values] of Object.entries(expected)) {
     assert.equal(actual[name]?.length, values.length, name);
-    values.forEach((value, row) => {
-      assertClose(actual[name]?.[row], value, name, row);
-    });
+    const wrong = values.findIndex((value, row) => !isClose(actual[name]?.[row], value));
+    if (wrong >= 0) assert.fail(`${name} row ${wrong}: ${actual[name]?.[wrong]} instead of ${values[wrong]}`);
   }
 }
 
@@ -154,7 +148,7 @@ describe('encodeDataset', function () {
   });
 
   it('is the same for several files, JSON, Arrow and SQL', async () => {
-    const expected = readColumns(at('parquet'));
+    const expected = readFileSync(at('parquet/part-00000.arrow'));
     await writeLog(at('part-a.parquet'), `SELECT * FROM (${LOG}) WHERE row_id < 1000`);
     await writeLog(at('part-b.parquet'), `SELECT * FROM (${LOG}) WHERE row_id >= 1000`);
     await writeLog(at('log.json'), LOG);
@@ -165,7 +159,7 @@ describe('encodeDataset', function () {
     ];
     for (const [name, train] of sources) {
       const encoded = await encode(configOf(data(train)), at(name));
-      assert.deepEqual(readColumns(encoded.dir), expected, name);
+      assert.ok(readFileSync(join(encoded.dir, 'part-00000.arrow')).equals(expected), name);
     }
   });
 

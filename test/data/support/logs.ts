@@ -61,7 +61,7 @@ export function readColumns(dir: string): Record<string, unknown[]> {
       const values = (table.getChild(field.name)?.data ?? []).flatMap((data): unknown[] => {
         const { valueOffsets, children } = data;
         const [child] = children;
-        if (!child) return [...(data.values as Float32Array)];
+        if (!child) return [...(data.values as Float32Array).subarray(0, data.length)];
         return Array.from({ length: data.length }, (_, i) => [
           ...(child.values as Float32Array).subarray(valueOffsets[i], valueOffsets[i + 1]),
         ]);
