@@ -7,6 +7,11 @@
 namespace prerank::addon {
 
 void register_info(Napi::Env env, Napi::Object exports);
+void register_mapping(Napi::Env env, Napi::Object exports);
+void register_dataset(Napi::Env env, Napi::Object exports);
+void register_loader(Napi::Env env, Napi::Object exports);
+void register_hash(Napi::Env env, Napi::Object exports);
+void register_metrics(Napi::Env env, Napi::Object exports);
 void register_store(Napi::Env env, Napi::Object exports);
 void register_program(Napi::Env env, Napi::Object exports);
 

@@ -7,6 +7,11 @@ namespace {
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   using namespace prerank::addon;
   register_info(env, exports);
+  register_mapping(env, exports);
+  register_dataset(env, exports);
+  register_loader(env, exports);
+  register_hash(env, exports);
+  register_metrics(env, exports);
   register_store(env, exports);
   return exports;
 }

@@ -223,12 +223,14 @@ export interface NativeLoader {
 export interface NativeMetrics {
   /** Weighted AUC with ties at ½; NaN when undefined. Labels in [0, 1], soft labels allowed. */
   auc(scores: Float64Array, labels: Float64Array, weights: Float64Array | null): Promise<number>;
-  /** Per-group AUC, groups given by any uint32 code: [sum of n_g * auc_g, sum of n_g, groups used]. */
+  /** Per-group AUC, groups given by any uint32 code: sum of n_g * auc_g, sum of n_g, groups with both classes.
+   * n_g: sum of weights (rows), of weights * labels (clicks), or 1. */
   gauc(
     scores: Float64Array,
     labels: Float64Array,
     weights: Float64Array | null,
     groups: Uint32Array,
+    groupWeight?: 'rows' | 'clicks' | 'one',
   ): Promise<{ weightedSum: number; weight: number; groups: number }>;
   /**
    * Per request of `groups` (rows in any order): top-K by `early` and by `final`, ties by row index.
