@@ -13,6 +13,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   register_hash(env, exports);
   register_metrics(env, exports);
   register_store(env, exports);
+  register_program(env, exports);
   return exports;
 }
 

@@ -1,0 +1,140 @@
+#include "addon/program_runner.h"
+
+#include <chrono>
+#include <cmath>
+#include <utility>
+
+#include "plan/offending_rows.h"
+
+namespace prerank::addon {
+namespace {
+
+constexpr size_t kReportedRows = 8;
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// What the indexer must know of the plan's id inputs.
+std::vector<IdSource> id_sources(const Plan& plan) {
+  std::vector<IdSource> sources;
+  for (const PlanIdInput& input : plan.id_inputs) {
+    IdSource source;
+    source.domain = input.domain;
+    source.column = input.name;
+    source.multi = input.multi;
+    source.table = input.table;
+    source.table_rows = plan.tables[static_cast<size_t>(input.table)].rows;
+    sources.push_back(std::move(source));
+  }
+  for (const PlanSparseGradient& gradient : plan.sparse_gradients) {
+    sources[static_cast<size_t>(gradient.id_input)].pooling = gradient.pooling;
+  }
+  return sources;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<ProgramRunner>> ProgramRunner::create(Plan plan, std::shared_ptr<ParameterStore> store,
+                                                             const ProgramOptions& options) {
+  std::shared_ptr<ProgramRunner> runner(new ProgramRunner());
+  PRERANK_ASSIGN_OR_RETURN(runner->program_, Program::create(std::move(plan), std::move(store), options));
+  const Plan& checked = runner->program_->plan();
+  if (!checked.sparse_gradients.empty()) {
+    std::vector<int64_t> rows;
+    for (const PlanTable& table : checked.tables) rows.push_back(table.rows);
+    PRERANK_ASSIGN_OR_RETURN(runner->indexer_, TableIndexer::create(rows, id_sources(checked), 1));
+  }
+  return runner;
+}
+
+Status ProgramRunner::run(Loader& loader, const RunRequest& request, RunOutcome& outcome) {
+  const auto start = std::chrono::steady_clock::now();
+  outcome.stats.reserve(request.dense_lr.size() * program_->plan().tasks.size() * kTaskStats);
+  for (size_t i = 0; i < request.dense_lr.size() && !cancelled(request.id); ++i) {
+    const auto waiting = std::chrono::steady_clock::now();
+    PRERANK_ASSIGN_OR_RETURN(const Batch* batch, loader.next());
+    outcome.wait_seconds += seconds_since(waiting);
+    if (batch == nullptr) {
+      outcome.ended = true;
+      break;
+    }
+    const Status status =
+        program_->step(*batch, {request.first_step + i, request.dense_lr[i], request.sparse_lr[i], true});
+    if (!status.ok() && status.code() != Code::kNonFinite) return status;
+    rows_ = batch->rows;
+    requests_ = batch->requests;
+    outcome.steps += 1;
+    outcome.rows += batch->rows;
+    append_stats(outcome.stats);
+    if (status.ok()) continue;
+    outcome.non_finite = true;
+    outcome.offending = offending_rows(program_->plan(), *batch, program_->stats(), kReportedRows);
+    for (size_t k = 0; k < program_->stats().size(); ++k) {
+      const TaskStats& stats = program_->stats()[k];
+      if (stats.nonfinite > 0 || !std::isfinite(stats.loss)) outcome.tasks.push_back(static_cast<uint32_t>(k));
+    }
+    break;
+  }
+  outcome.seconds = seconds_since(start);
+  outcome.gradient_norm = program_->gradient_norm();
+  return {};
+}
+
+Status ProgramRunner::step(Batch& batch, const StepOptions& options, std::vector<double>& stats) {
+  PRERANK_RETURN_IF_ERROR(index_tables(batch));
+  PRERANK_RETURN_IF_ERROR(program_->step(batch, options));
+  rows_ = batch.rows;
+  requests_ = batch.requests;
+  append_stats(stats);
+  return {};
+}
+
+Status ProgramRunner::predict(const Batch& batch, std::vector<std::vector<float>>& outputs) {
+  PRERANK_RETURN_IF_ERROR(program_->predict(batch));
+  return append_outputs(batch, outputs);
+}
+
+Status ProgramRunner::predict_all(Loader& loader, uint64_t id, std::vector<std::vector<float>>& outputs) {
+  outputs.resize(program_->plan().outputs.size());
+  for (;;) {
+    if (cancelled(id)) return {Code::kCancelled, "the prediction was cancelled"};
+    PRERANK_ASSIGN_OR_RETURN(const Batch* batch, loader.next());
+    if (batch == nullptr) return {};
+    PRERANK_RETURN_IF_ERROR(predict(*batch, outputs));
+  }
+}
+
+size_t ProgramRunner::output_size(size_t output) const {
+  const Plan& plan = program_->plan();
+  const PlanValue& value = plan.values[static_cast<size_t>(plan.outputs[output].value)];
+  const auto width = static_cast<size_t>(value.width);
+  if (value.domain == Domain::kNone) return width;
+  return width * (value.domain == Domain::kRequest ? requests_ : rows_);
+}
+
+Status ProgramRunner::index_tables(Batch& batch) {
+  if (indexer_ == nullptr) return {};
+  return indexer_->index(batch);
+}
+
+void ProgramRunner::append_stats(std::vector<double>& stats) const {
+  for (const TaskStats& task : program_->stats()) {
+    stats.insert(stats.end(), {task.loss, task.weight, task.count, task.prediction, task.target, task.target_sq,
+                               task.nonfinite, task.first_row});
+  }
+}
+
+Status ProgramRunner::append_outputs(const Batch& batch, std::vector<std::vector<float>>& outputs) {
+  rows_ = batch.rows;
+  requests_ = batch.requests;
+  outputs.resize(program_->plan().outputs.size());
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const size_t before = outputs[i].size(), added = output_size(i);
+    outputs[i].resize(before + added);
+    PRERANK_RETURN_IF_ERROR(program_->read_output(i, std::span(outputs[i]).subspan(before, added)));
+  }
+  return {};
+}
+
+}  // namespace prerank::addon
