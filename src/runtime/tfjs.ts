@@ -23,6 +23,10 @@ export interface TfjsSettings {
   readonly sparse: SparseOptimizerSettings;
   readonly dense: DenseOptimizerSettings;
   readonly seed: number;
+  /** Global norm of the gradients in scope; 0 or absent: off. */
+  readonly clipNorm?: number;
+  /** Default dense. */
+  readonly clipScope?: 'dense' | 'all';
   /** Where the parameters start, e.g. a native parameter store or the tensors of a checkpoint. */
   readonly weights: { read(name: string): Float32Array };
 }
@@ -33,6 +37,9 @@ export interface TfjsStepOptions {
   readonly sparseLr: number;
   readonly update: boolean;
 }
+
+/** Keeps the norm of zero gradients from dividing by zero. */
+const CLIP_EPSILON = 1e-6;
 
 interface TaskRows {
   /** λ-free weight of each row, 0 where the row does not train the task. */
@@ -117,7 +124,7 @@ export class TfjsProgram {
     const stats = statistics(plan.tasks, rows, perTask);
     if (options.update) {
       refuseNonFinite(plan.tasks, stats);
-      await this.update(batch, options);
+      this.update(batch, options);
     }
     return stats;
   }
@@ -178,10 +185,25 @@ export class TfjsProgram {
     return { total: tf.mul(mean, task.weight), tensors: [losses, prediction(tf, task.kind, logits)] };
   }
 
-  private async update(batch: ArrayBatch, { step, denseLr, sparseLr }: TfjsStepOptions): Promise<void> {
+  /** The factor of clipping, as torch.nn.utils.clip_grad_norm_. */
+  private clipScale(): number {
+    const { clipNorm = 0, clipScope = 'dense' } = this.settings;
+    if (clipNorm <= 0) return 1;
+    let squares = 0;
+    for (const { name, table } of this.specs) {
+      if (table && clipScope === 'dense') continue;
+      for (const value of this.lastGradients.get(name) ?? []) squares += value * value;
+    }
+    return Math.min(1, clipNorm / (Math.sqrt(squares) + CLIP_EPSILON));
+  }
+
+  private update(batch: ArrayBatch, { step, denseLr, sparseLr }: TfjsStepOptions): void {
+    const scale = this.clipScale();
+    const tableScale = this.settings.clipScope === 'all' ? scale : 1;
     for (const { name, shape, table } of this.specs) {
-      const gradient = this.lastGradients.get(name);
-      if (gradient === undefined) continue;
+      const unclipped = this.lastGradients.get(name);
+      if (unclipped === undefined) continue;
+      const gradient = unclipped.map((value) => value * (table ? tableScale : scale));
       const weights = this.read(name);
       const slots = this.slots.get(name) ?? {};
       if (table) {

@@ -38,6 +38,8 @@ function sparse(
 interface Optimizers {
   readonly dense: DenseOptimizerSettings;
   readonly sparse: SparseOptimizerSettings;
+  readonly clipNorm?: number;
+  readonly clipScope?: 'dense' | 'all';
 }
 
 const SGD: Optimizers = { dense: dense('sgd'), sparse: sparse('sgd') };
@@ -48,7 +50,14 @@ function storeWith(
   weights: ReadonlyMap<string, Float64Array>,
   optimizers: Optimizers = SGD,
 ): NativeParameterStore {
-  const store = new addon.ParameterStore({ parameters, ...optimizers, training: true, seed: 1 });
+  const { dense: denseSettings, sparse: sparseSettings } = optimizers;
+  const store = new addon.ParameterStore({
+    parameters,
+    dense: denseSettings,
+    sparse: sparseSettings,
+    training: true,
+    seed: 1,
+  });
   for (const [name, values] of weights) store.write(name, Float32Array.from(values));
   return store;
 }
@@ -145,6 +154,8 @@ describe('native program', () => {
       ['Adam and Adagrad', { dense: dense('adam'), sparse: sparse('adagrad', { initialAccumulator: 0.1, l2: 0.01 }) }],
       ['AdamW and Adam', { dense: dense('adamw', { weightDecay: 0.1 }), sparse: sparse('adam') }],
       ['Adagrad and SGD', { dense: dense('adagrad', { initialAccumulator: 0.1 }), sparse: sparse('sgd') }],
+      ['SGD, dense gradients clipped', { ...SGD, clipNorm: 0.05, clipScope: 'dense' }],
+      ['SGD, all gradients clipped', { ...SGD, clipNorm: 0.05, clipScope: 'all' }],
       ['SGD with momentum and l2', { dense: dense('sgd', { momentum: 0.9, l2: 0.01 }), sparse: sparse('sgd') }],
     ];
     for (const [name, settings] of optimizers) {
@@ -153,7 +164,8 @@ describe('native program', () => {
         const random = uniform(41);
         const weights = randomParameters(parameters, random);
         const store = storeWith(addon, parameters, weights, settings);
-        const program = new addon.Program(plan, store, { threads: 2, capacity: 33, seed: 1 });
+        const { clipNorm, clipScope } = settings;
+        const program = new addon.Program(plan, store, { threads: 2, capacity: 33, seed: 1, clipNorm, clipScope });
         const tfjs = await TfjsProgram.create(plan, parameters, { ...settings, seed: 1, weights: store });
         for (let step = 0; step < 10; step += 1) {
           const batch = toArrayBatch(randomBatch(plan, random, { rows: 33 }));
