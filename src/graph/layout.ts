@@ -5,6 +5,7 @@
 import type { Graph, Operation, Value } from './graph.js';
 import { concatOp, sliceOp } from './ops/concat.js';
 import { copyOp } from './ops/copy.js';
+import { expandOp } from './ops/expand.js';
 import { stopGradientOp } from './ops/stopGradient.js';
 
 export interface Place {
@@ -29,6 +30,7 @@ export function layOut(graph: Graph, operations: readonly Operation[]): Layout {
   const listed: Operation[] = [];
   for (const operation of operations) {
     if (operation.definition === concatOp) listed.push(...placeOperands(graph, operation, parents));
+    else if (operation.definition === expandOp) listed.push(...keepOperand(graph, operation, parents));
     else listed.push(operation);
     viewOf(operation, parents);
   }
@@ -71,6 +73,14 @@ function placeOperands(graph: Graph, concat: Operation, parents: Map<Value, Pare
     copies.push(operation);
     return output;
   }
+}
+
+/** Rows of another domain read an expanded value, so an input must be copied to where the whole batch is kept. */
+function keepOperand(graph: Graph, expand: Operation, parents: ReadonlyMap<Value, Parent>): Operation[] {
+  const [x] = expand.inputs;
+  if (x === undefined || resolve(x, parents).root.source.kind !== 'input') return [expand];
+  const { operation, output } = graph.append(copyOp, [x], { layer: expand.layer });
+  return [operation, { ...expand, inputs: [output] }];
 }
 
 function resolve(value: Value, parents: ReadonlyMap<Value, Parent>): Place {

@@ -93,6 +93,9 @@ function checkReads(plan: Plan, segment: PlanSegment): string[] {
     const reads = op.attributes.accumulate === 1 ? [...op.inputs, ...op.outputs] : op.inputs;
     for (const id of reads) {
       const value = planValue(plan, id);
+      if (value.domain !== 'none' && value.domain !== segment.domain && value.storage !== 'full') {
+        problems.push(`${op.layer}: ${op.kind} reads ${value.name} of another domain, which is not kept`);
+      }
       if (value.storage !== 'tile') continue;
       const columns = written.get(value.root);
       for (let column = value.column; column < value.column + value.width; column += 1) {
