@@ -21,7 +21,8 @@ KernelResult make_binary(const KernelBuild& build, BinaryFunction function) {
   return make_kernel([=, binary = simd().binary[function]](const TileContext& context) {
     const Extent e = a_step + b_step == 2 ? extent(context.rows, c.width, {a.stride, b.stride, c.stride})
                                           : Extent{context.rows, c.width};
-    binary(e.rows, e.width, {a.at(context), a.stride, a_step}, {b.at(context), b.stride, b_step}, c.at(context), c.stride);
+    binary(e.rows, e.width, {a.at(context), a.stride, a_step}, {b.at(context), b.stride, b_step}, c.at(context),
+           c.stride);
   });
 }
 

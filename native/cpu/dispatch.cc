@@ -13,9 +13,12 @@ namespace {
 bool supported(Isa isa) {
   __builtin_cpu_init();
   switch (isa) {
-    case Isa::kBaseline: return true;
-    case Isa::kAvx2: return __builtin_cpu_supports("x86-64-v3") != 0;
-    case Isa::kAvx512: return __builtin_cpu_supports("x86-64-v4") != 0;
+    case Isa::kBaseline:
+      return true;
+    case Isa::kAvx2:
+      return __builtin_cpu_supports("x86-64-v3") != 0;
+    case Isa::kAvx512:
+      return __builtin_cpu_supports("x86-64-v4") != 0;
   }
   return false;
 }
@@ -47,9 +50,12 @@ Isa isa() { return current().load(std::memory_order_relaxed); }
 
 const char* active_isa() {
   switch (isa()) {
-    case Isa::kAvx512: return "avx512";
-    case Isa::kAvx2: return "avx2";
-    case Isa::kBaseline: break;
+    case Isa::kAvx512:
+      return "avx512";
+    case Isa::kAvx2:
+      return "avx2";
+    case Isa::kBaseline:
+      break;
   }
   return "baseline";
 }
@@ -65,7 +71,8 @@ const SimdTable& simd() {
       static const SimdTable table = avx2::make_table();
       return table;
     }
-    case Isa::kBaseline: break;
+    case Isa::kBaseline:
+      break;
   }
   static const SimdTable table = baseline::make_table();
   return table;

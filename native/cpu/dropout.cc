@@ -24,12 +24,13 @@ KernelResult make_masked(const KernelBuild& build, int32_t op) {
       }
       return;
     }
-    const DropoutArguments arguments = {{static_cast<uint32_t>(context.seed), static_cast<uint32_t>(context.seed >> 32)},
-                                        static_cast<uint32_t>(context.first_row),
-                                        static_cast<uint32_t>(op),
-                                        static_cast<uint32_t>(context.step),
-                                        threshold,
-                                        scale};
+    const DropoutArguments arguments = {
+        {static_cast<uint32_t>(context.seed), static_cast<uint32_t>(context.seed >> 32)},
+        static_cast<uint32_t>(context.first_row),
+        static_cast<uint32_t>(op),
+        static_cast<uint32_t>(context.step),
+        threshold,
+        scale};
     table->dropout(context.rows, y.width, arguments, x.at(context), x.stride, y.at(context), y.stride);
   });
 }

@@ -28,8 +28,8 @@ class EmbeddingKernel final : public Kernel {
                               ids.ids.size() - context.first_row, y, lookup.y.stride);
       } else {
         simd_->embedding_bags({context.rows, dim, lookup.table.weights, ids.ids.data(), ids.ids.size(),
-                               ids.offsets.data() + context.first_row, ids.weights.empty() ? nullptr : ids.weights.data(),
-                               lookup.mean, y, lookup.y.stride});
+                               ids.offsets.data() + context.first_row,
+                               ids.weights.empty() ? nullptr : ids.weights.data(), lookup.mean, y, lookup.y.stride});
       }
     }
   }

@@ -26,10 +26,13 @@ Result<Activation> activation_of(const KernelBuild& build) {
 
 MapFunction map_of(Activation activation) {
   switch (activation) {
-    case Activation::kSigmoid: return kSigmoid;
-    case Activation::kTanh: return kTanh;
+    case Activation::kSigmoid:
+      return kSigmoid;
+    case Activation::kTanh:
+      return kTanh;
     case Activation::kRelu:
-    case Activation::kNone: break;
+    case Activation::kNone:
+      break;
   }
   return kRelu;
 }
@@ -38,8 +41,14 @@ class LinearKernel final : public Kernel {
  public:
   LinearKernel(LinearShape shape, Activation activation, View x, View w, const View* b, View y,
                std::vector<Piece> pieces)
-      : shape_(shape), activation_(activation), x_(x), w_(w), has_bias_(b != nullptr), y_(y),
-        pieces_(std::move(pieces)), simd_(&simd()) {
+      : shape_(shape),
+        activation_(activation),
+        x_(x),
+        w_(w),
+        has_bias_(b != nullptr),
+        y_(y),
+        pieces_(std::move(pieces)),
+        simd_(&simd()) {
     if (b != nullptr) b_ = *b;
   }
 
@@ -87,14 +96,14 @@ KernelResult make_linear(const KernelBuild& build) {
     PRERANK_RETURN_IF_ERROR(check_width(build, "the bias", b.width, shape.out));
   }
   PRERANK_ASSIGN_OR_RETURN(std::vector<Piece> pieces, make_pieces(build, shape, [&](size_t rows) {
-                               MatmulShape m{.m = rows, .k = shape.in, .n = shape.out};
-                               m.a_row = x.stride;
-                               m.b_row = 1;
-                               m.b_column = shape.in;
-                               m.c_row = y.stride;
-                               m.bias = has_bias;
-                               m.activation = activation;
-                               return m;
+                             MatmulShape m{.m = rows, .k = shape.in, .n = shape.out};
+                             m.a_row = x.stride;
+                             m.b_row = 1;
+                             m.b_column = shape.in;
+                             m.c_row = y.stride;
+                             m.bias = has_bias;
+                             m.activation = activation;
+                             return m;
                            }));
   return std::unique_ptr<Kernel>(
       std::make_unique<LinearKernel>(shape, activation, x, w, has_bias ? &b : nullptr, y, std::move(pieces)));

@@ -11,11 +11,11 @@ KernelResult make_linear_dx(const KernelBuild& build) {
   PRERANK_ASSIGN_OR_RETURN(const View dx, output_view(build, 0));
   PRERANK_ASSIGN_OR_RETURN(const LinearShape shape, linear_shape(build, build.input(1), dx.width, d.width));
   PRERANK_ASSIGN_OR_RETURN(std::vector<Piece> pieces, make_pieces(build, shape, [&](size_t rows) {
-                               MatmulShape m{.m = rows, .k = shape.out, .n = shape.in};
-                               m.a_row = d.stride;
-                               m.b_row = shape.in;
-                               m.c_row = dx.stride;
-                               return m;
+                             MatmulShape m{.m = rows, .k = shape.out, .n = shape.in};
+                             m.a_row = d.stride;
+                             m.b_row = shape.in;
+                             m.c_row = dx.stride;
+                             return m;
                            }));
   return make_kernel([=, pieces = std::move(pieces), thin = simd().linear_dx](const TileContext& context) {
     const float* from = d.at(context);
@@ -45,13 +45,13 @@ KernelResult make_linear_dw(const KernelBuild& build) {
     PRERANK_RETURN_IF_ERROR(check_width(build, "the bias", db.width, shape.out));
   }
   PRERANK_ASSIGN_OR_RETURN(std::vector<Piece> pieces, make_pieces(build, shape, [&](size_t rows) {
-                               MatmulShape m{.m = shape.out, .k = rows, .n = shape.in};
-                               m.a_row = 1;
-                               m.a_column = d.stride;
-                               m.b_row = x.stride;
-                               m.c_row = shape.in;
-                               m.accumulate = true;
-                               return m;
+                             MatmulShape m{.m = shape.out, .k = rows, .n = shape.in};
+                             m.a_row = 1;
+                             m.a_column = d.stride;
+                             m.b_row = x.stride;
+                             m.c_row = shape.in;
+                             m.accumulate = true;
+                             return m;
                            }));
   return make_kernel([=, pieces = std::move(pieces), table = &simd()](const TileContext& context) {
     const float* gradient = d.at(context);

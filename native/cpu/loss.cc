@@ -23,7 +23,8 @@ struct Pointwise {
 Pointwise regression(LossKind kind, double delta, double r) {
   switch (kind) {
     case LossKind::kBce:  // has its own function
-    case LossKind::kMse: break;
+    case LossKind::kMse:
+      break;
     case LossKind::kHuber: {
       const double size = std::abs(r);
       if (size <= delta) return {0.5 * r * r, r};

@@ -37,10 +37,14 @@ Status describe(dnnl_memory_desc_t& desc, size_t rows, size_t columns, size_t ro
 
 dnnl_alg_kind_t algorithm(Activation activation) {
   switch (activation) {
-    case Activation::kRelu: return dnnl_eltwise_relu;
-    case Activation::kSigmoid: return dnnl_eltwise_logistic;
-    case Activation::kTanh: return dnnl_eltwise_tanh;
-    case Activation::kNone: break;
+    case Activation::kRelu:
+      return dnnl_eltwise_relu;
+    case Activation::kSigmoid:
+      return dnnl_eltwise_logistic;
+    case Activation::kTanh:
+      return dnnl_eltwise_tanh;
+    case Activation::kNone:
+      break;
   }
   return dnnl_alg_kind_undef;
 }

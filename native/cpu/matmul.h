@@ -41,7 +41,8 @@ using DnnlHandle = std::unique_ptr<std::remove_pointer_t<T>, DnnlDeleter<kDestro
 
 class Matmul {
  public:
-  // `layer` is for error messages. run() may be called with worker < workers, by different threads for different workers.
+  // `layer` is for error messages. run() may be called with worker < workers, by different threads for different
+  // workers.
   static Result<Matmul> create(const MatmulShape& shape, size_t workers, const std::string& layer);
 
   // A failure inside oneDNN (it allocates a little) fills C with NaN, which the step reports as a non-finite loss.
@@ -65,8 +66,8 @@ class Matmul {
   std::vector<Worker> workers_;
 };
 
-// The pieces a tile is cut into for oneDNN: `pieces` of at least 16 rows, largest first, without repeats. What is left of
-// a tile below the smallest piece is for simd/linear.cc.
+// The pieces a tile is cut into for oneDNN: `pieces` of at least 16 rows, largest first, without repeats. What is left
+// of a tile below the smallest piece is for simd/linear.cc.
 std::vector<size_t> matmul_pieces(std::span<const size_t> pieces);
 
 }  // namespace prerank::cpu

@@ -49,8 +49,8 @@ Status check_arity(const KernelBuild& build, size_t inputs, size_t outputs) {
 
 Status check_width(const KernelBuild& build, const char* what, size_t width, size_t expected) {
   if (width == expected) return {};
-  return invalid(build, std::string(what) + " has width " + std::to_string(width) + ", expected " +
-                            std::to_string(expected));
+  return invalid(build,
+                 std::string(what) + " has width " + std::to_string(width) + ", expected " + std::to_string(expected));
 }
 
 Result<View> input_view(const KernelBuild& build, size_t i) {
@@ -59,7 +59,9 @@ Result<View> input_view(const KernelBuild& build, size_t i) {
   return view_of(build, build.op->inputs[i]);
 }
 
-Result<View> row_input_view(const KernelBuild& build, size_t i) { return input_view_of(build, i, build.segment_domain); }
+Result<View> row_input_view(const KernelBuild& build, size_t i) {
+  return input_view_of(build, i, build.segment_domain);
+}
 
 Result<View> output_view(const KernelBuild& build, size_t i) {
   const PlanValue& value = build.output(i);
@@ -81,15 +83,15 @@ Result<View> accumulator_view(const KernelBuild& build, size_t i) {
 
 Result<MapFunction> map_function(const KernelBuild& build, const std::string& key) {
   constexpr std::array<std::pair<std::string_view, MapFunction>, 10> kNames = {{{"relu", kRelu},
-                                                                               {"sigmoid", kSigmoid},
-                                                                               {"tanh", kTanh},
-                                                                               {"exp", kExp},
-                                                                               {"log", kLog},
-                                                                               {"softplus", kSoftplus},
-                                                                               {"square", kSquare},
-                                                                               {"sqrt", kSqrt},
-                                                                               {"abs", kAbs},
-                                                                               {"neg", kNeg}}};
+                                                                                {"sigmoid", kSigmoid},
+                                                                                {"tanh", kTanh},
+                                                                                {"exp", kExp},
+                                                                                {"log", kLog},
+                                                                                {"softplus", kSoftplus},
+                                                                                {"square", kSquare},
+                                                                                {"sqrt", kSqrt},
+                                                                                {"abs", kAbs},
+                                                                                {"neg", kNeg}}};
   const auto found = build.op->strings.find(key);
   if (found == build.op->strings.end()) return invalid(build, "attribute '" + key + "' is missing");
   for (const auto& [name, function] : kNames) {

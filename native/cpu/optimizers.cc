@@ -29,9 +29,16 @@ void set_adam(UpdateConstants& c, double lr, double beta1, double beta2, uint64_
 
 SparseRows sparse_rows(size_t dim, const BatchTableIndex& index, size_t u_begin, size_t u_end,
                        std::span<const PooledGradient> gradients) {
-  return {index.rows.data(),         index.starts.data(), index.bags.data(), index.inputs.data(),
-          index.coefficients.data(), index.bags.size(),   u_begin,           u_end,
-          gradients.data(),          dim};
+  return {index.rows.data(),
+          index.starts.data(),
+          index.bags.data(),
+          index.inputs.data(),
+          index.coefficients.data(),
+          index.bags.size(),
+          u_begin,
+          u_end,
+          gradients.data(),
+          dim};
 }
 
 }  // namespace
@@ -50,7 +57,9 @@ void update_dense(const DenseOptimizer& optimizer, uint64_t step, double lr, dou
         table.dense_momentum(w.size(), c, w.data(), g.data(), s0.data());
       }
       return;
-    case DenseOptimizerKind::kAdagrad: table.dense_adagrad(w.size(), c, w.data(), g.data(), s0.data()); return;
+    case DenseOptimizerKind::kAdagrad:
+      table.dense_adagrad(w.size(), c, w.data(), g.data(), s0.data());
+      return;
     case DenseOptimizerKind::kAdam:
     case DenseOptimizerKind::kAdamW:
       set_adam(c, lr, optimizer.beta1, optimizer.beta2, step);
@@ -67,8 +76,12 @@ void update_sparse_rows(const SparseOptimizer& optimizer, uint64_t step, double 
   const SparseRows rows = sparse_rows(static_cast<size_t>(table.dim), index, u_begin, u_end, gradients);
   const SimdTable& functions = simd();
   switch (optimizer.kind) {
-    case SparseOptimizerKind::kSgd: functions.sparse_sgd(rows, c, table.weights); return;
-    case SparseOptimizerKind::kAdagrad: functions.sparse_adagrad(rows, c, table.weights, s0.data()); return;
+    case SparseOptimizerKind::kSgd:
+      functions.sparse_sgd(rows, c, table.weights);
+      return;
+    case SparseOptimizerKind::kAdagrad:
+      functions.sparse_adagrad(rows, c, table.weights, s0.data());
+      return;
     case SparseOptimizerKind::kRowwiseAdagrad:
       functions.sparse_rowwise_adagrad(rows, c, table.weights, s0.data());
       return;

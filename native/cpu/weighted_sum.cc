@@ -23,8 +23,8 @@ KernelResult make_weighted_sum(const KernelBuild& build) {
   PRERANK_ASSIGN_OR_RETURN(const View y, output_view(build, 0));
   PRERANK_ASSIGN_OR_RETURN(const size_t experts, experts_of(build, gates, x, y));
   return make_kernel([=, weighted_sum = simd().weighted_sum](const TileContext& context) {
-    weighted_sum(context.rows, experts, y.width, gates.at(context), gates.stride, x.at(context), x.stride, y.at(context),
-                 y.stride);
+    weighted_sum(context.rows, experts, y.width, gates.at(context), gates.stride, x.at(context), x.stride,
+                 y.at(context), y.stride);
   });
 }
 

@@ -17,7 +17,8 @@ Lists random_lists(size_t rows) {
   lists.offsets.push_back(0);
   for (size_t r = 0; r < rows; ++r) {
     const size_t length = r % 5 == 0 ? 0 : random() % 7;
-    for (size_t i = 0; i < length; ++i) lists.ids.push_back(i == 3 ? lists.ids.back() : static_cast<uint32_t>(random() % kTableRows));
+    for (size_t i = 0; i < length; ++i)
+      lists.ids.push_back(i == 3 ? lists.ids.back() : static_cast<uint32_t>(random() % kTableRows));
     lists.offsets.push_back(static_cast<uint32_t>(lists.ids.size()));
   }
   lists.weights = random_floats(lists.ids.size(), 6);
@@ -40,7 +41,8 @@ TEST(KernelEmbedding, PoolsEveryKindOfLookup) {
         harness.plan.id_inputs = {{"one", Domain::kRow, false, false, 0},
                                   {"many", Domain::kRow, true, false, 0},
                                   {"weighted", Domain::kRow, true, true, 0}};
-        harness.batch.ids = {{single, {}, {}}, {lists.ids, lists.offsets, {}}, {lists.ids, lists.offsets, lists.weights}};
+        harness.batch.ids = {
+            {single, {}, {}}, {lists.ids, lists.offsets, {}}, {lists.ids, lists.offsets, lists.weights}};
         harness.op.lists["idInputs"] = {2, 0, 1, 1, 2};
         harness.op.lists["pooling"] = {0, 0, 1, 0, 1};
         for (int i = 0; i < 5; ++i) harness.op.outputs.push_back(harness.value(dim, random_floats(rows * dim, 9)));

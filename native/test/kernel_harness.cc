@@ -39,7 +39,8 @@ void expect_near(const std::vector<float>& got, const std::vector<double>& want,
   ASSERT_EQ(got.size(), want.size()) << what;
   for (size_t i = 0; i < got.size(); ++i) {
     const double error = std::abs(static_cast<double>(got[i]) - want[i]);
-    ASSERT_LE(error, tolerance * (1 + std::abs(want[i]))) << what << ": element " << i << " is " << got[i] << ", not " << want[i];
+    ASSERT_LE(error, tolerance * (1 + std::abs(want[i])))
+        << what << ": element " << i << " is " << got[i] << ", not " << want[i];
   }
 }
 

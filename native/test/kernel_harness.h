@@ -25,14 +25,15 @@ inline constexpr size_t kWidths[] = {1, 3, 7, 16, 33};
 std::vector<float> random_floats(size_t n, uint64_t seed, float low = -2, float high = 2);
 
 // |got - want| <= tolerance * (1 + |want|).
-void expect_near(const std::vector<float>& got, const std::vector<double>& want, double tolerance, const std::string& what);
+void expect_near(const std::vector<float>& got, const std::vector<double>& want, double tolerance,
+                 const std::string& what);
 
 class OpHarness {
  public:
   OpHarness(std::string kind, size_t rows, Domain segment = Domain::kRow);
 
-  // A value [rows, width] (domain none: [width]) holding `data`, or zeros, as columns of a wider root; `shape` defaults to
-  // [width]. Returns its id.
+  // A value [rows, width] (domain none: [width]) holding `data`, or zeros, as columns of a wider root; `shape` defaults
+  // to [width]. Returns its id.
   int32_t value(size_t width, const std::vector<float>& data = {}, Domain domain = Domain::kRow,
                 std::vector<int64_t> shape = {});
   // As value, with the number of rows given (values of a domain other than the segment's).
@@ -74,7 +75,7 @@ struct RowCase {
   std::string forward = {};            // kind, "" to skip
   std::string backward = {};           // kind, "" to skip
   std::vector<size_t> widths = {};     // of the inputs
-  size_t output = 0;              // width of the result
+  size_t output = 0;                   // width of the result
   std::vector<int> grad_inputs = {};   // what the gradient takes after dY: input numbers, -1 = the result
   std::vector<int> grad_outputs = {};  // inputs whose gradients it gives, in order
   std::map<std::string, double> numbers = {};
@@ -84,8 +85,8 @@ struct RowCase {
   std::vector<bool> none = {};  // inputs of domain none (forward only)
 };
 
-// Compares the forward kernel with `function`, and the backward one with its central differences, for every row count and
-// instruction set.
+// Compares the forward kernel with `function`, and the backward one with its central differences, for every row count
+// and instruction set.
 void check_rows(const RowCase& c, const RowFunction& function);
 
 }  // namespace prerank::test

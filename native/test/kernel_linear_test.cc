@@ -1,4 +1,8 @@
+#include <barrier>
 #include <cmath>
+#include <filesystem>
+#include <iterator>
+#include <thread>
 
 #include "kernel_harness.h"
 
@@ -27,7 +31,8 @@ TEST(KernelLinear, ForwardWithBiasAndActivation) {
       for (const size_t rows : kRowCounts) {
         for (const char* activation : {"none", "relu", "sigmoid", "tanh"}) {
           for (const bool bias : {true, false}) {
-            const std::vector<float> x = random_floats(rows * size.in, 1), w = random_floats(size.out * size.in, 2, -0.5f, 0.5f),
+            const std::vector<float> x = random_floats(rows * size.in, 1),
+                                     w = random_floats(size.out * size.in, 2, -0.5f, 0.5f),
                                      b = random_floats(size.out, 3);
             OpHarness harness("linear", rows);
             harness.op.strings["activation"] = activation;
@@ -71,7 +76,8 @@ TEST(KernelLinear, GradientOfTheInput) {
         for (size_t r = 0; r < rows; ++r) {
           for (size_t o = 0; o < size.out; ++o) {
             for (size_t i = 0; i < size.in; ++i) {
-              want[r * size.in + i] += static_cast<double>(d[r * size.out + o]) * static_cast<double>(w[o * size.in + i]);
+              want[r * size.in + i] +=
+                  static_cast<double>(d[r * size.out + o]) * static_cast<double>(w[o * size.in + i]);
             }
           }
         }
@@ -101,7 +107,8 @@ TEST(KernelLinear, GradientOfTheWeightsIsAdded) {
             for (size_t o = 0; o < size.out; ++o) {
               const double g = static_cast<double>(d[r * size.out + o]);
               if (bias) want_b[o] += g;
-              for (size_t i = 0; i < size.in; ++i) want_w[o * size.in + i] += g * static_cast<double>(x[r * size.in + i]);
+              for (size_t i = 0; i < size.in; ++i)
+                want_w[o * size.in + i] += g * static_cast<double>(x[r * size.in + i]);
             }
           }
           expect_near(harness.read(dw), want_w, 2e-5, "dW");
@@ -111,6 +118,58 @@ TEST(KernelLinear, GradientOfTheWeightsIsAdded) {
       }
     }
   });
+}
+
+size_t threads_of_this_process() {
+  const std::filesystem::directory_iterator tasks("/proc/self/task");
+  return static_cast<size_t>(std::distance(begin(tasks), end(tasks)));
+}
+
+// Two workers share a kernel: each has its own memory, and neither opens an OpenMP team.
+TEST(KernelLinear, WorkersRunAtOnceWithOneThreadEach) {
+  constexpr size_t kRows = 128, kIn = 64, kOut = 48;
+  std::vector<float> w = random_floats(kOut * kIn, 2), b = random_floats(kOut, 3);
+  OpHarness harness("linear", kRows);
+  harness.op.strings["activation"] = "relu";
+  harness.op.inputs = {harness.value(kIn), harness.value(kOut * kIn, {}, Domain::kNone, matrix(kOut, kIn)),
+                       harness.value(kOut, {}, Domain::kNone)};
+  harness.op.outputs = {harness.value(kOut)};
+  harness.plan.values[0].stride = kIn;
+  harness.plan.values[3].stride = kOut;
+  const auto kernel = harness.build();
+  ASSERT_TRUE(kernel.ok());
+
+  std::vector<float> x[2], y[2], alone[2];
+  const auto run = [&](size_t worker, std::vector<float>& result) {
+    std::vector<float*> base = {x[worker].data(), w.data(), b.data(), result.data()};
+    TileContext context;
+    context.rows = kRows;
+    context.worker = worker;
+    context.base = base;
+    kernel.value()->run(context);
+  };
+  for (const size_t worker : {0, 1}) {
+    x[worker] = random_floats(kRows * kIn, 20 + worker);
+    y[worker].resize(kRows * kOut);
+    alone[worker].resize(kRows * kOut);
+    run(worker, alone[worker]);
+  }
+  const size_t before = threads_of_this_process();
+  std::barrier together(3);
+  std::vector<std::thread> threads;
+  for (const size_t worker : {0, 1}) {
+    threads.emplace_back([&, worker] {
+      for (int i = 0; i < 200; ++i) run(worker, y[worker]);
+      together.arrive_and_wait();  // keeps the thread, and any team it opened, alive while threads are counted
+      together.arrive_and_wait();
+    });
+  }
+  together.arrive_and_wait();
+  EXPECT_EQ(threads_of_this_process(), before + 2);
+  together.arrive_and_wait();
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(y[0], alone[0]);
+  EXPECT_EQ(y[1], alone[1]);
 }
 
 TEST(KernelLinear, RunsOnceForDomainNone) {

@@ -10,7 +10,8 @@ const float kNan = std::numeric_limits<float>::quiet_NaN();
 
 // The six rows of specs of the fused loss, section 3: tasks ctr, cqs, teacher on three logits.
 struct SixRows {
-  std::vector<float> ctr = {0, -2, -3, 1, -1, 4}, cqs = {-1, 0.5f, 0.25f, 2, -0.5f, 0}, teacher = {2, -1, -2.5f, 0.5f, -0.5f, 3};
+  std::vector<float> ctr = {0, -2, -3, 1, -1, 4}, cqs = {-1, 0.5f, 0.25f, 2, -0.5f, 0},
+                     teacher = {2, -1, -2.5f, 0.5f, -0.5f, 3};
   std::vector<float> click = {1, 0, 0.05f, kNan, kNan, 0.3f};  // eCTR where augmented; undefined outside CTR traffic
   std::vector<float> value = {-1.5f, 0.5f, 0, 1, 0.5f, kNan};
   std::vector<float> ectr = {0.6f, 0.1f, 0.05f, 0.7f, 0.2f, 0.3f};
@@ -22,7 +23,9 @@ struct SixRows {
     OpHarness h("loss", 6);
     h.op.inputs = {h.value(1, ctr), h.value(1, cqs), h.value(1, teacher)};
     h.op.outputs = {h.value(1), h.value(1), h.value(1)};
-    h.plan.tasks = {{"ctr", LossKind::kBce, 1, 1, 0}, {"cqs", LossKind::kMse, 1.5, 1, 1}, {"teacher", LossKind::kBce, 2, 1, own ? 2 : 0}};
+    h.plan.tasks = {{"ctr", LossKind::kBce, 1, 1, 0},
+                    {"cqs", LossKind::kMse, 1.5, 1, 1},
+                    {"teacher", LossKind::kBce, 2, 1, own ? 2 : 0}};
     h.batch.task_mask = mask;
     h.batch.targets = {click.data(), value.data(), ectr.data()};
     h.batch.weight = weight.data();
@@ -77,8 +80,8 @@ TEST(KernelLoss, TeacherOnEveryRowWithItsLabel) {
     EXPECT_NEAR(h.stats[2].loss, 4.501837394, 1e-6);
     EXPECT_EQ(h.stats[2].weight, 5);
     EXPECT_NEAR(total(h), 3.536566220, 1e-6);
-    expect_near(h.read(h.op.outputs[2]), {0.11231883, 0.06757657, 0.00517164, -0.03101627, 0.03550813, 0.26102965}, 2e-8,
-                "teacher");
+    expect_near(h.read(h.op.outputs[2]), {0.11231883, 0.06757657, 0.00517164, -0.03101627, 0.03550813, 0.26102965},
+                2e-8, "teacher");
   });
 }
 
@@ -136,11 +139,16 @@ TEST(KernelLoss, TaskWithoutRowsGivesZeros) {
 double reference_loss(LossKind kind, double delta, double a, double y) {
   const double r = a - y;
   switch (kind) {
-    case LossKind::kBce: return std::max(a, 0.0) + std::log1p(std::exp(-std::abs(a))) - y * a;
-    case LossKind::kMse: return r * r;
-    case LossKind::kHuber: return std::abs(r) <= delta ? 0.5 * r * r : delta * (std::abs(r) - 0.5 * delta);
-    case LossKind::kPseudoHuber: return delta * delta * (std::sqrt(1 + r / delta * (r / delta)) - 1);
-    case LossKind::kLogCosh: return std::log(std::cosh(r / delta));
+    case LossKind::kBce:
+      return std::max(a, 0.0) + std::log1p(std::exp(-std::abs(a))) - y * a;
+    case LossKind::kMse:
+      return r * r;
+    case LossKind::kHuber:
+      return std::abs(r) <= delta ? 0.5 * r * r : delta * (std::abs(r) - 0.5 * delta);
+    case LossKind::kPseudoHuber:
+      return delta * delta * (std::sqrt(1 + r / delta * (r / delta)) - 1);
+    case LossKind::kLogCosh:
+      return std::log(std::cosh(r / delta));
   }
   return 0;
 }
@@ -152,7 +160,8 @@ TEST(KernelLoss, EveryKindAgainstDoubleAndCentralDifferences) {
          {LossKind::kBce, LossKind::kMse, LossKind::kHuber, LossKind::kPseudoHuber, LossKind::kLogCosh}) {
       for (const double delta : {1.0, 0.7}) {
         const std::vector<float> a = random_floats(kRows, 1, -6, 6);
-        const std::vector<float> y = kind == LossKind::kBce ? random_floats(kRows, 2, 0, 1) : random_floats(kRows, 2, -3, 3);
+        const std::vector<float> y =
+            kind == LossKind::kBce ? random_floats(kRows, 2, 0, 1) : random_floats(kRows, 2, -3, 3);
         const std::vector<uint32_t> mask(kRows, 1);
         OpHarness h("loss", kRows);
         h.op.inputs = {h.value(1, a)};
@@ -167,7 +176,9 @@ TEST(KernelLoss, EveryKindAgainstDoubleAndCentralDifferences) {
         for (size_t r = 0; r < kRows; ++r) {
           const double x = static_cast<double>(a[r]), label = static_cast<double>(y[r]);
           sum += reference_loss(kind, delta, x, label);
-          gradient.push_back(3.0 / kRows * (reference_loss(kind, delta, x + 1e-5, label) - reference_loss(kind, delta, x - 1e-5, label)) / 2e-5);
+          gradient.push_back(
+              3.0 / kRows *
+              (reference_loss(kind, delta, x + 1e-5, label) - reference_loss(kind, delta, x - 1e-5, label)) / 2e-5);
         }
         EXPECT_NEAR(h.stats[0].loss / sum, 1, 1e-6);
         EXPECT_EQ(h.stats[0].count, kRows);

@@ -101,11 +101,39 @@ TEST(KernelViews, NeedNoCodeWhenTheyAlias) {
 }
 
 TEST(KernelRegistry, KnowsEveryOperationOfThePlan) {
-  const std::vector<std::string> want = {
-      "activation", "activation.grad", "add", "addInto", "affine", "concat", "copy", "div", "dotInteraction",
-      "dotInteraction.grad", "dropout", "dropout.grad", "embedding", "expand", "expand.grad", "linear", "linear.dw",
-      "linear.dx", "loss", "mul", "rowDot", "rowSum", "slice", "softmax", "softmax.grad", "stopGradient", "sub", "sumRows",
-      "unary", "unary.grad", "weightedSum", "weightedSum.grad", "zero"};
+  const std::vector<std::string> want = {"activation",
+                                         "activation.grad",
+                                         "add",
+                                         "addInto",
+                                         "affine",
+                                         "concat",
+                                         "copy",
+                                         "div",
+                                         "dotInteraction",
+                                         "dotInteraction.grad",
+                                         "dropout",
+                                         "dropout.grad",
+                                         "embedding",
+                                         "expand",
+                                         "expand.grad",
+                                         "linear",
+                                         "linear.dw",
+                                         "linear.dx",
+                                         "loss",
+                                         "mul",
+                                         "rowDot",
+                                         "rowSum",
+                                         "slice",
+                                         "softmax",
+                                         "softmax.grad",
+                                         "stopGradient",
+                                         "sub",
+                                         "sumRows",
+                                         "unary",
+                                         "unary.grad",
+                                         "weightedSum",
+                                         "weightedSum.grad",
+                                         "zero"};
   std::vector<std::string> got = cpu_kernel_kinds();
   std::sort(got.begin(), got.end());
   EXPECT_EQ(got, want);

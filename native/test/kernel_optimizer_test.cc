@@ -21,9 +21,15 @@ struct Reference {
         s0 = o.momentum * s0 + g;
         w -= lr * (o.momentum == 0 ? g : s0);
         return;
-      case DenseOptimizerKind::kAdagrad: adagrad(lr, o.epsilon, g); return;
-      case DenseOptimizerKind::kAdamW: w -= lr * o.weight_decay * w; [[fallthrough]];
-      case DenseOptimizerKind::kAdam: adam(o.beta1, o.beta2, o.epsilon, step, lr, g); return;
+      case DenseOptimizerKind::kAdagrad:
+        adagrad(lr, o.epsilon, g);
+        return;
+      case DenseOptimizerKind::kAdamW:
+        w -= lr * o.weight_decay * w;
+        [[fallthrough]];
+      case DenseOptimizerKind::kAdam:
+        adam(o.beta1, o.beta2, o.epsilon, step, lr, g);
+        return;
     }
   }
 
@@ -98,8 +104,10 @@ struct Gradients {
   std::vector<float> first, second;
   std::array<cpu::PooledGradient, 3> pooled;
 
-  Gradients(size_t dim, uint64_t seed) : first(random_floats(20 * (dim + 3), seed)), second(random_floats(20 * dim, seed + 1)) {
-    pooled = {cpu::PooledGradient{first.data(), dim + 3}, cpu::PooledGradient{second.data(), dim}, cpu::PooledGradient{}};
+  Gradients(size_t dim, uint64_t seed)
+      : first(random_floats(20 * (dim + 3), seed)), second(random_floats(20 * dim, seed + 1)) {
+    pooled = {cpu::PooledGradient{first.data(), dim + 3}, cpu::PooledGradient{second.data(), dim},
+              cpu::PooledGradient{}};
   }
 
   // The row's summed gradient; empty when no entry is trained.
@@ -134,10 +142,18 @@ class SparseReference {
     row_sums_[row] += mean;
     for (size_t d = 0; d < dim_; ++d) {
       switch (o.kind) {
-        case SparseOptimizerKind::kSgd: e[d].w -= lr * g[d]; break;
-        case SparseOptimizerKind::kAdagrad: e[d].adagrad(lr, o.epsilon, g[d]); break;
-        case SparseOptimizerKind::kRowwiseAdagrad: e[d].w -= lr * g[d] / (std::sqrt(row_sums_[row]) + o.epsilon); break;
-        case SparseOptimizerKind::kAdam: e[d].adam(o.beta1, o.beta2, o.epsilon, step, lr, g[d]); break;
+        case SparseOptimizerKind::kSgd:
+          e[d].w -= lr * g[d];
+          break;
+        case SparseOptimizerKind::kAdagrad:
+          e[d].adagrad(lr, o.epsilon, g[d]);
+          break;
+        case SparseOptimizerKind::kRowwiseAdagrad:
+          e[d].w -= lr * g[d] / (std::sqrt(row_sums_[row]) + o.epsilon);
+          break;
+        case SparseOptimizerKind::kAdam:
+          e[d].adam(o.beta1, o.beta2, o.epsilon, step, lr, g[d]);
+          break;
       }
     }
   }
@@ -163,14 +179,16 @@ TEST(KernelSparseOptimizer, FollowsTheRulesOverSteps) {
         SCOPED_TRACE("optimizer " + std::to_string(static_cast<int>(kind)) + ", dim " + std::to_string(dim));
         SparseOptimizer optimizer{.kind = kind, .l2 = 0.01};
         std::vector<float> w = random_floats(kTableRows * dim, 1);
-        std::vector<float> s0(kTableRows * (kind == SparseOptimizerKind::kRowwiseAdagrad ? 1 : dim)), s1(kTableRows * dim);
+        std::vector<float> s0(kTableRows * (kind == SparseOptimizerKind::kRowwiseAdagrad ? 1 : dim)),
+            s1(kTableRows * dim);
         SparseReference want(w, dim);
         const TableView table = {w.data(), kTableRows, static_cast<int64_t>(dim)};
         for (uint64_t step = 0; step < 4; ++step) {
           const Gradients gradients(dim, 20 + step);
           const double scale = step == 1 ? 0.25 : 1;
           const size_t middle = index.rows.size() / 3;
-          cpu::update_sparse_rows(optimizer, step, 0.05, scale, table, s0, s1, index.view(), 0, middle, gradients.pooled);
+          cpu::update_sparse_rows(optimizer, step, 0.05, scale, table, s0, s1, index.view(), 0, middle,
+                                  gradients.pooled);
           cpu::update_sparse_rows(optimizer, step, 0.05, scale, table, s0, s1, index.view(), middle, index.rows.size(),
                                   gradients.pooled);
           for (size_t u = 0; u < index.rows.size(); ++u) {
@@ -190,7 +208,8 @@ TEST(KernelSparseOptimizer, RowsWithoutGradientStay) {
   const std::vector<float> before = w;
   std::vector<float> sums(kTableRows);
   const std::array<cpu::PooledGradient, 3> nothing = {};
-  cpu::update_sparse_rows({.l2 = 1}, 0, 0.1, 1, {w.data(), kTableRows, 4}, sums, {}, index.view(), 0, index.rows.size(), nothing);
+  cpu::update_sparse_rows({.l2 = 1}, 0, 0.1, 1, {w.data(), kTableRows, 4}, sums, {}, index.view(), 0, index.rows.size(),
+                          nothing);
   EXPECT_EQ(w, before);
   EXPECT_EQ(sums, std::vector<float>(kTableRows));
 }
@@ -204,7 +223,8 @@ TEST(KernelOptimizer, NormsAndSums) {
       for (size_t u = 2; u < index.rows.size(); ++u) {
         for (const double g : gradients.of(index, u, dim)) want += g * g;
       }
-      const double got = cpu::sparse_gradient_norm_sq(static_cast<int64_t>(dim), index.view(), 2, index.rows.size(), gradients.pooled);
+      const double got =
+          cpu::sparse_gradient_norm_sq(static_cast<int64_t>(dim), index.view(), 2, index.rows.size(), gradients.pooled);
       EXPECT_NEAR(got / want, 1, 1e-5);
     }
     for (const size_t n : {0, 1, 17, 255}) {

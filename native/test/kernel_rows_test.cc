@@ -54,18 +54,15 @@ TEST(KernelRows, WeightedSumAndItsGradient) {
 }
 
 TEST(KernelRows, WeightedSumWithGatesSharedByAllRows) {
-  check_rows({.forward = "weightedSum",
-              .widths = {3, 21},
-              .output = 7,
-              .numbers = {{"experts", 3}},
-              .none = {true, false}},
-             [](const Inputs& in) {
-               std::vector<double> y(7);
-               for (size_t e = 0; e < 3; ++e) {
-                 for (size_t i = 0; i < 7; ++i) y[i] += in[0][e] * in[1][e * 7 + i];
-               }
-               return y;
-             });
+  check_rows(
+      {.forward = "weightedSum", .widths = {3, 21}, .output = 7, .numbers = {{"experts", 3}}, .none = {true, false}},
+      [](const Inputs& in) {
+        std::vector<double> y(7);
+        for (size_t e = 0; e < 3; ++e) {
+          for (size_t i = 0; i < 7; ++i) y[i] += in[0][e] * in[1][e * 7 + i];
+        }
+        return y;
+      });
 }
 
 RowFunction lower_triangle(size_t features, size_t dim) {
@@ -103,7 +100,8 @@ TEST(KernelRows, DotInteractionAndItsGradient) {
 
 TEST(KernelRows, DotInteractionGradientAccumulates) {
   for_each_isa([] {
-    const std::vector<float> dy = random_floats(3 * 6, 1), x = random_floats(3 * 20, 2), start = random_floats(3 * 20, 3);
+    const std::vector<float> dy = random_floats(3 * 6, 1), x = random_floats(3 * 20, 2),
+                             start = random_floats(3 * 20, 3);
     std::vector<float> results[2];
     for (const int accumulate : {0, 1}) {
       OpHarness harness("dotInteraction.grad", 3);

@@ -55,7 +55,8 @@ void map(size_t rows, size_t width, const float* x, size_t xs, float* y, size_t 
 }
 
 template <class F>
-void map_grad(size_t rows, size_t width, const float* dy, size_t dys, const float* v, size_t vs, float* dx, size_t dxs) {
+void map_grad(size_t rows, size_t width, const float* dy, size_t dys, const float* v, size_t vs, float* dx,
+              size_t dxs) {
   for (size_t r = 0; r < rows; ++r, dy += dys, v += vs, dx += dxs) {
     size_t c = 0;
     for (; c + kLanes <= width; c += kLanes) store(dx + c, F::df(load(dy + c), load(v + c)));

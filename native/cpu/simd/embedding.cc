@@ -5,7 +5,7 @@
 namespace prerank::cpu::PRERANK_ISA {
 namespace {
 
-constexpr size_t kAhead = 32;         // rows; notes of measurements: 16 to 48 are alike below 256 bytes a row
+constexpr size_t kAhead = 32;         // rows; measured: 16 to 48 are alike for rows below 256 bytes
 constexpr size_t kLineFloats = 16;    // a cache line
 constexpr size_t kPrefetchLines = 8;  // the hardware follows longer rows by itself
 

@@ -9,7 +9,8 @@ PRERANK_INLINE size_t pair(size_t i, size_t j) { return i * (i - 1) / 2 + j; }  
 
 // Dots of features i .. i + N - 1 with features [j, j + kLanes), from the transposed row.
 template <int N>
-PRERANK_INLINE void dots(size_t i, size_t j, size_t dim, const float* x, const float* transposed, size_t padded, float* y) {
+PRERANK_INLINE void dots(size_t i, size_t j, size_t dim, const float* x, const float* transposed, size_t padded,
+                         float* y) {
   vf sum[N] = {};
   for (size_t k = 0; k < dim; ++k) {
     const vf column = load(transposed + k * padded + j);

@@ -34,7 +34,8 @@ void linear(size_t rows, size_t in, size_t out, const float* x, size_t xs, const
 }
 
 template <int N>
-PRERANK_INLINE void dx_block(size_t column, size_t last, size_t in, size_t out, const float* d, const float* w, float* dx) {
+PRERANK_INLINE void dx_block(size_t column, size_t last, size_t in, size_t out, const float* d, const float* w,
+                             float* dx) {
   vf sum[N] = {};
   for (size_t o = 0; o < out; ++o) add_scaled_block<N>(sum, d[o], w + o * in + column, last);
   store_block<N>(dx + column, last, sum);
@@ -47,8 +48,8 @@ void linear_dx(size_t rows, size_t in, size_t out, const float* d, size_t ds, co
 }
 
 template <int N>
-PRERANK_INLINE void dw_block(size_t column, size_t last, size_t rows, const float* d, size_t ds, const float* x, size_t xs,
-                             float* dw) {
+PRERANK_INLINE void dw_block(size_t column, size_t last, size_t rows, const float* d, size_t ds, const float* x,
+                             size_t xs, float* dw) {
   vf sum[N];
   load_block<N>(sum, dw + column, last);
   for (size_t r = 0; r < rows; ++r) add_scaled_block<N>(sum, d[r * ds], x + r * xs + column, last);

@@ -97,8 +97,8 @@ struct SimdTable {
   void (*softmax_grad)(size_t rows, size_t groups, size_t group, const float* dy, size_t dys, const float* y, size_t ys,
                        float* dx, size_t dxs);
 
-  void (*weighted_sum)(size_t rows, size_t experts, size_t dim, const float* gates, size_t gs, const float* x, size_t xs,
-                       float* y, size_t ys);
+  void (*weighted_sum)(size_t rows, size_t experts, size_t dim, const float* gates, size_t gs, const float* x,
+                       size_t xs, float* y, size_t ys);
   void (*weighted_sum_grad)(size_t rows, size_t experts, size_t dim, const float* dy, size_t dys, const float* gates,
                             size_t gs, const float* x, size_t xs, float* dgates, size_t dgs, float* dx, size_t dxs);
 
@@ -108,11 +108,14 @@ struct SimdTable {
   void (*dot_interaction_grad)(size_t rows, size_t features, size_t dim, const float* dy, size_t dys, const float* x,
                                size_t xs, bool accumulate, float* dx, size_t dxs);
 
-  // Products with few rows or few outputs, w [out, in] contiguous: y = x w^T + bias (may be null), dx = d w, dw += d^T x.
-  void (*linear)(size_t rows, size_t in, size_t out, const float* x, size_t xs, const float* w, const float* bias, float* y,
-                 size_t ys);
-  void (*linear_dx)(size_t rows, size_t in, size_t out, const float* d, size_t ds, const float* w, float* dx, size_t dxs);
-  void (*linear_dw)(size_t rows, size_t in, size_t out, const float* d, size_t ds, const float* x, size_t xs, float* dw);
+  // Products with few rows or few outputs, w [out, in] contiguous: y = x w^T + bias (may be null), dx = d w, dw += d^T
+  // x.
+  void (*linear)(size_t rows, size_t in, size_t out, const float* x, size_t xs, const float* w, const float* bias,
+                 float* y, size_t ys);
+  void (*linear_dx)(size_t rows, size_t in, size_t out, const float* d, size_t ds, const float* w, float* dx,
+                    size_t dxs);
+  void (*linear_dw)(size_t rows, size_t in, size_t out, const float* d, size_t ds, const float* x, size_t xs,
+                    float* dw);
 
   // One id per row: `ids` of this tile, `id_count` of them readable for prefetching.
   void (*embedding_rows)(size_t rows, size_t dim, const float* table, const uint32_t* ids, size_t id_count, float* y,

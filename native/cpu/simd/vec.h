@@ -20,8 +20,8 @@ namespace prerank::cpu::PRERANK_ISA {
 
 typedef float vf __attribute__((vector_size(PRERANK_VECTOR_BYTES)));
 typedef int32_t vi __attribute__((vector_size(PRERANK_VECTOR_BYTES)));
-typedef uint32_t vu __attribute__((vector_size(PRERANK_VECTOR_BYTES)));
-typedef double vd __attribute__((vector_size(2 * PRERANK_VECTOR_BYTES)));  // as many lanes as vf; two registers, so never passed to a function
+// As many lanes as vf: two registers, so it is never passed to a function.
+typedef double vd __attribute__((vector_size(2 * PRERANK_VECTOR_BYTES)));
 
 constexpr size_t kLanes = PRERANK_VECTOR_BYTES / sizeof(float);
 
@@ -141,20 +141,36 @@ PRERANK_INLINE void add_scaled_block(vf (&v)[N], float scale, const float* p, si
 }
 
 // Calls f<1> ... f<8> over the columns of `width` floats in blocks of at most 8 vectors: f(column, last, ...).
-#define PRERANK_FOR_BLOCKS(width, f, ...)                                            \
-  for (size_t column = 0; column < (width); column += 8 * kLanes) {                  \
-    const size_t left = (width)-column;                                              \
-    const Split columns = split(left < 8 * kLanes ? left : 8 * kLanes);                \
-    switch (columns.count) {                                                           \
-      case 1: f<1>(column, columns.last, __VA_ARGS__); break;                          \
-      case 2: f<2>(column, columns.last, __VA_ARGS__); break;                          \
-      case 3: f<3>(column, columns.last, __VA_ARGS__); break;                          \
-      case 4: f<4>(column, columns.last, __VA_ARGS__); break;                          \
-      case 5: f<5>(column, columns.last, __VA_ARGS__); break;                          \
-      case 6: f<6>(column, columns.last, __VA_ARGS__); break;                          \
-      case 7: f<7>(column, columns.last, __VA_ARGS__); break;                          \
-      default: f<8>(column, columns.last, __VA_ARGS__); break;                         \
-    }                                                                                \
+#define PRERANK_FOR_BLOCKS(width, f, ...)                               \
+  for (size_t column = 0; column < (width); column += 8 * kLanes) {     \
+    const size_t left = (width) - column;                               \
+    const Split columns = split(left < 8 * kLanes ? left : 8 * kLanes); \
+    switch (columns.count) {                                            \
+      case 1:                                                           \
+        f<1>(column, columns.last, __VA_ARGS__);                        \
+        break;                                                          \
+      case 2:                                                           \
+        f<2>(column, columns.last, __VA_ARGS__);                        \
+        break;                                                          \
+      case 3:                                                           \
+        f<3>(column, columns.last, __VA_ARGS__);                        \
+        break;                                                          \
+      case 4:                                                           \
+        f<4>(column, columns.last, __VA_ARGS__);                        \
+        break;                                                          \
+      case 5:                                                           \
+        f<5>(column, columns.last, __VA_ARGS__);                        \
+        break;                                                          \
+      case 6:                                                           \
+        f<6>(column, columns.last, __VA_ARGS__);                        \
+        break;                                                          \
+      case 7:                                                           \
+        f<7>(column, columns.last, __VA_ARGS__);                        \
+        break;                                                          \
+      default:                                                          \
+        f<8>(column, columns.last, __VA_ARGS__);                        \
+        break;                                                          \
+    }                                                                   \
   }
 
 }  // namespace prerank::cpu::PRERANK_ISA

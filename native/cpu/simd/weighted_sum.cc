@@ -6,8 +6,8 @@ namespace prerank::cpu::PRERANK_ISA {
 namespace {
 
 template <int N>
-PRERANK_INLINE void sum_block(size_t column, size_t last, size_t experts, size_t dim, const float* gates, const float* x,
-                              float* y) {
+PRERANK_INLINE void sum_block(size_t column, size_t last, size_t experts, size_t dim, const float* gates,
+                              const float* x, float* y) {
   vf sum[N] = {};
   for (size_t e = 0; e < experts; ++e) add_scaled_block<N>(sum, gates[e], x + e * dim + column, last);
   store_block<N>(y + column, last, sum);
