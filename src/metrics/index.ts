@@ -1,0 +1,22 @@
+/** `prerank/metrics`: metrics of predictions and of a stage's consistency with the next. */
+export { auc, type GaucOptions, type GaucValue, gauc } from './auc.js';
+export { calibration, type EceOptions, expectedCalibrationError } from './calibration.js';
+export { type ExposureRates, exposureRates, type ImpressionSums, relativeChange } from './exposure.js';
+export { type NdcgOptions, type NdcgValue, ndcg } from './ndcg.js';
+export { type BinaryOptions, binaryEntropy, logLoss, type NeOptions, normalizedEntropy } from './ne.js';
+export {
+  hardRecall,
+  type RecallOptions,
+  type RecallValue,
+  rcs,
+  relevantRecall,
+  type SoftRecallOptions,
+  type SoftRecallValue,
+  softRecall,
+} from './recall.js';
+export { type Direction, isBetter, METRICS, type MetricInfo } from './registry.js';
+export { mse, nmse, rSquared } from './regression.js';
+export { mergeSums, type TaskSums } from './sums.js';
+export { totalValueDifference } from './totalValue.js';
+export { MetricInputError, type MetricValue, type Numbers, type RowOptions } from './value.js';
+export { TaskWindow } from './window.js';
