@@ -1,7 +1,6 @@
 /** `prerank doctor`: what this machine has, what is missing, and what to do about it. */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { DuckDBInstance } from '@duckdb/node-api';
 import { Command } from 'commander';
 import { loadAddon } from '../runtime/load.js';
 import { formatTable } from '../train/evaluation-result.js';
@@ -76,6 +75,7 @@ function checkCuda(cuda: string): Check {
 async function checkDuckdb(): Promise<Check> {
   const name = 'DuckDB';
   try {
+    const { DuckDBInstance } = await import('@duckdb/node-api');
     const instance = await DuckDBInstance.create(':memory:');
     const connection = await instance.connect();
     const rows = (await connection.runAndReadAll('SELECT version()')).getRows();

@@ -2,9 +2,7 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { writeJsonDurable } from '../train/durable.js';
-import { evaluate } from '../train/evaluate.js';
 import { formatEvaluation } from '../train/evaluation-result.js';
-import { openRun } from '../train/run.js';
 import { checkpointName, positiveInteger } from './arguments.js';
 import { type CommonOptions, printResult } from './output.js';
 
@@ -33,6 +31,8 @@ export function evaluateCommand(): Command {
 }
 
 async function runEvaluate(folder: string, options: Options): Promise<void> {
+  const { evaluate } = await import('../train/evaluate.js');
+  const { openRun } = await import('../train/run.js');
   const run = await openRun(folder, { checkpoint: options.checkpoint, threads: options.threads });
   const result = await evaluate(run, { data: options.data, k: options.k });
   await writeJsonDurable(options.out ?? join(folder, 'evaluation.json'), result);

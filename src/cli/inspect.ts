@@ -1,9 +1,9 @@
 /** `prerank inspect PATH`: the schema and statistics of a log, or the model and parameters of a run. */
 import { existsSync } from 'node:fs';
 import { Command } from 'commander';
-import { type InspectedColumn, type InspectedFile, inspectFile } from '../data/inspect.js';
+import type { InspectedColumn, InspectedFile } from '../data/inspect.js';
 import { formatTable } from '../train/evaluation-result.js';
-import { describeRun, type InspectedRun } from '../train/inspect-run.js';
+import type { InspectedRun } from '../train/inspect-run.js';
 import { runPaths } from '../train/run-folder.js';
 import { type CommonOptions, printResult } from './output.js';
 
@@ -16,9 +16,11 @@ export function inspectCommand(): Command {
 
 async function runInspect(path: string, options: CommonOptions): Promise<void> {
   if (existsSync(runPaths(path).config)) {
+    const { describeRun } = await import('../train/inspect-run.js');
     const run = await describeRun(path);
     printResult(options, run, () => formatRun(run));
   } else {
+    const { inspectFile } = await import('../data/inspect.js');
     const file = await inspectFile(path);
     printResult(options, file, () => formatFile(file));
   }

@@ -1,5 +1,8 @@
 #!/usr/bin/env node
-/** The `prerank` command: parses, runs one command, exits with 0, 1, 2 or 130. */
+/**
+ * The `prerank` command: parses, runs one command, exits with 0, 1, 2 or 130. Commands import what they need only when
+ * they run, so that help and usage errors come at once.
+ */
 import { Command, CommanderError } from 'commander';
 import { version } from '../version.js';
 import { doctorCommand } from './doctor.js';

@@ -1,7 +1,5 @@
 /** `prerank predict RUN INPUT`: scores a log. */
 import { Command } from 'commander';
-import { predict } from '../train/predict.js';
-import { openRun } from '../train/run.js';
 import { checkpointName, positiveInteger } from './arguments.js';
 import { type CommonOptions, printResult } from './output.js';
 
@@ -27,6 +25,8 @@ export function predictCommand(): Command {
 }
 
 async function runPredict(folder: string, input: string[], options: Options): Promise<void> {
+  const { predict } = await import('../train/predict.js');
+  const { openRun } = await import('../train/run.js');
   const run = await openRun(folder, { checkpoint: options.checkpoint, threads: options.threads });
   const result = await predict(run, { input, output: options.out });
   printResult(options, result, () => `${result.rows} rows: ${result.columns.join(', ')}\n${result.output}`);

@@ -1,10 +1,8 @@
 /** `prerank train CONFIG`: trains a model and leaves a run folder. */
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { loadConfig } from '../config/load.js';
 import { Progress } from '../train/progress.js';
 import type { TrainSummary } from '../train/summary.js';
-import { train } from '../train/trainer.js';
 import { formatEvaluation } from '../train/evaluation-result.js';
 import { collect, positiveInteger } from './arguments.js';
 import { type CommonOptions, EXIT, printResult } from './output.js';
@@ -28,6 +26,8 @@ export function trainCommand(): Command {
 }
 
 async function runTrain(path: string, options: Options): Promise<void> {
+  const { loadConfig } = await import('../config/load.js');
+  const { train } = await import('../train/trainer.js');
   const threads = options.threads === undefined ? [] : [`training.threads=${options.threads}`];
   const config = loadConfig(path, { set: [...options.set, ...threads] });
   const out = options.out ?? join('runs', config.name);
