@@ -51,13 +51,17 @@ function formatValue(value: number | null): string {
   return Number.isInteger(value) ? String(value) : value.toPrecision(6);
 }
 
-/** Lines of a table whose columns are padded to their widest cell; the last column is right-aligned. */
+/** Lines of a table whose columns are padded to their widest cell; columns of numbers are right-aligned. */
 export function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const all = [head, ...rows];
-  const widths = head.map((_, i) => Math.max(...all.map((row) => row[i]?.length ?? 0)));
-  return all.map((row) =>
-    row
-      .map((cell, i) => (i === row.length - 1 ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0)))
+  const columns = head.map((title, i) => {
+    const cells = rows.map((row) => row[i] ?? '');
+    const width = Math.max(title.length, ...cells.map((cell) => cell.length));
+    const numeric = cells.every((cell) => /^[-+.\de]*$/.test(cell));
+    return [title, ...cells].map((cell) => (numeric ? cell.padStart(width) : cell.padEnd(width)));
+  });
+  return [head, ...rows].map((_, row) =>
+    columns
+      .map((cells) => cells[row])
       .join('  ')
       .trimEnd(),
   );
