@@ -1,11 +1,12 @@
 /** Early stopping: the best value of one metric so far, and how long ago it was. */
+import { type Direction, METRICS } from '../metrics/index.js';
 
 export interface EarlyStoppingSettings {
   /** Evaluations without improvement before the run stops. */
   readonly patience: number;
   /** An improvement is larger than this. */
   readonly minDelta: number;
-  readonly mode: 'min' | 'max';
+  readonly direction: Direction;
 }
 
 export interface EarlyStoppingState {
@@ -49,13 +50,20 @@ export class EarlyStopping {
   }
 
   #gain(value: number, best: number): number {
-    return this.#settings.mode === 'max' ? value - best : best - value;
+    switch (this.#settings.direction) {
+      case 'higher':
+        return value - best;
+      case 'lower':
+        return best - value;
+      case 'target':
+        return Math.abs(best - 1) - Math.abs(value - 1);
+    }
   }
 }
 
-const LOWER_IS_BETTER: ReadonlySet<string> = new Set(['ne', 'logLoss', 'mse', 'nmse', 'tvd', 'loss']);
-
-/** Whether smaller is better for a metric, by the last part of its name (`eval.ctr.ne`). */
-export function metricMode(metric: string): 'min' | 'max' {
-  return LOWER_IS_BETTER.has(metric.slice(metric.lastIndexOf('.') + 1)) ? 'min' : 'max';
+/** Which way a metric is better, by the last part of its dotted name (`eval.ctr.ne`, `replay.softRecallPooled`). */
+export function metricDirection(metric: string): Direction {
+  const name = metric.slice(metric.lastIndexOf('.') + 1);
+  const known = METRICS.find((info) => info.name === name) ?? METRICS.find((info) => name.startsWith(info.name));
+  return known?.direction ?? 'higher';
 }

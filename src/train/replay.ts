@@ -2,6 +2,7 @@
 import { PrerankError } from '../base/errors.js';
 import type { MetricName } from '../config/types.js';
 import { ROLE_COLUMNS } from '../data/features.js';
+import { totalValueDifference } from '../metrics/index.js';
 import type { EvaluationInput } from './evaluate-set.js';
 import type { MetricValues } from './evaluation-result.js';
 import { earlyTotalValue, missingInput, type TotalValueInputs, totalValueInputs } from './total-value.js';
@@ -106,8 +107,7 @@ function distanceMetrics({ early, final }: Replayed, wanted: ReadonlySet<MetricN
   if (!wanted.has('tvd')) {
     return {};
   }
-  const distances = Array.from(final, (value, row) => Math.abs(value - (early[row] ?? Number.NaN)));
-  return { tvd: ratio(distances, Array.from(final, Math.abs)) };
+  return { tvd: totalValueDifference(final, early).value };
 }
 
 function sum(values: readonly number[]): number {
@@ -124,11 +124,8 @@ function mean(values: readonly number[]): number | null {
   return values.length === 0 ? null : sum(values) / values.length;
 }
 
-/** Sample standard deviation; null below two values. */
+/** Population standard deviation. */
 function deviation(values: readonly number[]): number | null {
   const center = mean(values);
-  if (center === null || values.length < 2) {
-    return null;
-  }
-  return Math.sqrt(sum(values.map((value) => (value - center) ** 2)) / (values.length - 1));
+  return center === null ? null : Math.sqrt(sum(values.map((value) => (value - center) ** 2)) / values.length);
 }

@@ -18,7 +18,7 @@ import {
 import { Checkpoints, type Fingerprints, restoreCheckpoint, type TrainingState, type Versions } from './checkpoint.js';
 import { type EncodedSet, openSet } from './encoded-set.js';
 import { writeJsonDurable, writeTextDurable } from './durable.js';
-import { EarlyStopping, metricMode } from './early-stopping.js';
+import { EarlyStopping, metricDirection } from './early-stopping.js';
 import { evaluateSet } from './evaluate-set.js';
 import type { EvaluationResult } from './evaluation-result.js';
 import { differences, fingerprint, trajectoryConfig } from './fingerprint.js';
@@ -204,7 +204,7 @@ export class Session {
     this.earlyStopping =
       stopping === undefined
         ? null
-        : new EarlyStopping({ ...stopping, mode: metricMode(stopping.metric) }, state?.earlyStopping);
+        : new EarlyStopping({ ...stopping, direction: metricDirection(stopping.metric) }, state?.earlyStopping);
     this.step = state?.step ?? 0;
     this.modelStep = this.step;
     this.samples = state?.samples ?? 0;

@@ -1,5 +1,14 @@
-/** The metrics of one task over the rows that carry its label (metrics.md). */
+/** The metrics of one task over the rows that carry its label. */
 import type { MetricName } from '../config/types.js';
+import {
+  calibration,
+  expectedCalibrationError,
+  logLoss,
+  type MetricValue,
+  mse,
+  nmse,
+  normalizedEntropy,
+} from '../metrics/index.js';
 import type { NativeMetrics } from '../runtime/native.js';
 
 /** Scores and labels of equal length, with row weights and groups where the log has them. */
@@ -10,40 +19,37 @@ export interface Judged {
   readonly groups: Uint32Array | null;
 }
 
+type Metric = (scores: Float64Array, labels: Float64Array, options: { readonly weights?: Float64Array }) => MetricValue;
+
+const PROBABILITY_METRICS: Partial<Record<MetricName, Metric>> = {
+  ne: normalizedEntropy,
+  logLoss,
+  calibration,
+  ece: expectedCalibrationError,
+};
+const VALUE_METRICS: Partial<Record<MetricName, Metric>> = { mse, nmse };
+
 type Values = Record<string, number | null>;
 
-const MIN_PROBABILITY = 1e-15;
-
-function orNull(value: number): number | null {
-  return Number.isFinite(value) ? value : null;
+function compute(metric: Metric, { scores, labels, weights }: Judged): number | null {
+  return metric(scores, labels, weights === null ? {} : { weights }).value;
 }
 
-/** Σ w · value(row) over the rows. */
-function weightedSum({ labels, weights }: Judged, value: (row: number) => number): number {
-  let sum = 0;
-  for (let row = 0; row < labels.length; row += 1) {
-    sum += (weights?.[row] ?? 1) * value(row);
-  }
-  return sum;
-}
-
-function at(values: Float64Array, row: number): number {
-  return values[row] ?? Number.NaN;
-}
-
-/** −y log p − (1 − y) log(1 − p), p clipped to [1e-15, 1 − 1e-15]. */
-function crossEntropy(label: number, probability: number): number {
-  const p = Math.min(1 - MIN_PROBABILITY, Math.max(MIN_PROBABILITY, probability));
-  return -label * Math.log(p) - (1 - label) * Math.log1p(-p);
+function computeAll(
+  metrics: Partial<Record<MetricName, Metric>>,
+  wanted: ReadonlySet<MetricName>,
+  judged: Judged,
+): Values {
+  const entries = Object.entries(metrics).filter(([name]) => wanted.has(name as MetricName));
+  return Object.fromEntries(entries.map(([name, metric]) => [name, compute(metric, judged)]));
 }
 
 /** Σ w p / Σ w y; null without positive labels. */
 export function weightedCalibration(judged: Judged): number | null {
-  const { scores, labels } = judged;
-  return orNull(weightedSum(judged, (row) => at(scores, row)) / weightedSum(judged, (row) => at(labels, row)));
+  return compute(calibration, judged);
 }
 
-/** Metrics of probabilities against labels in [0, 1]. */
+/** Metrics of probabilities against labels in [0, 1]; a metric that is undefined on the rows is null. */
 export async function probabilityMetrics(
   judged: Judged,
   wanted: ReadonlySet<MetricName>,
@@ -51,37 +57,21 @@ export async function probabilityMetrics(
 ): Promise<Values> {
   const { scores, labels, weights, groups } = judged;
   const values: Values = {};
-  const weight = weightedSum(judged, () => 1);
-  const logLoss = weightedSum(judged, (row) => crossEntropy(at(labels, row), at(scores, row))) / weight;
-  if (wanted.has('ne')) {
-    const base = weightedSum(judged, (row) => at(labels, row)) / weight;
-    values.ne = base > 0 && base < 1 ? orNull(logLoss / crossEntropy(base, base)) : null;
-  }
   if (wanted.has('auc')) {
     values.auc = orNull(await native.auc(scores, labels, weights));
   }
   if (wanted.has('gauc') && groups !== null) {
-    const { weightedSum: sum, weight: mass } = await native.gauc(scores, labels, weights, groups);
-    values.gauc = orNull(sum / mass);
+    const { weightedSum, weight } = await native.gauc(scores, labels, weights, groups);
+    values.gauc = orNull(weightedSum / weight);
   }
-  if (wanted.has('logLoss')) {
-    values.logLoss = orNull(logLoss);
-  }
-  if (wanted.has('calibration')) {
-    values.calibration = weightedCalibration(judged);
-  }
-  return values;
+  return { ...values, ...computeAll(PROBABILITY_METRICS, wanted, judged) };
 }
 
 /** Metrics of values against labels in the same units. */
 export function valueMetrics(judged: Judged, wanted: ReadonlySet<MetricName>): Values {
-  const { scores, labels } = judged;
-  const weight = weightedSum(judged, () => 1);
-  const mse = weightedSum(judged, (row) => (at(scores, row) - at(labels, row)) ** 2) / weight;
-  const mean = weightedSum(judged, (row) => at(labels, row)) / weight;
-  const variance = weightedSum(judged, (row) => (at(labels, row) - mean) ** 2) / weight;
-  return {
-    ...(wanted.has('mse') ? { mse: orNull(mse) } : {}),
-    ...(wanted.has('nmse') ? { nmse: orNull(mse / variance) } : {}),
-  };
+  return computeAll(VALUE_METRICS, wanted, judged);
+}
+
+function orNull(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
 }

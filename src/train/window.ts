@@ -1,5 +1,5 @@
-/** Running sums of the task statistics between two reports, and the figures derived from them. */
-import { TASK_STATS } from '../runtime/native.js';
+/** The task statistics between two reports, and the figures derived from them. */
+import { TaskWindow } from '../metrics/index.js';
 import type { LossKind } from '../runtime/plan.js';
 
 export interface WindowTask {
@@ -15,8 +15,8 @@ export interface WindowState {
   readonly rows: number;
   readonly seconds: number;
   readonly waitSeconds: number;
-  /** [tasks, loss | weight | count | prediction | target | targetSq]. */
-  readonly sums: readonly number[];
+  /** Sums by task, in their order. */
+  readonly sums: readonly ReturnType<TaskWindow['state']>[];
 }
 
 /** Figures of one window; a value that is undefined (no row, one class only) is null. */
@@ -37,38 +37,21 @@ export interface WindowFigures {
   readonly nmse: Readonly<Record<string, number | null>>;
 }
 
-const SUMS = ['loss', 'weight', 'count', 'prediction', 'target', 'targetSq'] as const;
-const SOURCES = SUMS.map((name) => TASK_STATS.indexOf(name));
-
-type Sums = Record<(typeof SUMS)[number], number>;
-
-/** Entropy of a Bernoulli variable, natural logarithm. */
-function entropy(p: number): number {
-  return -p * Math.log(p) - (1 - p) * Math.log(1 - p);
-}
-
-function finiteOrNull(value: number): number | null {
-  return Number.isFinite(value) ? value : null;
-}
-
 export class MetricWindow {
   readonly #tasks: readonly WindowTask[];
-  readonly #sums: Float64Array;
-  #steps = 0;
-  #rows = 0;
-  #seconds = 0;
-  #waitSeconds = 0;
+  readonly #windows: readonly TaskWindow[];
+  #steps: number;
+  #rows: number;
+  #seconds: number;
+  #waitSeconds: number;
 
   constructor(tasks: readonly WindowTask[], state?: WindowState) {
     this.#tasks = tasks;
-    this.#sums = new Float64Array(tasks.length * SUMS.length);
-    if (state !== undefined) {
-      this.#sums.set(state.sums);
-      this.#steps = state.steps;
-      this.#rows = state.rows;
-      this.#seconds = state.seconds;
-      this.#waitSeconds = state.waitSeconds;
-    }
+    this.#windows = tasks.map((_, k) => new TaskWindow(state?.sums[k]));
+    this.#steps = state?.steps ?? 0;
+    this.#rows = state?.rows ?? 0;
+    this.#seconds = state?.seconds ?? 0;
+    this.#waitSeconds = state?.waitSeconds ?? 0;
   }
 
   get steps(): number {
@@ -77,12 +60,8 @@ export class MetricWindow {
 
   /** Adds `steps` steps of statistics [steps, tasks, TASK_STATS], step by step, so that chunking changes no bit. */
   add(stats: Float64Array, steps: number, rows: number, seconds: number, waitSeconds: number): void {
-    const taskCount = this.#tasks.length;
-    for (let row = 0; row < steps * taskCount; row += 1) {
-      const target = (row % taskCount) * SUMS.length;
-      for (const [i, source] of SOURCES.entries()) {
-        this.#sums[target + i] = (this.#sums[target + i] ?? 0) + (stats[row * TASK_STATS.length + source] ?? 0);
-      }
+    for (const [k, window] of this.#windows.entries()) {
+      window.add(stats, this.#tasks.length, k);
     }
     this.#steps += steps;
     this.#rows += rows;
@@ -96,52 +75,41 @@ export class MetricWindow {
       rows: this.#rows,
       seconds: this.#seconds,
       waitSeconds: this.#waitSeconds,
-      sums: [...this.#sums],
+      sums: this.#windows.map((window) => window.state()),
     };
   }
 
   figures(): WindowFigures {
-    const loss: Record<string, number | null> = {};
-    const ne: Record<string, number | null> = {};
-    const calibration: Record<string, number | null> = {};
-    const nmse: Record<string, number | null> = {};
-    let total = 0;
-    for (const [k, task] of this.#tasks.entries()) {
-      const sums = this.#taskSums(k);
-      const mean = sums.loss / sums.weight;
-      loss[task.name] = finiteOrNull(mean);
-      total += sums.weight > 0 ? task.weight * mean : 0;
-      if (task.kind === 'bce') {
-        ne[task.name] = finiteOrNull(mean / entropy(sums.target / sums.weight));
-        calibration[task.name] = finiteOrNull(sums.prediction / sums.target);
-      } else if (task.kind === 'mse') {
-        const variance = sums.targetSq / sums.weight - (sums.target / sums.weight) ** 2;
-        nmse[task.name] = finiteOrNull(mean / variance);
-      }
-    }
+    const of = (figure: (window: TaskWindow) => { readonly value: number | null }, kind?: LossKind) =>
+      Object.fromEntries(
+        this.#tasks.flatMap((task, k) => {
+          const window = this.#windows[k];
+          const applies = window !== undefined && (kind === undefined || task.kind === kind);
+          return applies ? [[task.name, figure(window).value] as const] : [];
+        }),
+      );
+    const loss = of((window) => window.loss());
+    const total = this.#tasks.reduce((sum, { name, weight }) => sum + weight * (loss[name] ?? 0), 0);
     return {
       steps: this.#steps,
       rows: this.#rows,
       seconds: this.#seconds,
       samplesPerSecond: this.#seconds > 0 ? this.#rows / this.#seconds : 0,
       waitShare: this.#seconds > 0 ? Math.min(1, this.#waitSeconds / this.#seconds) : 0,
-      loss: { total: finiteOrNull(total), ...loss },
-      ne,
-      calibration,
-      nmse,
+      loss: { total, ...loss },
+      ne: of((window) => window.ne(), 'bce'),
+      calibration: of((window) => window.calibration(), 'bce'),
+      nmse: of((window) => window.nmse(), 'mse'),
     };
   }
 
   reset(): void {
-    this.#sums.fill(0);
+    for (const window of this.#windows) {
+      window.reset();
+    }
     this.#steps = 0;
     this.#rows = 0;
     this.#seconds = 0;
     this.#waitSeconds = 0;
-  }
-
-  #taskSums(task: number): Sums {
-    const values = SUMS.map((name, i) => [name, this.#sums[task * SUMS.length + i] ?? 0] as const);
-    return Object.fromEntries(values) as Sums;
   }
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { EarlyStopping, metricMode } from '../../src/train/early-stopping.js';
+import { EarlyStopping, metricDirection } from '../../src/train/early-stopping.js';
 import { formatCount, formatDuration, Progress } from '../../src/train/progress.js';
 import { MetricWindow } from '../../src/train/window.js';
 
@@ -51,7 +51,7 @@ describe('metric window', () => {
 
 describe('early stopping', () => {
   it('stops after `patience` evaluations without improvement', () => {
-    const stopping = new EarlyStopping({ patience: 2, minDelta: 0.01, mode: 'max' });
+    const stopping = new EarlyStopping({ patience: 2, minDelta: 0.01, direction: 'higher' });
     const steps = [0.5, 0.505, 0.6, 0.6, null].map((value, i) => stopping.update(i, value));
     assert.deepEqual(
       steps.map(({ improved }) => improved),
@@ -65,18 +65,29 @@ describe('early stopping', () => {
   });
 
   it('goes on from its state', () => {
-    const stopping = new EarlyStopping({ patience: 2, minDelta: 0, mode: 'min' }, { best: 1, bestStep: 5, waited: 1 });
+    const stopping = new EarlyStopping(
+      { patience: 2, minDelta: 0, direction: 'lower' },
+      { best: 1, bestStep: 5, waited: 1 },
+    );
     assert.deepEqual(stopping.update(6, 1.5), { improved: false, stop: true });
   });
 
-  it('knows which metrics are better when lower', () => {
-    assert.deepEqual(['eval.ctr.ne', 'cqs.mse', 'replay.tvd', 'ctr.auc', 'replay.softRecall'].map(metricMode), [
-      'min',
-      'min',
-      'min',
-      'max',
-      'max',
-    ]);
+  it('takes the distance to 1 of a calibration', () => {
+    const stopping = new EarlyStopping({ patience: 9, minDelta: 0, direction: 'target' });
+    const improved = [0.8, 1.1, 0.85, 1.05].map((value, i) => stopping.update(i, value).improved);
+    assert.deepEqual(improved, [true, true, false, true]);
+  });
+
+  it('knows which way each metric is better', () => {
+    const directions = {
+      'eval.ctr.ne': 'lower',
+      'cqs.mse': 'lower',
+      'replay.tvd': 'lower',
+      'ctr.auc': 'higher',
+      'replay.softRecallPooled': 'higher',
+      'ctr.calibrationNonImpressions': 'target',
+    };
+    assert.deepEqual(Object.keys(directions).map(metricDirection), Object.values(directions));
   });
 });
 
