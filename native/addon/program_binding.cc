@@ -81,6 +81,13 @@ Napi::Value output_arrays(Napi::Env env, const std::vector<std::vector<float>>& 
   return arrays;
 }
 
+// The loader of an idle Loader object: its reference and ours are the only ones.
+std::shared_ptr<Loader> take_loader(Napi::Value value) {
+  std::shared_ptr<Loader> loader = unwrap_loader(value);
+  if (loader.use_count() > 2) throw_invalid(value.Env(), "a program reads from this loader: await its promise first");
+  return loader;
+}
+
 class ProgramBinding : public Napi::ObjectWrap<ProgramBinding> {
  public:
   static void define(Napi::Env env, Napi::Object exports) {
@@ -113,7 +120,7 @@ class ProgramBinding : public Napi::ObjectWrap<ProgramBinding> {
   }
 
   Napi::Value run(const Napi::CallbackInfo& call) {
-    const auto loader = unwrap_loader(call[0]);
+    const std::shared_ptr<Loader> loader = take_loader(call[0]);
     auto request = std::make_shared<RunRequest>(read_run_request(call[1]));
     request->id = runner_->next_id();
     auto outcome = std::make_shared<RunOutcome>();
@@ -145,7 +152,7 @@ class ProgramBinding : public Napi::ObjectWrap<ProgramBinding> {
   }
 
   Napi::Value predict_all(const Napi::CallbackInfo& call) {
-    const auto loader = unwrap_loader(call[0]);
+    const std::shared_ptr<Loader> loader = take_loader(call[0]);
     const Plan& plan = runner_->program().plan();
     for (const PlanOutput& output : plan.outputs) {
       if (plan.values[static_cast<size_t>(output.value)].domain == Domain::kRow) continue;
