@@ -27,10 +27,16 @@ ColumnChunk read_chunk(const Fields& fields, ColumnType type, Napi::Array held) 
   const Napi::Value values = fields.get("values");
   switch (type) {
     case ColumnType::kFloat32:
-    case ColumnType::kListFloat32: set_values<float>(chunk, values, fields.path("values")); break;
+    case ColumnType::kListFloat32:
+      set_values<float>(chunk, values, fields.path("values"));
+      break;
     case ColumnType::kUint32:
-    case ColumnType::kListUint32: set_values<uint32_t>(chunk, values, fields.path("values")); break;
-    case ColumnType::kUint8: set_values<uint8_t>(chunk, values, fields.path("values")); break;
+    case ColumnType::kListUint32:
+      set_values<uint32_t>(chunk, values, fields.path("values"));
+      break;
+    case ColumnType::kUint8:
+      set_values<uint8_t>(chunk, values, fields.path("values"));
+      break;
   }
   held.Set(held.Length(), values);
   if (!is_list(type) || chunk.rows == 0) return chunk;
@@ -52,9 +58,10 @@ Column read_column(const Fields& fields, Napi::Array held) {
                                                    {"uint8", ColumnType::kUint8},
                                                    {"list<uint32>", ColumnType::kListUint32},
                                                    {"list<float32>", ColumnType::kListFloat32}});
-  for_each(fields.array("chunks"), "column " + column.name + ": chunks", [&](Napi::Value chunk, const std::string& what) {
-    column.chunks.push_back(read_chunk(Fields(chunk, what), column.type, held));
-  });
+  for_each(fields.array("chunks"), "column " + column.name + ": chunks",
+           [&](Napi::Value chunk, const std::string& what) {
+             column.chunks.push_back(read_chunk(Fields(chunk, what), column.type, held));
+           });
   return column;
 }
 
@@ -94,7 +101,8 @@ class DatasetBinding : public Napi::ObjectWrap<DatasetBinding> {
       const size_t element = column.type == ColumnType::kUint8 ? 1 : 4;
       for (const ColumnChunk& chunk : column.chunks) {
         add_address(result, column.name, chunk.values, chunk.value_count * element);
-        if (chunk.offsets != nullptr) add_address(result, column.name, chunk.offsets, (chunk.rows + 1) * sizeof(int32_t));
+        if (chunk.offsets != nullptr)
+          add_address(result, column.name, chunk.offsets, (chunk.rows + 1) * sizeof(int32_t));
       }
     }
     return result;

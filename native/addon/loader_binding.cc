@@ -22,9 +22,8 @@ std::string string_or_empty(const Fields& fields, const char* key) {
 DenseSource read_dense(const Fields& fields) {
   DenseSource source;
   source.domain = read_domain(fields);
-  for_each(fields.array("columns"), fields.path("columns"), [&](Napi::Value column, const std::string& what) {
-    source.columns.push_back(to_string(column, what));
-  });
+  for_each(fields.array("columns"), fields.path("columns"),
+           [&](Napi::Value column, const std::string& what) { source.columns.push_back(to_string(column, what)); });
   return source;
 }
 
@@ -56,8 +55,8 @@ LoaderOptions read_options(Napi::Value value) {
   const Fields fields(value, "LoaderSpec");
   LoaderOptions options;
   options.batch_size = fields.positive("batchSize");
-  options.shuffle =
-      fields.choice<Shuffle>("shuffle", {{"none", Shuffle::kNone}, {"window", Shuffle::kWindow}, {"full", Shuffle::kFull}});
+  options.shuffle = fields.choice<Shuffle>(
+      "shuffle", {{"none", Shuffle::kNone}, {"window", Shuffle::kWindow}, {"full", Shuffle::kFull}});
   if (fields.has("windowRows")) options.window_rows = fields.positive("windowRows");
   options.seed = fields.unsigned_integer("seed");
   options.epochs = fields.unsigned_integer("epochs");
@@ -80,12 +79,12 @@ class LoaderBinding : public Napi::ObjectWrap<LoaderBinding> {
   static constexpr napi_type_tag kTag = {0x81c6d2f07b3e4a5du, 0xb57e3d9946f04c12u};
 
   static void define(Napi::Env env, Napi::Object exports) {
-    exports.Set("Loader", DefineClass(env, "Loader",
-                                      {InstanceAccessor<&LoaderBinding::batches_per_epoch>("batchesPerEpoch"),
-                                       InstanceMethod<&LoaderBinding::consumed>("consumed"),
-                                       InstanceMethod<&LoaderBinding::seek>("seek"),
-                                       InstanceMethod<&LoaderBinding::stats>("stats"),
-                                       InstanceMethod<&LoaderBinding::close>("close")}));
+    exports.Set(
+        "Loader",
+        DefineClass(env, "Loader",
+                    {InstanceAccessor<&LoaderBinding::batches_per_epoch>("batchesPerEpoch"),
+                     InstanceMethod<&LoaderBinding::consumed>("consumed"), InstanceMethod<&LoaderBinding::seek>("seek"),
+                     InstanceMethod<&LoaderBinding::stats>("stats"), InstanceMethod<&LoaderBinding::close>("close")}));
   }
 
   explicit LoaderBinding(const Napi::CallbackInfo& call) : Napi::ObjectWrap<LoaderBinding>(call), env_(call.Env()) {

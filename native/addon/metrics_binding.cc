@@ -29,7 +29,8 @@ std::span<const double> weights_argument(const Napi::CallbackInfo& call, size_t 
 
 void require_length(Napi::Env env, size_t length, size_t expected, const char* name) {
   if (length == expected) return;
-  throw_invalid(env, std::string(name) + " has " + std::to_string(length) + " elements, the scores have " + std::to_string(expected));
+  throw_invalid(env, std::string(name) + " has " + std::to_string(length) + " elements, the scores have " +
+                         std::to_string(expected));
 }
 
 struct Labelled {
@@ -37,10 +38,12 @@ struct Labelled {
 };
 
 Labelled labelled_arguments(const Napi::CallbackInfo& call, Job& job) {
-  Labelled in{argument<double>(call, 0, "scores", job), argument<double>(call, 1, "labels", job), weights_argument(call, 2, job)};
+  Labelled in{argument<double>(call, 0, "scores", job), argument<double>(call, 1, "labels", job),
+              weights_argument(call, 2, job)};
   require_length(call.Env(), in.labels.size(), in.scores.size(), "labels");
   // An empty weights array of an empty input is no different from none.
-  if (!call[2].IsNull() && !call[2].IsUndefined()) require_length(call.Env(), in.weights.size(), in.scores.size(), "weights");
+  if (!call[2].IsNull() && !call[2].IsUndefined())
+    require_length(call.Env(), in.weights.size(), in.scores.size(), "weights");
   return in;
 }
 
@@ -93,7 +96,8 @@ Napi::Value recall_object(Napi::Env env, const RecallResult& recalled) {
   Napi::Float64Array rows = Napi::Float64Array::New(env, recalled.per_request.size() * kColumns);
   double* out = rows.Data();
   for (const RequestRecall& r : recalled.per_request) {
-    for (const double value : {r.rows, r.k, r.hits, r.soft_numerator, r.soft_denominator, r.dcg, r.idcg}) *out++ = value;
+    for (const double value : {r.rows, r.k, r.hits, r.soft_numerator, r.soft_denominator, r.dcg, r.idcg})
+      *out++ = value;
   }
   Napi::Object result = Napi::Object::New(env);
   result.Set("requests", requests);

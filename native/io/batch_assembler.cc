@@ -18,7 +18,8 @@ Status bad_value(Code code, const RowSet& rows, size_t at, const std::string& co
 }
 
 Status not_finite(const RowSet& rows, size_t at, const std::string& column, float value) {
-  return bad_value(Code::kInvalidArgument, rows, at, column, std::isnan(value) ? "the value is NaN" : "the value is infinite");
+  return bad_value(Code::kInvalidArgument, rows, at, column,
+                   std::isnan(value) ? "the value is NaN" : "the value is infinite");
 }
 
 Status lists_changed(const std::string& column) {
@@ -121,7 +122,8 @@ Status BatchAssembler::gather_single(size_t input, const RowSet& rows, BatchBuff
   gather(*source.column, rows, ids.data());
   out.bytes += ids.size_bytes();
   if (const auto bad = first_beyond(ids, static_cast<uint64_t>(source.source.table_rows))) {
-    return bad_value(Code::kOutOfRange, rows, *bad, source.column->name, id_out_of_range(ids[*bad], source.source.table_rows));
+    return bad_value(Code::kOutOfRange, rows, *bad, source.column->name,
+                     id_out_of_range(ids[*bad], source.source.table_rows));
   }
   out.batch.ids[input] = {ids, {}, {}};
   return {};
@@ -162,8 +164,8 @@ Status BatchAssembler::gather_list_weights(const LoaderPlan::Ids& source, const 
   if (differ.first != expected.end()) {
     const auto r = static_cast<size_t>(differ.first - expected.begin()) - 1;
     return bad_value(Code::kInvalidArgument, rows, r, name,
-                     std::to_string(found[r + 1] - found[r]) + " weights for " + std::to_string(expected[r + 1] - expected[r]) +
-                         " ids of column " + source.column->name);
+                     std::to_string(found[r + 1] - found[r]) + " weights for " +
+                         std::to_string(expected[r + 1] - expected[r]) + " ids of column " + source.column->name);
   }
   const auto weights = buffers.weights.first(count);
   gather_list_values(*source.weights, rows, found.data(), begins_.data(), weights.data());

@@ -40,8 +40,9 @@ class BatchAssembler {
   // Both must outlive the assembler.
   BatchAssembler(const LoaderPlan& plan, RowOrder& order);
 
-  // Fills `out` with rows [first, first + count) of the epoch's order. Values are checked on the way: the first bad one is
-  // reported with its column and its row in the dataset. kDatasetChanged when a file under the columns became shorter.
+  // Fills `out` with rows [first, first + count) of the epoch's order. Values are checked on the way: the first bad one
+  // is reported with its column and its row in the dataset. kDatasetChanged when a file under the columns became
+  // shorter.
   Status assemble(uint64_t epoch, size_t first, size_t count, BatchBuffers& out);
 
  private:
@@ -50,13 +51,15 @@ class BatchAssembler {
   Status gather_dense(size_t input, const RowSet& rows, BatchBuffers& out);
   Status gather_single(size_t input, const RowSet& rows, BatchBuffers& out);
   Status gather_lists(size_t input, const RowSet& rows, BatchBuffers& out);
-  Status gather_list_weights(const LoaderPlan::Ids& source, const RowSet& rows, size_t count, BatchBuffers::Ids& buffers,
-                             BatchBuffers& out);
+  Status gather_list_weights(const LoaderPlan::Ids& source, const RowSet& rows, size_t count,
+                             BatchBuffers::Ids& buffers, BatchBuffers& out);
   Status gather_weight(const RowSet& rows, BatchBuffers& out);
   Status gather_targets(const RowSet& rows, BatchBuffers& out);
   Status set_task(size_t task, const RowSet& rows, BatchBuffers& out);
   Status index_tables(BatchBuffers& out);
-  const RowSet& of_domain(Domain domain, const RowSet& rows) const { return domain == Domain::kRequest ? requests_ : rows; }
+  const RowSet& of_domain(Domain domain, const RowSet& rows) const {
+    return domain == Domain::kRequest ? requests_ : rows;
+  }
 
   const LoaderPlan& plan_;
   RowOrder& order_;

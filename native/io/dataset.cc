@@ -25,8 +25,9 @@ Status check_offsets(const Column& column, const ColumnChunk& chunk, size_t firs
   for (size_t r = 0; r < chunk.rows; ++r) {
     const int64_t next = chunk.offsets[r + 1];
     if (next < previous || static_cast<size_t>(next) > chunk.value_count) {
-      return invalid(column, "row " + std::to_string(first_row + r) + ": list offsets " + std::to_string(previous) + " and " +
-                                 std::to_string(next) + " do not fit its " + std::to_string(chunk.value_count) + " values");
+      return invalid(column, "row " + std::to_string(first_row + r) + ": list offsets " + std::to_string(previous) +
+                                 " and " + std::to_string(next) + " do not fit its " +
+                                 std::to_string(chunk.value_count) + " values");
     }
     previous = next;
   }

@@ -34,13 +34,13 @@ struct Slot {
   }
 };
 
-// One per process, as signal handlers are. All zeros at first, so that untouched slots cost no memory, and never destroyed, since
-// a handler may run until the process ends.
+// One per process, as signal handlers are. All zeros at first, so that untouched slots cost no memory, and never
+// destroyed, since a handler may run until the process ends.
 struct Registry {
   std::mutex mutex;             // guards taking and freeing slots
   std::atomic<size_t> used{0};  // slots at and above were never taken
   std::array<Slot, kSlots> slots{};
-  struct sigaction previous {};
+  struct sigaction previous{};
   uintptr_t page = 0;
   bool installed = false;
 };
@@ -164,7 +164,8 @@ Status SourceWatch::check() const {
     struct stat now = {};
     const bool shorter = fstat(slot.fd, &now) != 0 || static_cast<size_t>(now.st_size) < slot.length.load();
     if (shorter || slot.faulted.load(std::memory_order_acquire)) {
-      return {Code::kDatasetChanged, *slot.path + ": the file became shorter while it was being read; restore it and start again"};
+      return {Code::kDatasetChanged,
+              *slot.path + ": the file became shorter while it was being read; restore it and start again"};
     }
   }
   return {};

@@ -11,9 +11,9 @@
 
 namespace prerank {
 
-// A mapping under guard, from construction to destruction. The SIGBUS handler is installed with the first one and passes
-// every fault outside guarded mappings on to the handler that was there before. On a fault inside, the pages from the
-// fault to the end of the mapping are replaced with zero pages.
+// A mapping under guard, from construction to destruction. The SIGBUS handler is installed with the first one and
+// passes every fault outside guarded mappings on to the handler that was there before. On a fault inside, the pages
+// from the fault to the end of the mapping are replaced with zero pages.
 class FaultGuard {
  public:
   FaultGuard() = default;
@@ -23,8 +23,8 @@ class FaultGuard {
   FaultGuard& operator=(const FaultGuard&) = delete;
   ~FaultGuard();
 
-  // Guards [begin, begin + length), a mapping of the open file `fd` from offset 0. begin is page-aligned; the mapping and the descriptor must
-  // outlive the guard. kUnsupported beyond 65 536 mappings.
+  // Guards [begin, begin + length), a mapping of the open file `fd` from offset 0. begin is page-aligned; the mapping
+  // and the descriptor must outlive the guard. kUnsupported beyond 65 536 mappings.
   static Result<FaultGuard> protect(const void* begin, size_t length, int fd, const std::string& path);
 
  private:
@@ -42,8 +42,8 @@ class SourceWatch {
  public:
   // Adds the mapping that `address` lies in, if it is a guarded one.
   void add(const void* address);
-  // kDatasetChanged when one of the files is now shorter than its mapping, or was when it was read. To be called after reading
-  // and before the values are trusted.
+  // kDatasetChanged when one of the files is now shorter than its mapping, or was when it was read. To be called after
+  // reading and before the values are trusted.
   Status check() const;
 
  private:

@@ -42,9 +42,11 @@ void gather(const Column& column, const RowSet& rows, T* out) {
   gather(column, rows, 0, rows.size(), out);
 }
 
-// Offsets of the lists of `rows` from 0 (`offsets`: rows + 1), and where each begins in its chunk's values (`begins`: rows). Returns the number of
-// values, or nothing when the lists no longer fit their values (the file has changed since it was checked) or are more than 2^32 - 1.
-inline std::optional<size_t> gather_list_offsets(const Column& column, const RowSet& rows, uint32_t* offsets, uint32_t* begins) {
+// Offsets of the lists of `rows` from 0 (`offsets`: rows + 1), and where each begins in its chunk's values (`begins`:
+// rows). Returns the number of values, or nothing when the lists no longer fit their values (the file has changed since
+// it was checked) or are more than 2^32 - 1.
+inline std::optional<size_t> gather_list_offsets(const Column& column, const RowSet& rows, uint32_t* offsets,
+                                                 uint32_t* begins) {
   uint64_t total = 0;
   offsets[0] = 0;
   for (size_t i = 0; i < rows.size(); ++i) {
@@ -61,7 +63,8 @@ inline std::optional<size_t> gather_list_offsets(const Column& column, const Row
 
 // out[offsets[i], offsets[i + 1]) = the values of list i, which begins at begins[i].
 template <class T>
-void gather_list_values(const Column& column, const RowSet& rows, const uint32_t* offsets, const uint32_t* begins, T* out) {
+void gather_list_values(const Column& column, const RowSet& rows, const uint32_t* offsets, const uint32_t* begins,
+                        T* out) {
   for (size_t i = 0; i < rows.size(); ++i) {
     const T* const from = static_cast<const T*>(column.chunks[rows.chunk[i]].values) + begins[i];
     std::copy_n(from, offsets[i + 1] - offsets[i], out + offsets[i]);

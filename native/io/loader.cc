@@ -17,8 +17,8 @@
 namespace prerank {
 namespace {
 
-// Batches are numbered through all epochs. Each thread takes the next number, waits until its place in the ring is free,
-// and assembles the batch there; next() hands them out by number.
+// Batches are numbered through all epochs. Each thread takes the next number, waits until its place in the ring is
+// free, and assembles the batch there; next() hands them out by number.
 class LoaderImpl final : public Loader {
  public:
   explicit LoaderImpl(LoaderPlan plan)
@@ -78,9 +78,10 @@ class LoaderImpl final : public Loader {
     std::unique_lock lock(mutex_);
     const bool at_end = cursor.epoch == plan_.options.epochs && cursor.batch == 0;
     if (!at_end && (cursor.epoch >= plan_.options.epochs || cursor.batch >= std::max<uint64_t>(per_epoch_, 1))) {
-      return {Code::kOutOfRange, "there is no batch " + std::to_string(cursor.batch) + " of epoch " + std::to_string(cursor.epoch) +
-                                     ": the loader has " + std::to_string(plan_.options.epochs) + " epochs of " +
-                                     std::to_string(per_epoch_) + " batches"};
+      return {Code::kOutOfRange, "there is no batch " + std::to_string(cursor.batch) + " of epoch " +
+                                     std::to_string(cursor.epoch) + ": the loader has " +
+                                     std::to_string(plan_.options.epochs) + " epochs of " + std::to_string(per_epoch_) +
+                                     " batches"};
     }
     seeking_ = true;
     done_.wait(lock, [&] { return assembling_ == 0; });
@@ -112,7 +113,8 @@ class LoaderImpl final : public Loader {
     BatchAssembler assembler(plan_, order_);
     std::unique_lock lock(mutex_);
     for (;;) {
-      room_.wait(lock, [&] { return stopping_ || (!seeking_ && claimed_ < end_ && claimed_ - released_ < ring_.size()); });
+      room_.wait(lock,
+                 [&] { return stopping_ || (!seeking_ && claimed_ < end_ && claimed_ - released_ < ring_.size()); });
       if (stopping_) return;
       const uint64_t number = claimed_++;
       ++assembling_;

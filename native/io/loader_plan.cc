@@ -12,11 +12,16 @@ constexpr size_t kMaxTables = 65536;
 
 const char* type_name(ColumnType type) {
   switch (type) {
-    case ColumnType::kFloat32: return "float32";
-    case ColumnType::kUint32: return "uint32";
-    case ColumnType::kUint8: return "uint8";
-    case ColumnType::kListUint32: return "list<uint32>";
-    case ColumnType::kListFloat32: return "list<float32>";
+    case ColumnType::kFloat32:
+      return "float32";
+    case ColumnType::kUint32:
+      return "uint32";
+    case ColumnType::kUint8:
+      return "uint8";
+    case ColumnType::kListUint32:
+      return "list<uint32>";
+    case ColumnType::kListFloat32:
+      return "list<float32>";
   }
   return "unknown";
 }
@@ -30,7 +35,8 @@ class Resolver {
     PRERANK_ASSIGN_OR_RETURN(const size_t index, dataset_.find(name));
     const Column& found = dataset_.columns()[index];
     if (found.type != type) {
-      return Status(Code::kInvalidArgument, "column " + name + " is " + type_name(found.type) + ", but " + type_name(type) + " is needed");
+      return Status(Code::kInvalidArgument,
+                    "column " + name + " is " + type_name(found.type) + ", but " + type_name(type) + " is needed");
     }
     for (const ColumnChunk& chunk : found.chunks) {
       watch_.add(chunk.values);
@@ -47,7 +53,8 @@ class Resolver {
     return at;
   }
 
-  Result<std::optional<size_t>> shared_if_named(std::vector<const Column*>& list, const std::string& name, ColumnType type) {
+  Result<std::optional<size_t>> shared_if_named(std::vector<const Column*>& list, const std::string& name,
+                                                ColumnType type) {
     if (name.empty()) return std::optional<size_t>();
     PRERANK_ASSIGN_OR_RETURN(const size_t index, shared(list, name, type));
     return std::optional<size_t>(index);
@@ -60,10 +67,13 @@ class Resolver {
 
 Status check_numbers(const LoaderOptions& options) {
   if (options.batch_size < 1 || options.batch_size > (size_t{1} << 24)) {
-    return {Code::kInvalidArgument, "batchSize is " + std::to_string(options.batch_size) + ": between 1 and 16777216 is possible"};
+    return {Code::kInvalidArgument,
+            "batchSize is " + std::to_string(options.batch_size) + ": between 1 and 16777216 is possible"};
   }
-  if (options.threads < 1 || options.threads > 1024) return {Code::kInvalidArgument, "a loader needs between 1 and 1024 threads"};
-  if (options.prefetch < 1 || options.prefetch > 1024) return {Code::kInvalidArgument, "prefetch must be between 1 and 1024 batches"};
+  if (options.threads < 1 || options.threads > 1024)
+    return {Code::kInvalidArgument, "a loader needs between 1 and 1024 threads"};
+  if (options.prefetch < 1 || options.prefetch > 1024)
+    return {Code::kInvalidArgument, "prefetch must be between 1 and 1024 batches"};
   if (options.shuffle == Shuffle::kWindow && options.window_rows < 1) {
     return {Code::kInvalidArgument, "windowRows must be at least 1 for shuffle window"};
   }
@@ -98,10 +108,11 @@ Status resolve_ids(LoaderPlan& plan, Resolver& resolver) {
   for (const IdSource& source : plan.options.ids) {
     PRERANK_RETURN_IF_ERROR(check_domain(source.domain, plan.options, "id column " + source.column));
     LoaderPlan::Ids ids{source, nullptr, nullptr};
-    PRERANK_ASSIGN_OR_RETURN(ids.column,
-                             resolver.column(source.column, source.multi ? ColumnType::kListUint32 : ColumnType::kUint32));
+    PRERANK_ASSIGN_OR_RETURN(
+        ids.column, resolver.column(source.column, source.multi ? ColumnType::kListUint32 : ColumnType::kUint32));
     if (!source.weights.empty()) {
-      if (!source.multi) return {Code::kInvalidArgument, "column " + source.column + " has one id per row: only lists take weights"};
+      if (!source.multi)
+        return {Code::kInvalidArgument, "column " + source.column + " has one id per row: only lists take weights"};
       PRERANK_ASSIGN_OR_RETURN(ids.weights, resolver.column(source.weights, ColumnType::kListFloat32));
     }
     plan.ids.push_back(std::move(ids));
@@ -114,7 +125,8 @@ Status resolve_tasks(LoaderPlan& plan, Resolver& resolver) {
     LoaderPlan::Task task;
     task.source = source;
     if (!source.pseudo.empty() && source.shown.empty()) {
-      return {Code::kInvalidArgument, "the task on column " + source.target + " has a pseudo-label but no shown column"};
+      return {Code::kInvalidArgument,
+              "the task on column " + source.target + " has a pseudo-label but no shown column"};
     }
     PRERANK_ASSIGN_OR_RETURN(task.target, resolver.shared(plan.floats, source.target, ColumnType::kFloat32));
     PRERANK_ASSIGN_OR_RETURN(task.pseudo, resolver.shared_if_named(plan.floats, source.pseudo, ColumnType::kFloat32));
@@ -137,7 +149,8 @@ Status resolve_tables(LoaderPlan& plan) {
     if (table >= rows.size()) rows.resize(table + 1, 0);
     if (rows[table] != 0 && rows[table] != source.table_rows) {
       return {Code::kInvalidArgument, "id column " + source.column + " gives table " + std::to_string(table) + " " +
-                                          std::to_string(source.table_rows) + " rows, another gives it " + std::to_string(rows[table])};
+                                          std::to_string(source.table_rows) + " rows, another gives it " +
+                                          std::to_string(rows[table])};
     }
     rows[table] = source.table_rows;
   }

@@ -79,8 +79,7 @@ Result<std::shared_ptr<MappedFile>> MappedFile::open(const std::string& path) {
         std::make_shared<MappedFileImpl>(path, std::move(file), Mapping(nullptr, 0), FaultGuard()));
   }
   // Private and writable: a stray write through JavaScript's ArrayBuffer neither faults nor reaches the file.
-  void* const begin =
-      mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, file.get(), 0);
+  void* const begin = mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, file.get(), 0);
   if (begin == MAP_FAILED) return system_error("cannot map", path, errno);
   Mapping mapping(begin, length);
   PRERANK_ASSIGN_OR_RETURN(FaultGuard guard, FaultGuard::protect(begin, length, file.get(), path));

@@ -23,9 +23,10 @@ class RandomWords {
   uint64_t operator[](size_t i) {
     if (i / 2 != at_) {
       at_ = i / 2;
-      words_ = philox4x32({static_cast<uint32_t>(at_), static_cast<uint32_t>(epoch_ >> 32) ^ static_cast<uint32_t>(block_ >> 32),
-                           static_cast<uint32_t>(block_), static_cast<uint32_t>(epoch_)},
-                          key_);
+      words_ = philox4x32(
+          {static_cast<uint32_t>(at_), static_cast<uint32_t>(epoch_ >> 32) ^ static_cast<uint32_t>(block_ >> 32),
+           static_cast<uint32_t>(block_), static_cast<uint32_t>(epoch_)},
+          key_);
     }
     const size_t lane = i % 2 * 2;
     return uint64_t{words_[lane + 1]} << 32 | words_[lane];
@@ -53,7 +54,10 @@ void shuffle_block(std::span<uint32_t> order, uint32_t first, uint64_t seed, uin
 }
 
 RowOrder::RowOrder(size_t rows, Shuffle shuffle, size_t window_rows, uint64_t seed)
-    : rows_(rows), block_rows_(shuffle == Shuffle::kWindow ? std::min(window_rows, rows) : rows), shuffle_(shuffle), seed_(seed) {}
+    : rows_(rows),
+      block_rows_(shuffle == Shuffle::kWindow ? std::min(window_rows, rows) : rows),
+      shuffle_(shuffle),
+      seed_(seed) {}
 
 std::shared_ptr<const RowOrder::Block> RowOrder::block(uint64_t epoch, uint64_t index) {
   const std::lock_guard lock(mutex_);
@@ -63,7 +67,8 @@ std::shared_ptr<const RowOrder::Block> RowOrder::block(uint64_t epoch, uint64_t 
   std::shared_ptr<Block> made;
   const auto idle = std::find_if(blocks_.begin(), blocks_.end(), [](const auto& b) { return b.use_count() == 1; });
   if (blocks_.size() >= kCachedBlocks && idle != blocks_.end()) {
-    std::atomic_thread_fence(std::memory_order_acquire);  // its last reader is done: use_count() alone does not order that
+    std::atomic_thread_fence(
+        std::memory_order_acquire);  // its last reader is done: use_count() alone does not order that
     made = std::move(*idle);
     blocks_.erase(idle);
   } else {

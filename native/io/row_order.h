@@ -12,11 +12,12 @@
 
 namespace prerank {
 
-// Fills `order` with a random permutation of [first, first + order.size()): Fisher–Yates on Philox keyed by (seed, epoch, block).
+// Fills `order` with a random permutation of [first, first + order.size()): Fisher–Yates on Philox keyed by (seed,
+// epoch, block).
 void shuffle_block(std::span<uint32_t> order, uint32_t first, uint64_t seed, uint64_t epoch, uint64_t block);
 
-// Rows in blocks of window_rows (kFull: one block of all rows), the blocks in order, shuffled inside. Blocks are shuffled when first
-// needed and shared by the threads that read them.
+// Rows in blocks of window_rows (kFull: one block of all rows), the blocks in order, shuffled inside. Blocks are
+// shuffled when first needed and shared by the threads that read them.
 class RowOrder {
  public:
   RowOrder(size_t rows, Shuffle shuffle, size_t window_rows, uint64_t seed);

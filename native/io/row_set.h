@@ -12,7 +12,8 @@
 
 namespace prerank {
 
-// The rows a column is gathered from, in batch order: row i is row `local[i]` of chunk `chunk[i]`, row `source[i]` of the dataset.
+// The rows a column is gathered from, in batch order: row i is row `local[i]` of chunk `chunk[i]`, row `source[i]` of
+// the dataset.
 struct RowSet {
   std::span<const uint32_t> source;
   std::span<const uint32_t> chunk;

@@ -46,7 +46,8 @@ void list_entries(const TableInputs& table, std::span<const BatchIds> ids, Table
     for (size_t bag = 0; bag < bags; ++bag) {
       const size_t begin = input.multi ? source.offsets[bag] : bag;
       const size_t end = input.multi ? source.offsets[bag + 1] : bag + 1;
-      const float scale = input.pooling == Pooling::kMean && end > begin ? 1.0f / static_cast<float>(end - begin) : 1.0f;
+      const float scale =
+          input.pooling == Pooling::kMean && end > begin ? 1.0f / static_cast<float>(end - begin) : 1.0f;
       for (size_t i = begin; i < end; ++i, ++entry) {
         scratch.keys[entry] = uint64_t{source.ids[i]} << 32 | entry;
         scratch.bags[entry] = static_cast<uint32_t>(bag);
@@ -73,18 +74,20 @@ Result<std::vector<TableInputs>> group_by_table(std::span<const int64_t> table_r
   }
   for (size_t i = 0; i < ids.size(); ++i) {
     if (ids[i].table < 0 || static_cast<size_t>(ids[i].table) >= tables.size()) {
-      return Status(Code::kInvalidArgument,
-                    "id input " + std::to_string(i) + " names table " + std::to_string(ids[i].table) + ", which does not exist");
+      return Status(Code::kInvalidArgument, "id input " + std::to_string(i) + " names table " +
+                                                std::to_string(ids[i].table) + ", which does not exist");
     }
-    tables[static_cast<size_t>(ids[i].table)].inputs.push_back({static_cast<uint16_t>(i), ids[i].multi, ids[i].pooling});
+    tables[static_cast<size_t>(ids[i].table)].inputs.push_back(
+        {static_cast<uint16_t>(i), ids[i].multi, ids[i].pooling});
   }
   return tables;
 }
 
-Result<BatchTableIndex> build_table_index(const TableInputs& table, std::span<const BatchIds> ids, TableIndexScratch& scratch,
-                                          TableIndexBuffers& buffers) {
+Result<BatchTableIndex> build_table_index(const TableInputs& table, std::span<const BatchIds> ids,
+                                          TableIndexScratch& scratch, TableIndexBuffers& buffers) {
   const size_t count = count_entries(table, ids);
-  if (count > std::numeric_limits<uint32_t>::max()) return Status(Code::kUnsupported, "a batch has more than 2^32 - 1 ids of one table");
+  if (count > std::numeric_limits<uint32_t>::max())
+    return Status(Code::kUnsupported, "a batch has more than 2^32 - 1 ids of one table");
   PRERANK_RETURN_IF_ERROR(scratch.keys.reserve(count));
   PRERANK_RETURN_IF_ERROR(scratch.sorted.reserve(count));
   PRERANK_RETURN_IF_ERROR(scratch.bags.reserve(count));

@@ -26,9 +26,9 @@ Result<std::vector<TableInputs>> group_by_table(std::span<const int64_t> table_r
 
 // Working memory of one thread; its contents mean nothing between calls.
 struct TableIndexScratch {
-  GrowBuffer<uint64_t> keys;    // table row << 32 | entry
+  GrowBuffer<uint64_t> keys;  // table row << 32 | entry
   GrowBuffer<uint64_t> sorted;
-  GrowBuffer<uint32_t> bags;    // per entry in (input, bag, position) order
+  GrowBuffer<uint32_t> bags;  // per entry in (input, bag, position) order
   GrowBuffer<uint16_t> inputs;
   GrowBuffer<float> coefficients;
 };
@@ -42,7 +42,7 @@ struct TableIndexBuffers {
 };
 
 // Indexes one table of a batch whose ids are all below table.rows. The result points into `buffers`.
-Result<BatchTableIndex> build_table_index(const TableInputs& table, std::span<const BatchIds> ids, TableIndexScratch& scratch,
-                                          TableIndexBuffers& buffers);
+Result<BatchTableIndex> build_table_index(const TableInputs& table, std::span<const BatchIds> ids,
+                                          TableIndexScratch& scratch, TableIndexBuffers& buffers);
 
 }  // namespace prerank

@@ -12,7 +12,8 @@ namespace prerank {
 namespace {
 
 Result<std::vector<uint32_t>> all_rows(size_t count) {
-  if (count > std::numeric_limits<uint32_t>::max()) return Status(Code::kUnsupported, "metrics take at most 4294967295 rows");
+  if (count > std::numeric_limits<uint32_t>::max())
+    return Status(Code::kUnsupported, "metrics take at most 4294967295 rows");
   std::vector<uint32_t> rows(count);
   std::iota(rows.begin(), rows.end(), 0u);
   return rows;
@@ -60,7 +61,8 @@ void for_each_group(std::span<const uint32_t> rows, std::span<const uint32_t> gr
 }
 
 // The first `count` of `rows` by score descending, then row ascending.
-void select_top(std::span<const uint32_t> rows, std::span<const double> scores, size_t count, std::vector<uint32_t>& top) {
+void select_top(std::span<const uint32_t> rows, std::span<const double> scores, size_t count,
+                std::vector<uint32_t>& top) {
   top.assign(rows.begin(), rows.end());
   const auto better = [&](uint32_t a, uint32_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; };
   const auto middle = top.begin() + static_cast<ptrdiff_t>(std::min(count, top.size()));
@@ -90,8 +92,9 @@ Result<double> auc(std::span<const double> scores, std::span<const double> label
   return sorted_auc(rows, scores, labels, weights);
 }
 
-Result<GroupedAuc> grouped_auc(std::span<const double> scores, std::span<const double> labels, std::span<const double> weights,
-                               std::span<const uint32_t> groups, GroupWeight group_weight) {
+Result<GroupedAuc> grouped_auc(std::span<const double> scores, std::span<const double> labels,
+                               std::span<const double> weights, std::span<const uint32_t> groups,
+                               GroupWeight group_weight) {
   PRERANK_ASSIGN_OR_RETURN(std::vector<uint32_t> rows, all_rows(scores.size()));
   sort_by_score(scores, rows);
   sort_by_group(groups, rows);

@@ -1,5 +1,5 @@
-// Ranking metrics over millions of rows; definitions in the metrics' specification. Inputs are finite and of equal length;
-// `weights` may be empty (all 1).
+// Ranking metrics over millions of rows; definitions in the metrics' specification. Inputs are finite and of equal
+// length; `weights` may be empty (all 1).
 #pragma once
 
 #include <cstdint>
@@ -21,14 +21,15 @@ struct GroupedAuc {
   double weight = 0;        // sum of n_g
   uint64_t groups = 0;      // groups with both classes
 };
-Result<GroupedAuc> grouped_auc(std::span<const double> scores, std::span<const double> labels, std::span<const double> weights,
-                               std::span<const uint32_t> groups, GroupWeight group_weight);
+Result<GroupedAuc> grouped_auc(std::span<const double> scores, std::span<const double> labels,
+                               std::span<const double> weights, std::span<const uint32_t> groups,
+                               GroupWeight group_weight);
 
 // Per request, in ascending order of its code.
 struct RequestRecall {
   double rows = 0;
-  double k = 0;     // min(k, rows)
-  double hits = 0;  // rows both in the top early_k by early score and in the top k by final score
+  double k = 0;                 // min(k, rows)
+  double hits = 0;              // rows both in the top early_k by early score and in the top k by final score
   double soft_numerator = 0;    // final scores summed over the early top early_k
   double soft_denominator = 0;  // over the final top k
   double dcg = 0, idcg = 0;     // linear gain max(final, 0), first k

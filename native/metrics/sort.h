@@ -7,7 +7,8 @@
 
 namespace prerank {
 
-// Rows by score, ascending; rows with equal scores (0 and -0 too) in the order of `rows`, which is any list of row numbers.
+// Rows by score, ascending; rows with equal scores (0 and -0 too) in the order of `rows`, which is any list of row
+// numbers.
 void sort_by_score(std::span<const double> scores, std::vector<uint32_t>& rows);
 
 // Rows by group, ascending, otherwise in the order of `rows`.

@@ -138,7 +138,8 @@ TEST(LoaderBytes, CountsWhatIsCopiedOnce) {
     requests += batch->requests;
     tags += batch->ids[1].ids.size();
   }
-  // x, y, ad, request, weight, click, ectr: 4 bytes a row. shown, traffic: 1. ectr is read by two tasks and copied once.
+  // x, y, ad, request, weight, click, ectr: 4 bytes a row. shown, traffic: 1. ectr is read by two tasks and copied
+  // once.
   const uint64_t expected = 41 * (7 * 4 + 2) + requests * 4 + tags * 8 + 41 * 4;
   EXPECT_EQ(loader->stats().bytes_gathered, expected);
   EXPECT_EQ(loader->stats().rows, 41u);

@@ -19,9 +19,15 @@ class ColumnMaker {
  public:
   explicit ColumnMaker(std::vector<size_t> chunk_rows) : chunk_rows_(std::move(chunk_rows)) {}
 
-  void add(const std::string& name, std::vector<float> rows) { scalars(name, ColumnType::kFloat32, floats_, std::move(rows)); }
-  void add(const std::string& name, std::vector<uint32_t> rows) { scalars(name, ColumnType::kUint32, words_, std::move(rows)); }
-  void add(const std::string& name, std::vector<uint8_t> rows) { scalars(name, ColumnType::kUint8, bytes_, std::move(rows)); }
+  void add(const std::string& name, std::vector<float> rows) {
+    scalars(name, ColumnType::kFloat32, floats_, std::move(rows));
+  }
+  void add(const std::string& name, std::vector<uint32_t> rows) {
+    scalars(name, ColumnType::kUint32, words_, std::move(rows));
+  }
+  void add(const std::string& name, std::vector<uint8_t> rows) {
+    scalars(name, ColumnType::kUint8, bytes_, std::move(rows));
+  }
   void add(const std::string& name, const std::vector<std::vector<uint32_t>>& rows) {
     lists(name, ColumnType::kListUint32, words_, rows);
   }
@@ -46,7 +52,8 @@ class ColumnMaker {
 
   // Every chunk has its own offsets, which do not start at 0.
   template <class T>
-  void lists(const std::string& name, ColumnType type, std::deque<std::vector<T>>& store, const std::vector<std::vector<T>>& rows) {
+  void lists(const std::string& name, ColumnType type, std::deque<std::vector<T>>& store,
+             const std::vector<std::vector<T>>& rows) {
     Column column{name, type, {}};
     size_t at = 0;
     for (const size_t count : chunk_rows_) {
@@ -128,7 +135,12 @@ inline LoaderOptions sample_options() {
   options.weight = "weight";
   options.dense = {{Domain::kRow, {"x", "y"}}, {Domain::kRequest, {"u"}}};
   options.ids = {{.column = "ad", .table = 0, .table_rows = 50},
-                 {.column = "tags", .weights = "tag_weights", .multi = true, .pooling = Pooling::kMean, .table = 0, .table_rows = 50}};
+                 {.column = "tags",
+                  .weights = "tag_weights",
+                  .multi = true,
+                  .pooling = Pooling::kMean,
+                  .table = 0,
+                  .table_rows = 50}};
   options.tasks = {{.target = "click", .pseudo = "ectr", .shown = "shown", .traffic = "traffic", .probability = true},
                    {.target = "ectr", .shift = 0.5, .scale = 2, .probability = false}};
   return options;

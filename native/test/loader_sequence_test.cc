@@ -25,7 +25,8 @@ std::unique_ptr<Loader> make(const ColumnMaker& columns, LoaderOptions options) 
 // Source rows of all remaining batches, one vector a batch.
 std::vector<std::vector<uint32_t>> drain(Loader& loader) {
   std::vector<std::vector<uint32_t>> batches;
-  while (const Batch* batch = loader.next().value()) batches.emplace_back(batch->source_row.begin(), batch->source_row.end());
+  while (const Batch* batch = loader.next().value())
+    batches.emplace_back(batch->source_row.begin(), batch->source_row.end());
   return batches;
 }
 
@@ -80,7 +81,8 @@ TEST(LoaderSequence, SeekGoesOnWhereAnotherLoaderStopped) {
     const auto second = make(sample.columns, options);
     ASSERT_NE(second->next().value(), nullptr);
     ASSERT_TRUE(second->seek(cursor).ok());
-    EXPECT_EQ(drain(*second), std::vector<std::vector<uint32_t>>(all.begin() + static_cast<ptrdiff_t>(stop), all.end()));
+    EXPECT_EQ(drain(*second),
+              std::vector<std::vector<uint32_t>>(all.begin() + static_cast<ptrdiff_t>(stop), all.end()));
   }
   const auto loader = make(sample.columns, options);
   EXPECT_EQ(loader->seek({3, 1}).code(), Code::kOutOfRange);
@@ -120,7 +122,8 @@ TEST(LoaderErrors, DenseValuesMustBeFinite) {
   LoaderOptions options;
   options.dense = {{Domain::kRow, {"good", "age"}}};
   expect_bad_row([](ColumnMaker& c) { c.add("age", floats_with(NAN)); }, options, Code::kInvalidArgument, "column age");
-  expect_bad_row([](ColumnMaker& c) { c.add("age", floats_with(-INFINITY)); }, options, Code::kInvalidArgument, "infinite");
+  expect_bad_row([](ColumnMaker& c) { c.add("age", floats_with(-INFINITY)); }, options, Code::kInvalidArgument,
+                 "infinite");
 }
 
 TEST(LoaderErrors, IdsMustBeInTheirTable) {
@@ -132,7 +135,8 @@ TEST(LoaderErrors, IdsMustBeInTheirTable) {
   options.ids = {{.column = "ad", .multi = true, .table = 0, .table_rows = 6}};
   std::vector<std::vector<uint32_t>> lists(20, {1, 2});
   lists[10] = {3, 4000000000u};
-  expect_bad_row([&](ColumnMaker& c) { c.add("ad", lists); }, options, Code::kOutOfRange, "id 4000000000 is out of range");
+  expect_bad_row([&](ColumnMaker& c) { c.add("ad", lists); }, options, Code::kOutOfRange,
+                 "id 4000000000 is out of range");
 }
 
 TEST(LoaderErrors, ListWeightsMustMatchTheirIds) {
@@ -146,7 +150,8 @@ TEST(LoaderErrors, ListWeightsMustMatchTheirIds) {
                  "1 weights for 2 ids");
   weights[10] = {0.5f, NAN};
   weights[11] = {0.5f, 0.5f};
-  expect_bad_row([&](ColumnMaker& c) { c.add("ad", lists), c.add("w", weights); }, options, Code::kInvalidArgument, "column w");
+  expect_bad_row([&](ColumnMaker& c) { c.add("ad", lists), c.add("w", weights); }, options, Code::kInvalidArgument,
+                 "column w");
 }
 
 TEST(LoaderErrors, TargetsAndWeightsAreChecked) {
@@ -154,7 +159,8 @@ TEST(LoaderErrors, TargetsAndWeightsAreChecked) {
   options.tasks = {{.target = "y", .probability = true}};
   expect_bad_row([](ColumnMaker& c) { c.add("y", floats_with(1.5f)); }, options, Code::kOutOfRange, "not in [0, 1]");
   options.tasks = {{.target = "y"}};
-  expect_bad_row([](ColumnMaker& c) { c.add("y", floats_with(INFINITY)); }, options, Code::kInvalidArgument, "column y");
+  expect_bad_row([](ColumnMaker& c) { c.add("y", floats_with(INFINITY)); }, options, Code::kInvalidArgument,
+                 "column y");
   options.tasks = {{.target = "good"}};
   options.weight = "y";
   expect_bad_row([](ColumnMaker& c) { c.add("y", floats_with(NAN)); }, options, Code::kInvalidArgument, "NaN");
@@ -185,11 +191,13 @@ TEST(LoaderErrors, AFileThatShrinksMeanwhileIsReported) {
   constexpr size_t kRows = 1 << 20;
   {
     const std::vector<float> values(kRows, 0.5f);
-    std::ofstream(folder / "x", std::ios::binary).write(reinterpret_cast<const char*>(values.data()), kRows * sizeof(float));
+    std::ofstream(folder / "x", std::ios::binary)
+        .write(reinterpret_cast<const char*>(values.data()), kRows * sizeof(float));
   }
   auto file = MappedFile::open((folder / "x").string());
   ASSERT_TRUE(file.ok());
-  auto dataset = Dataset::create({{"x", ColumnType::kFloat32, {{file.value()->bytes().data(), kRows, nullptr, kRows}}}}, file.value());
+  auto dataset = Dataset::create({{"x", ColumnType::kFloat32, {{file.value()->bytes().data(), kRows, nullptr, kRows}}}},
+                                 file.value());
   LoaderOptions options;
   options.batch_size = 1024;
   options.threads = 2;

@@ -56,8 +56,10 @@ TEST_P(TableIndexTest, GroupsEveryIdByRow) {
   std::vector<std::map<uint32_t, std::vector<Entry>>> expected(3);
   for (uint32_t r = 0; r < 1500; ++r) expected[0][ids.first[r]].emplace_back(0, r, 1.0f);
   for (uint32_t r = 0; r < 1500; ++r) {
-    const float scale = pooling == Pooling::kMean ? 1.0f / static_cast<float>(ids.offsets[r + 1] - ids.offsets[r]) : 1.0f;
-    for (uint32_t i = ids.offsets[r]; i < ids.offsets[r + 1]; ++i) expected[0][ids.list[i]].emplace_back(1, r, scale * ids.weights[i]);
+    const float scale =
+        pooling == Pooling::kMean ? 1.0f / static_cast<float>(ids.offsets[r + 1] - ids.offsets[r]) : 1.0f;
+    for (uint32_t i = ids.offsets[r]; i < ids.offsets[r + 1]; ++i)
+      expected[0][ids.list[i]].emplace_back(1, r, scale * ids.weights[i]);
     expected[1][0].emplace_back(2, r, 1.0f);
     expected[2][ids.wide[r]].emplace_back(3, r, 1.0f);
   }

@@ -94,7 +94,8 @@ TEST(Auc, EqualsTheSumOverPairs) {
 TEST(Sort, IsStableAndOrdersNegativeNumbers) {
   std::mt19937_64 random(4);
   std::vector<double> scores;
-  for (int i = 0; i < 5000; ++i) scores.push_back((static_cast<double>(random() % 2001) - 1000) * std::pow(10.0, static_cast<double>(random() % 5)));
+  for (int i = 0; i < 5000; ++i)
+    scores.push_back((static_cast<double>(random() % 2001) - 1000) * std::pow(10.0, static_cast<double>(random() % 5)));
   std::vector<uint32_t> rows(scores.size()), expected(scores.size());
   std::iota(rows.begin(), rows.end(), 0u);
   expected = rows;

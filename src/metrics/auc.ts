@@ -50,7 +50,8 @@ function aucOfRows(rows: Uint32Array, scores: Numbers, labels: Numbers, weights:
 }
 
 /**
- * Weighted AUC, ties at ½. A soft label y is w·y of positive and w·(1 − y) of negative mass; a row against itself counts ½.
+ * Weighted AUC, ties at ½. A soft label y is w·y of positive and w·(1 − y) of negative mass; a row against itself
+ * counts ½.
  * Undefined without both classes.
  */
 export function auc(scores: Numbers, labels: Numbers, options: RowOptions = {}): MetricValue {

@@ -33,8 +33,8 @@ export function calibration(probabilities: Numbers, labels: Numbers, options: Ro
 }
 
 /**
- * Expected calibration error: Σ_b (W_b / W) |mean p − mean y| over bins of equal mass, cut after sorting by p; rows with equal p
- * stay in one bin (the one that the first of them falls into).
+ * Expected calibration error: Σ_b (W_b / W) |mean p − mean y| over bins of equal mass, cut after sorting by p;
+ * rows with equal p stay in one bin (the one that the first of them falls into).
  */
 export function expectedCalibrationError(
   probabilities: Numbers,

@@ -23,7 +23,8 @@ export interface ExposureRates {
 }
 
 /**
- * Rates of shown ads: CTR, CVR, Xout, ASQ (mean survey score) and total value, each per impression; undefined without impressions.
+ * Rates of shown ads: CTR, CVR, Xout, ASQ (mean survey score) and total value, each per impression; undefined without
+ * impressions.
  * `conversionsPer: 'clicks'` divides conversions by clicks instead.
  */
 export function exposureRates(

@@ -67,8 +67,8 @@ function requestsOf(metric: string, columns: Record<string, Numbers>, requests: 
 }
 
 /**
- * |Top_K(early) ∩ Top_K(final)| / min(K, n), averaged over requests. `early` and `final` score the same rows; `requests` groups
- * them, in any order.
+ * |Top_K(early) ∩ Top_K(final)| / min(K, n), averaged over requests. `early` and `final` score the same rows;
+ * `requests` groups them, in any order.
  */
 export function hardRecall(
   early: Numbers,
@@ -109,8 +109,8 @@ function overlap(metric: string, { early, final, requests, m, k }: OverlapInput,
 }
 
 /**
- * Σ TV of the early stage's top K / Σ TV of the final stage's top K; mean over requests, and pooled. Never clipped: it may be negative
- * without `tvFloor`.
+ * Σ TV of the early stage's top K / Σ TV of the final stage's top K; mean over requests, and pooled. Never
+ * clipped: it may be negative without `tvFloor`.
  */
 export function softRecall(
   early: Numbers,

@@ -1,7 +1,10 @@
 /** Total-value difference between stages. */
 import { at, type MetricValue, type Numbers, type RowOptions, ratio, usedRows, withSkipped } from './value.js';
 
-/** Σ|TV_final − TV_early| / Σ|TV_final| over all final-stage candidates: one ratio of sums. Undefined when the denominator is 0. */
+/**
+ * Σ|TV_final − TV_early| / Σ|TV_final| over all final-stage candidates: one ratio of sums. Undefined when the
+ * denominator is 0.
+ */
 export function totalValueDifference(
   final: Numbers,
   early: Numbers,

@@ -44,8 +44,8 @@ class Dataset {
   virtual Result<size_t> find(const std::string& name) const = 0;
 };
 
-// A read-only file mapping. A file that shrinks while mapped reads as zeros and is reported as kDatasetChanged, not as a crash
-// (native/io/fault_guard.h).
+// A read-only file mapping. A file that shrinks while mapped reads as zeros and is reported as kDatasetChanged; it does
+// not crash the process (native/io/fault_guard.h).
 class MappedFile {
  public:
   static Result<std::shared_ptr<MappedFile>> open(const std::string& path);
