@@ -23,6 +23,8 @@ void set_adam(UpdateConstants& c, double lr, double beta1, double beta2, uint64_
   const double t = static_cast<double>(step) + 1;
   c.beta1 = static_cast<float>(beta1);
   c.beta2 = static_cast<float>(beta2);
+  c.rest1 = static_cast<float>(1 - beta1);
+  c.rest2 = static_cast<float>(1 - beta2);
   c.m_rate = static_cast<float>(lr / (1 - std::pow(beta1, t)));
   c.v_scale = static_cast<float>(1 / std::sqrt(1 - std::pow(beta2, t)));
 }

@@ -57,6 +57,7 @@ struct UpdateConstants {
   float epsilon;
   float momentum;
   float beta1, beta2;
+  float rest1, rest2;  // 1 - beta, rounded once: from rounded betas it would be off by 1e-5
   float m_rate;   // lr / (1 - beta1^t)
   float v_scale;  // 1 / sqrt(1 - beta2^t)
   float decay;    // AdamW: w is first multiplied by this (1 otherwise)

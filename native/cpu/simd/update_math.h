@@ -14,8 +14,8 @@ PRERANK_INLINE void adagrad(const UpdateConstants& c, vf g, vf& w, vf& sum) {
 }
 
 PRERANK_INLINE void adam(const UpdateConstants& c, vf g, vf& w, vf& m, vf& v) {
-  m = c.beta1 * m + (1.0f - c.beta1) * g;
-  v = c.beta2 * v + (1.0f - c.beta2) * (g * g);
+  m = c.beta1 * m + c.rest1 * g;
+  v = c.beta2 * v + c.rest2 * (g * g);
   w = c.decay * w - c.m_rate * m / (vsqrt(v) * c.v_scale + c.epsilon);
 }
 
