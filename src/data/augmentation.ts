@@ -4,7 +4,7 @@ import type { ChunkVector } from './chunk.js';
 import { literal } from './duckdb.js';
 import type { ColumnEncoder, Hasher } from './encoders.js';
 import { columnSql, type Log } from './log.js';
-import { namedSql, numberSql, STAGES } from './plan_columns.js';
+import { namedSql, numberSql, STAGES } from './plan-columns.js';
 import type { Verdict } from './verdict.js';
 
 const IMPRESSION_STAGE = STAGES.indexOf('impression');

@@ -11,9 +11,9 @@ import type {
   NativeDataset,
   NativeMapping,
 } from '../runtime/native.js';
-import { checkArrowFile } from './arrow_check.js';
-import { type DatasetDescription, FEATURES_FILE, readDescription } from './dataset_file.js';
-import { readFeatureMap } from './feature_map.js';
+import { checkArrowFile } from './arrow-check.js';
+import { type DatasetDescription, FEATURES_FILE, readDescription } from './dataset-file.js';
+import { readFeatureMap } from './feature-map.js';
 import type { FeatureMap } from './features.js';
 
 type Values = Float32Array | Uint32Array | Uint8Array;

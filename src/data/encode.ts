@@ -15,11 +15,11 @@ import {
   readDescription,
   REJECTS_FILE,
   writeDescription,
-} from './dataset_file.js';
+} from './dataset-file.js';
 import { dataError } from './duckdb.js';
 import type { Hasher } from './encoders.js';
-import { type EncodingPlan, planEncoding } from './encoding_plan.js';
-import { learnFeatureMap, readFeatureMap, writeFeatureMap } from './feature_map.js';
+import { type EncodingPlan, planEncoding } from './encoding-plan.js';
+import { learnFeatureMap, readFeatureMap, writeFeatureMap } from './feature-map.js';
 import type { FeatureMap } from './features.js';
 import { Log } from './log.js';
 import { RejectLog } from './rejects.js';

@@ -2,7 +2,7 @@
 import { PrerankError } from '../base/errors.js';
 import { didYouMean, listNames } from '../base/suggest.js';
 import type { SourceConfig } from '../config/types.js';
-import { importArrow } from './arrow_import.js';
+import { importArrow } from './arrow-import.js';
 import { Database, dataError, identifier, literal } from './duckdb.js';
 import { type FileKind, type SourceFile, sourceFiles } from './sources.js';
 

@@ -1,11 +1,11 @@
 /** Reverse-mode differentiation: appends backward operations to a graph, by the gradient rule of each operation. */
 import type { GradientContext, OpDefinition } from './definition.js';
 import { type Attributes, type Graph, graphError, type Operation, type Value } from './graph.js';
-import { addIntoOp } from './ops/addInto.js';
+import { addIntoOp } from './ops/add-into.js';
 import { concatOp } from './ops/concat.js';
 import { addOp } from './ops/elementwise.js';
-import { rowSumOp } from './ops/rowSum.js';
-import { sumRowsOp } from './ops/sumRows.js';
+import { rowSumOp } from './ops/row-sum.js';
+import { sumRowsOp } from './ops/sum-rows.js';
 import { zeroAttributes, zeroOp } from './ops/zero.js';
 
 /** Where differentiation starts: dL/d(value) is `gradient`. */

@@ -2,7 +2,7 @@
 import type { Operation, Value } from './graph.js';
 import { activation } from './ops/activation.js';
 import { sliceOp } from './ops/concat.js';
-import { dotInteractionGrad } from './ops/dotInteraction.js';
+import { dotInteractionGrad } from './ops/dot-interaction.js';
 import { dropoutOp } from './ops/dropout.js';
 import { addOp } from './ops/elementwise.js';
 import { embeddingOp } from './ops/embedding.js';

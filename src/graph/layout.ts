@@ -6,7 +6,7 @@ import type { Graph, Operation, Value } from './graph.js';
 import { concatOp, sliceOp } from './ops/concat.js';
 import { copyOp } from './ops/copy.js';
 import { expandOp } from './ops/expand.js';
-import { stopGradientOp } from './ops/stopGradient.js';
+import { stopGradientOp } from './ops/stop-gradient.js';
 
 export interface Place {
   /** The value that owns the memory. */

@@ -17,6 +17,6 @@ export {
 export { type Direction, isBetter, METRICS, type MetricInfo } from './registry.js';
 export { mse, nmse, rSquared } from './regression.js';
 export { mergeSums, type TaskSums } from './sums.js';
-export { totalValueDifference } from './totalValue.js';
+export { totalValueDifference } from './total-value.js';
 export { MetricInputError, type MetricValue, type Numbers, type RowOptions } from './value.js';
 export { TaskWindow } from './window.js';

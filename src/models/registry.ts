@@ -2,7 +2,7 @@
 import type { FeatureMap } from '../data/features.js';
 import { type DlrmConfig, dlrm } from './dlrm.js';
 import type { ModelProgram, ModelTask } from './model.js';
-import { type TwoTowerConfig, twoTower } from './twoTower.js';
+import { type TwoTowerConfig, twoTower } from './two-tower.js';
 
 export type ModelConfig = TwoTowerConfig | DlrmConfig;
 

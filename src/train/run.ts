@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { PrerankError } from '../base/errors.js';
 import { loadConfig } from '../config/load.js';
 import type { ResolvedConfig } from '../config/types.js';
-import { readFeatureMap } from '../data/feature_map.js';
+import { readFeatureMap } from '../data/feature-map.js';
 import type { FeatureMap } from '../data/features.js';
 import { loadAddon } from '../runtime/load.js';
 import type { Addon, NativeParameterStore } from '../runtime/native.js';

@@ -1,7 +1,7 @@
 /** The early stage's total value of an ad: TV = bid · EAR ⊕ f(CQS) (arXiv 2307.11096 §2; framework.md §1.1). */
 import type { AuctionConfig, QualityFunction } from '../config/types.js';
 import { ROLE_COLUMNS } from '../data/features.js';
-import { OBJECTIVES } from '../data/plan_columns.js';
+import { OBJECTIVES } from '../data/plan-columns.js';
 import type { EncodedSet } from './encoded-set.js';
 import type { Predictions } from './predictor.js';
 

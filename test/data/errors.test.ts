@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { makeVector, Table, tableToIPC } from 'apache-arrow';
 import type { ErrorCode } from '../../src/base/errors.js';
 import type { ConfigInput } from '../../src/config/schema.js';
-import { readFeatureMap } from '../../src/data/feature_map.js';
+import { readFeatureMap } from '../../src/data/feature-map.js';
 import {
   configOf,
   type DataInput,

@@ -2,7 +2,7 @@
 import type { DenseFeature, Feature, FeatureMap, IdFeature, Side, Table } from '../../src/data/features.js';
 import type { DlrmConfig } from '../../src/models/dlrm.js';
 import type { ModelTask } from '../../src/models/model.js';
-import type { TwoTowerConfig } from '../../src/models/twoTower.js';
+import type { TwoTowerConfig } from '../../src/models/two-tower.js';
 
 export function dense(name: string, side: Side): DenseFeature {
   return { name, side, source: name, column: `feature.${name}`, kind: 'dense', transforms: [], mean: 0, std: 1 };

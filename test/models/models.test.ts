@@ -5,7 +5,7 @@ import type { FeatureMap } from '../../src/data/features.js';
 import { verifyPlan } from '../../src/graph/index.js';
 import type { ModelTask } from '../../src/models/model.js';
 import { type ModelConfig, predictionProgram, trainingProgram } from '../../src/models/registry.js';
-import type { Merge } from '../../src/models/twoTower.js';
+import type { Merge } from '../../src/models/two-tower.js';
 import type { Plan } from '../../src/runtime/plan.js';
 import { numbers, randomBatch, randomParameters, uniform } from '../graph/random.js';
 import { present, type ReferenceBatch, runReference } from '../graph/reference.js';

@@ -6,7 +6,7 @@ import type { GradientRule, OpDefinition } from '../definition.js';
 import type { Value } from '../graph.js';
 import { broadcast, operands } from '../shapes.js';
 import { affineOp } from './affine.js';
-import { rowDotOp } from './rowDot.js';
+import { rowDotOp } from './row-dot.js';
 
 function definition(kind: string, gradient: GradientRule): OpDefinition {
   return { kind, infer: broadcast, gradient };

@@ -4,7 +4,7 @@ import { type DuckDBType, DuckDBDataChunk, type DuckDBValue, listValue, timestam
 import * as api from '@duckdb/node-api';
 import { type DataType, type RecordBatch, RecordBatchReader, Type, type Vector } from 'apache-arrow';
 import { PrerankError } from '../base/errors.js';
-import { checkArrowFile } from './arrow_check.js';
+import { checkArrowFile } from './arrow-check.js';
 import { type Database, identifier } from './duckdb.js';
 
 interface Conversion {

@@ -14,7 +14,7 @@ import {
   type Table,
 } from './features.js';
 import type { Log, LogColumn } from './log.js';
-import { cqsSql, idColumn, type IdType, numberSql } from './plan_columns.js';
+import { cqsSql, idColumn, type IdType, numberSql } from './plan-columns.js';
 import { log1pSql, type Moments, moments } from './statistics.js';
 import { learnVocabulary } from './vocabulary.js';
 

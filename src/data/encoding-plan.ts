@@ -29,7 +29,7 @@ import {
   OBJECTIVES,
   rawLabels,
   STAGES,
-} from './plan_columns.js';
+} from './plan-columns.js';
 import { createVocabularyType, vocabularyRowSql, vocabularyTypeName } from './vocabulary.js';
 
 export interface EncodingRequest {

@@ -7,7 +7,7 @@ import { PrerankError } from '../base/errors.js';
 import { writeFileAtomic } from '../base/files.js';
 import type { ResolvedConfig } from '../config/types.js';
 import type { FeatureMap } from './features.js';
-import { rawLabels } from './plan_columns.js';
+import { rawLabels } from './plan-columns.js';
 import type { SourceFile } from './sources.js';
 
 export const DATASET_FILE = 'dataset.json';
