@@ -4,7 +4,7 @@
  * Logs are looked for in $PRERANK_SHARED/data (default ../shared/data).
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parse } from 'yaml';
 import { capture } from './lib/process.mjs';
@@ -68,9 +68,9 @@ function verdict(auc, ne, reference) {
 /** One table row per task of a recipe. */
 function tableRows(name, runs, reference) {
   const tasks = Object.keys(runs[0].tasks);
-  if (tasks.length === 0) return [`| ${name} | (no test file) | | | | | | |`];
+  if (tasks.length === 0) return [`| ${name} | (no test file) | | | | | | | |`];
   return tasks.map((task) => {
-    const [auc, gauc, ne] = ['auc', 'gauc', 'ne'].map((metric) => statistics(runs, task, metric));
+    const [auc, gauc, ne, nmse] = ['auc', 'gauc', 'ne', 'nmse'].map((metric) => statistics(runs, task, metric));
     const expected = reference[name]?.[task];
     const cells = [
       name,
@@ -80,6 +80,7 @@ function tableRows(name, runs, reference) {
       cell(gauc),
       cell(ne),
       expected?.ne.toFixed(4) ?? '',
+      cell(nmse),
       verdict(auc, ne, expected),
     ];
     return `| ${cells.join(' | ')} |`;
@@ -94,8 +95,8 @@ mean ± standard deviation of ${seeds} seeds. "PyTorch" is the same kind of mode
 A recipe has reached it when its mean AUC is at most 0.002 (or two standard deviations of PyTorch's seeds) below and its
 NE at most 0.003 above. Recipes without a figure there run on samples too small, or too clean, to compare.
 
-| recipe | task | AUC | PyTorch | GAUC | NE | PyTorch | |
-|---|---|---|---|---|---|---|---|
+| recipe | task | AUC | PyTorch | GAUC | NE | PyTorch | NMSE | |
+|---|---|---|---|---|---|---|---|---|
 ${rows.join('\n')}
 
 \`node scripts/run-recipes.mjs --write docs/results.md\` makes this page again.
@@ -131,5 +132,8 @@ for (const name of names) {
   rows.push(...lines);
   console.log(lines.join('\n'));
 }
-if (values.write !== undefined) writeFileSync(values.write, document(rows, values.seeds));
+if (values.write !== undefined) {
+  mkdirSync(dirname(values.write), { recursive: true });
+  writeFileSync(values.write, document(rows, values.seeds));
+}
 process.exitCode = missed === 0 ? 0 : 1;

@@ -177,7 +177,7 @@ TEST(KernelDenseOptimizer, AdamsFirstStepIsExact) {
   const std::vector<float> g = {1e-3f, -0.25f, 3.0f, -1e-2f, 0.5f};
   std::vector<float> w(g.size()), m(g.size()), v(g.size());
   constexpr double kLr = 1e-3;
-  update_dense(optimizer, 0, kLr, 1, w, g, m, v);
+  cpu::update_dense(optimizer, 0, kLr, 1, w, g, m, v);
   for (size_t i = 0; i < g.size(); ++i) {
     const double x = g[i];
     const double expected = -kLr * x / (std::abs(x) + optimizer.epsilon);

@@ -24,7 +24,8 @@ export interface LinearOptions {
 
 /**
  * act(x Wᵀ + b) with parameters `<name>.weight` [out, in] ~ N(0, 2 / (out + in)) and `<name>.bias` [out] ~ N(0, 1 / out)
- * (variances; Naumov et al. 2019, reference code).
+ * (variances; Naumov et al. 2019, reference code). A single output starts with bias 0: N(0, 1) would shift every first
+ * prediction by about a whole logit, which a short training never makes good.
  */
 export function linear(x: Value, name: string, options: LinearOptions): Value {
   const { graph } = x;
@@ -32,7 +33,7 @@ export function linear(x: Value, name: string, options: LinearOptions): Value {
   return graph.scope(name, () => {
     const weightInit: Init = { kind: 'normal', scale: Math.sqrt(2 / (out + x.width)) };
     const weight = graph.parameter('weight', [out, x.width], weightInit);
-    const biasInit: Init = { kind: 'normal', scale: Math.sqrt(1 / out) };
+    const biasInit: Init = out === 1 ? { kind: 'zero' } : { kind: 'normal', scale: Math.sqrt(1 / out) };
     const bias = options.bias === false ? undefined : graph.parameter('bias', [out], biasInit);
     return activate(linearWith(x, weight, bias), options.activation ?? 'none');
   });

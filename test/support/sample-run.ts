@@ -121,7 +121,13 @@ export interface CliResult {
 
 /** Runs `prerank` to its end. */
 export function prerank(...args: readonly string[]): CliResult {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8' });
+  return prerankWith({}, ...args);
+}
+
+/** As `prerank`, with further environment variables. */
+export function prerankWith(environment: Readonly<Record<string, string>>, ...args: readonly string[]): CliResult {
+  const env = { ...process.env, ...environment };
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8', env });
   return { status, stdout, stderr };
 }
 
