@@ -1,12 +1,16 @@
 /** The reference pages say what the code does: every configuration key with its default, every error code. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { configSchema } from '../../src/config/schema.js';
 import { PrerankError, type ErrorCode } from '../../src/base/errors.js';
 
 const page = (name: string): string => readFileSync(new URL(`../../../docs/${name}`, import.meta.url), 'utf8');
+
+/** The first fenced block of a language. */
+const block = (markdown: string, language: string): string =>
+  new RegExp(`\`\`\`${language}\\n([^]*?)\`\`\``).exec(markdown)?.[1] ?? '';
 
 /** Rows of all Markdown tables whose first cell is `code`, by that code. */
 function tableRows(markdown: string): Map<string, string[]> {
@@ -115,6 +119,24 @@ describe('docs/config.md', () => {
       const missing = [...(keys.get(path)?.choices ?? [])].filter((choice) => !text.includes(`\`${choice}\``));
       assert.deepEqual(missing, [], path);
     }
+  });
+});
+
+describe('README.md', () => {
+  const readme = page('../README.md');
+
+  it('shows the configuration of the own-logs example', () => {
+    const example = page('../examples/02-own-logs/config.yaml');
+    assert.deepEqual(parse(block(readme, 'yaml')), parse(example));
+  });
+
+  it('links to files that exist', () => {
+    const links = [...readme.matchAll(/\]\((?!https?:)([^)]+)\)/g)].map((match) => match[1] ?? '');
+    assert.ok(links.length > 5);
+    assert.deepEqual(
+      links.filter((link) => !existsSync(new URL(`../../../${link}`, import.meta.url))),
+      [],
+    );
   });
 });
 
