@@ -129,15 +129,6 @@ describe('README.md', () => {
     const example = page('../examples/02-own-logs/config.yaml');
     assert.deepEqual(parse(block(readme, 'yaml')), parse(example));
   });
-
-  it('links to files that exist', () => {
-    const links = [...readme.matchAll(/\]\((?!https?:)([^)]+)\)/g)].map((match) => match[1] ?? '');
-    assert.ok(links.length > 5);
-    assert.deepEqual(
-      links.filter((link) => !existsSync(new URL(`../../../${link}`, import.meta.url))),
-      [],
-    );
-  });
 });
 
 describe('docs/errors.md', () => {
@@ -156,4 +147,35 @@ describe('docs/errors.md', () => {
     const listed = [...tableRows(input).keys()].sort();
     assert.deepEqual(listed, codes.filter((code) => new PrerankError(code, '').isInputError).sort());
   });
+});
+
+describe('pages', () => {
+  const pages = [
+    'README.md',
+    'ARCHITECTURE.md',
+    'CONTRIBUTING.md',
+    'data/README.md',
+    'docs/config.md',
+    'docs/errors.md',
+  ];
+
+  for (const name of pages) {
+    it(`${name} links to files and headings that exist`, () => {
+      const path = new URL(`../../../${name}`, import.meta.url);
+      const markdown = readFileSync(path, 'utf8');
+      const headings = [...markdown.matchAll(/^#+ (.+)$/gm)].map(([, text = '']) =>
+        text
+          .toLowerCase()
+          .replace(/[^\w\- ]/g, '')
+          .replaceAll(' ', '-'),
+      );
+      const links = [...markdown.matchAll(/\]\((?!https?:)([^)]+)\)/g)].map((match) => match[1] ?? '');
+      const exists = (link: string): boolean =>
+        link.startsWith('#') ? headings.includes(link.slice(1)) : existsSync(new URL(link, path));
+      assert.deepEqual(
+        links.filter((link) => !exists(link)),
+        [],
+      );
+    });
+  }
 });
