@@ -1,7 +1,7 @@
 /** `prerank evaluate RUN`: judges a run's model on evaluation data. */
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { writeJsonDurable } from '../train/durable.js';
+import { writeJsonDurable } from '../base/files.js';
 import { formatEvaluation } from '../train/evaluation-result.js';
 import { checkpointName, positiveInteger } from './arguments.js';
 import { type CommonOptions, printResult } from './output.js';

@@ -1,6 +1,5 @@
 /** Fills in the defaults that depend on other fields and checks what the schema alone cannot see. */
 import { didYouMean } from '../base/suggest.js';
-import { SIDES } from '../data/features.js';
 import type { ParsedConfig } from './schema.js';
 import {
   type ColumnsConfig,
@@ -12,6 +11,7 @@ import {
   type ModelConfig,
   type ResolvedConfig,
   type ScheduleConfig,
+  SIDES,
   type SourceConfig,
   type TaskConfig,
   type TrainingConfig,

@@ -2,8 +2,15 @@
  * The configuration with every default filled in. It is itself a valid configuration: written as YAML
  * and read back it is the same.
  */
-import type { DenseTransform, Side } from '../data/features.js';
 import type { LossKind } from '../runtime/plan.js';
+
+/** Whose a feature is; context features belong to the request. */
+export const SIDES = ['user', 'ad', 'context'] as const;
+
+export type Side = (typeof SIDES)[number];
+
+/** Applied left to right. `standardize` uses mean and standard deviation of the training split (after the steps before it). */
+export type DenseTransform = 'log1p' | 'standardize';
 
 /** Absolute paths, globs or URLs, or one SQL query whose relative paths start at `directory`. */
 export type SourceConfig = readonly string[] | { readonly sql: string; readonly directory: string };
@@ -87,17 +94,24 @@ export interface DataConfig {
 }
 
 export interface InteractionConfig {
+  /** dot: dot products of every pair of vectors; none: the vectors only. */
   readonly kind: 'dot' | 'none';
+  /** dot: keep the embeddings beside the products. */
   readonly keepVectors: boolean;
 }
 
 export interface TwoTowerConfig {
   readonly kind: 'two-tower';
   readonly embeddingDim: number;
-  /** Widths of the MLP on dense features, the last equal to embeddingDim; absent: dense features go straight on. */
+  /** Widths of the MLP on dense features, ReLU after each, the last equal to embeddingDim; absent: they go straight on. */
   readonly bottom?: readonly number[];
   readonly interaction: InteractionConfig;
+  /** `out`: width of h_user and h_ad. */
   readonly tower: { readonly hidden: readonly number[]; readonly out: number; readonly dropout: number };
+  /**
+   * What the heads see: [h_u; h_a], [h_u; h_a; h_u ⊙ h_a] or [h_u ⊙ h_a; ⟨h_u, h_a⟩]. dot: no MLP heads; each task
+   * maps h_u and h_a linearly and takes the dot product.
+   */
   readonly merge: 'concat' | 'dot' | 'hadamard+dot' | 'concat+hadamard';
   readonly heads: { readonly hidden: readonly number[]; readonly dropout: number };
 }

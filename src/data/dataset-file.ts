@@ -4,7 +4,7 @@ import { createReadStream, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { PrerankError } from '../base/errors.js';
-import { writeFileAtomic } from '../base/files.js';
+import { writeJsonDurable } from '../base/files.js';
 import type { ResolvedConfig } from '../config/types.js';
 import type { FeatureMap } from './features.js';
 import { rawLabels } from './plan-columns.js';
@@ -67,8 +67,8 @@ export async function contentFingerprint(folder: string, names: readonly string[
   return hash.digest('hex');
 }
 
-export function writeDescription(folder: string, description: DatasetDescription): void {
-  writeFileAtomic(join(folder, DATASET_FILE), `${JSON.stringify(description, null, 1)}\n`);
+export async function writeDescription(folder: string, description: DatasetDescription): Promise<void> {
+  await writeJsonDurable(join(folder, DATASET_FILE), description);
 }
 
 /** @throws PrerankError DATA_NOT_FOUND or DATA_INVALID. */

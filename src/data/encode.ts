@@ -7,13 +7,13 @@ import type { ResolvedConfig, SourceConfig } from '../config/types.js';
 import type { ColumnType } from '../runtime/native.js';
 import { ChunkVector } from './chunk.js';
 import {
-  type DatasetDescription,
   contentFingerprint,
   DATASET_FILE,
+  type DatasetDescription,
   FEATURES_FILE,
   fingerprint,
-  readDescription,
   REJECTS_FILE,
+  readDescription,
   writeDescription,
 } from './dataset-file.js';
 import { dataError } from './duckdb.js';
@@ -219,8 +219,8 @@ export async function encodeDataset(options: EncodeOptions): Promise<EncodedData
     const featureMap = options.featureMap ?? (await learnFeatureMap(log, config));
     clearDataset(outDir);
     const description = await writeDataset(log, options, featureMap, mark);
-    writeFeatureMap(join(outDir, FEATURES_FILE), featureMap);
-    writeDescription(outDir, description);
+    await writeFeatureMap(join(outDir, FEATURES_FILE), featureMap);
+    await writeDescription(outDir, description);
     return asEncoded(outDir, description, featureMap, false);
   } catch (error) {
     throw dataError(error, log.name);

@@ -1,8 +1,7 @@
 /** Encoders: each turns a few selected SQL columns into columns of the encoded dataset, chunk by chunk. */
-import type { NullPolicy } from '../config/types.js';
+import type { DenseTransform, NullPolicy } from '../config/types.js';
 import type { Addon } from '../runtime/native.js';
 import { type ChunkVector, isValid, type Utf8Column, type Validity, type Vector } from './chunk.js';
-import type { DenseTransform } from './features.js';
 import { ListOutput, type OutputColumn, type ScalarOutput } from './output.js';
 import type { Verdict } from './verdict.js';
 

@@ -2,19 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { PrerankError } from '../base/errors.js';
-import { writeFileAtomic } from '../base/files.js';
-import type { FeatureConfig, IdFeatureConfig, ResolvedConfig } from '../config/types.js';
-import {
-  type DenseFeature,
-  type Feature,
-  type FeatureMap,
-  type IdFeature,
-  SIDES,
-  type Side,
-  type Table,
-} from './features.js';
+import { writeJsonDurable } from '../base/files.js';
+import { type FeatureConfig, type IdFeatureConfig, type ResolvedConfig, SIDES, type Side } from '../config/types.js';
+import type { DenseFeature, Feature, FeatureMap, IdFeature, Table } from './features.js';
 import type { Log, LogColumn } from './log.js';
-import { cqsSql, idColumn, type IdType, numberSql } from './plan-columns.js';
+import { cqsSql, type IdType, idColumn, numberSql } from './plan-columns.js';
 import { log1pSql, type Moments, moments } from './statistics.js';
 import { learnVocabulary } from './vocabulary.js';
 
@@ -186,8 +178,8 @@ function checkConsistency(map: FeatureMap): string | undefined {
   return undefined;
 }
 
-export function writeFeatureMap(path: string, map: FeatureMap): void {
-  writeFileAtomic(path, `${JSON.stringify(map, null, 1)}\n`);
+export async function writeFeatureMap(path: string, map: FeatureMap): Promise<void> {
+  await writeJsonDurable(path, map);
 }
 
 /** @throws PrerankError DATA_INVALID when the file is absent, no JSON, or not a feature map. */

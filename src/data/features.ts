@@ -3,12 +3,7 @@
  * Written as `features.json` beside a model (so that serving can encode) and beside `dataset.json`.
  */
 
-export type Side = 'user' | 'ad' | 'context';
-
-export const SIDES: readonly Side[] = ['user', 'ad', 'context'];
-
-/** Applied left to right. `standardize` uses `mean` and `std` of the training split (after the steps before it). */
-export type DenseTransform = 'log1p' | 'standardize';
+import type { DenseTransform, Side } from '../config/types.js';
 
 interface FeatureBase {
   readonly name: string;
@@ -64,9 +59,14 @@ export interface FeatureMap {
   readonly cqs: { readonly mean: number; readonly std: number } | null;
 }
 
+/** Column of the encoded dataset with a label that is no role, by its raw column. */
+export function labelColumn(column: string): string {
+  return `label.${column}`;
+}
+
 /**
- * Role and label columns of the encoded dataset. float32 columns hold NaN for null.
- * `label.<column>` (float32) holds labels that are no role.
+ * Role columns of the encoded dataset. float32 columns hold NaN for null.
+ * Labels that are no role (`labelColumn`) are float32 too.
  */
 export const ROLE_COLUMNS = {
   request: { column: 'role.request', type: 'uint32' },

@@ -2,7 +2,7 @@
 import type { ResolvedConfig } from '../config/types.js';
 import { SIMPLE_ROLES, type SimpleRole, taskSource } from '../config/types.js';
 import { literal } from './duckdb.js';
-import { type Feature, type Role, ROLE_COLUMNS } from './features.js';
+import { type Feature, labelColumn, type Role } from './features.js';
 import { columnSql, type Log, type LogColumn, requireClass } from './log.js';
 
 export const STAGES = ['retrieved', 'early', 'final', 'auction', 'impression', 'click', 'conversion'] as const;
@@ -15,12 +15,6 @@ function labelRole(config: ResolvedConfig, label: string): Role | undefined {
   if (label === 'cqs') return config.data.columns.cqs === undefined ? undefined : 'cqs';
   if (!isSimpleRole(label) || label === 'time' || config.data.columns[label] === undefined) return undefined;
   return label;
-}
-
-/** Column of the encoded dataset that holds a task's label: `role.<role>` or `label.<column>`. */
-export function labelColumn(config: ResolvedConfig, label: string): string {
-  const role = labelRole(config, label);
-  return role === undefined ? `label.${label}` : ROLE_COLUMNS[role].column;
 }
 
 export interface RawLabel {
@@ -40,7 +34,7 @@ export function rawLabels(config: ResolvedConfig): RawLabel[] {
     const probability = task.loss === 'bce' || (labels.get(task.label)?.probability ?? false);
     labels.set(task.label, {
       source: task.label,
-      column: `label.${task.label}`,
+      column: labelColumn(task.label),
       probability,
       path: `tasks.${name}.label`,
     });

@@ -78,7 +78,7 @@ export class DatasetWriter {
     writer.finish();
     await done;
     const path = join(this.folder, name);
-    syncPath(path);
+    await syncPath(path);
     this.files.push({ name, rows, bytes: statSync(path).size });
     this.current = undefined;
   }

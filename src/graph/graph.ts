@@ -2,7 +2,9 @@
  * The graph a model function builds: operations over values, in creation order, which is an execution order.
  * Building computes nothing.
  */
+
 import { PrerankError } from '../base/errors.js';
+import { elementCount } from '../base/shape.js';
 import type { AttributeValue, Domain, Init, PlanIdInput, PlanTable } from '../runtime/plan.js';
 import type { OpDefinition } from './definition.js';
 
@@ -166,11 +168,11 @@ export class Graph {
   emitInto(definition: OpDefinition, inputs: readonly Value[], outputs: readonly Value[], options: EmitOptions): void {
     const specs = definition.infer(inputs, options.attributes ?? {}, options.layer);
     for (const [index, output] of outputs.entries()) {
-      const width = specs[index]?.shape.reduce((product, size) => product * size, 1);
-      if (width !== output.width) {
+      const shape = specs[index]?.shape;
+      if (shape === undefined || elementCount(shape) !== output.width) {
         throw graphError(
           options.layer,
-          `${definition.kind} gives [${specs[index]?.shape.join(', ')}] for ${output.name} of [${output.shape.join(', ')}]`,
+          `${definition.kind} gives [${shape?.join(', ')}] for ${output.name} of [${output.shape.join(', ')}]`,
           'the gradient rule and the shape of the value disagree',
         );
       }
@@ -179,7 +181,7 @@ export class Graph {
   }
 
   value(name: string, domain: Domain, shape: readonly number[], source: Source): Value {
-    const width = shape.reduce((product, size) => product * size, 1);
+    const width = elementCount(shape);
     const value: Value = { id: this.values.length, graph: this, name, domain, shape, width, source };
     this.values.push(value);
     return value;

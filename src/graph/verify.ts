@@ -1,4 +1,5 @@
 /** Checks a plan's memory from the plan alone: what the compiler promised and every runtime relies on. */
+import { elementCount } from '../base/shape.js';
 import type { Plan, PlanOp, PlanSegment, PlanValue } from '../runtime/plan.js';
 
 const VIEW_KINDS: ReadonlySet<string> = new Set(['concat', 'slice', 'stopGradient']);
@@ -25,7 +26,7 @@ function checkValue(plan: Plan, value: PlanValue, id: number): string[] {
   if (root === undefined) return [`value ${id} ${value.name}: root ${value.root} does not exist`];
   if (root.root !== value.root) problems.push(`value ${id} ${value.name}: root ${root.name} is a view`);
   if (root.storage !== value.storage) problems.push(`value ${id} ${value.name}: storage differs from its root's`);
-  if (value.width !== value.shape.reduce((product, size) => product * size, 1)) {
+  if (value.width !== elementCount(value.shape)) {
     problems.push(`value ${id} ${value.name}: width ${value.width} of shape [${value.shape.join(', ')}]`);
   }
   if (value.column < 0 || value.column + value.width > root.width || value.stride < root.width) {

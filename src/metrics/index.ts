@@ -14,7 +14,7 @@ export {
   type SoftRecallValue,
   softRecall,
 } from './recall.js';
-export { type Direction, isBetter, METRICS, type MetricInfo } from './registry.js';
+export { type Direction, improvement, METRICS, type MetricInfo } from './registry.js';
 export { mse, nmse, rSquared } from './regression.js';
 export { mergeSums, type TaskSums } from './sums.js';
 export { totalValueDifference } from './total-value.js';

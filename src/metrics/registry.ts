@@ -31,14 +31,14 @@ export const METRICS: readonly MetricInfo[] = [
   { name: 'asq', direction: 'higher' },
 ];
 
-/** Whether `value` is better than `best` in the given direction. */
-export function isBetter(direction: Direction, value: number, best: number): boolean {
+/** How much better `value` is than `best` in the given direction, in the metric's units; negative when worse. */
+export function improvement(direction: Direction, value: number, best: number): number {
   switch (direction) {
     case 'lower':
-      return value < best;
+      return best - value;
     case 'higher':
-      return value > best;
+      return value - best;
     case 'target':
-      return Math.abs(value - 1) < Math.abs(best - 1);
+      return Math.abs(best - 1) - Math.abs(value - 1);
   }
 }

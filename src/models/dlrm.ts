@@ -5,21 +5,13 @@
  * Parameters: `bottom.<i>`, `projections.<feature>`, `top.<i>`, `heads.<task>`, `embeddings.<table>`.
  */
 import { PrerankError } from '../base/errors.js';
+import type { DlrmConfig } from '../config/types.js';
 import type { Feature, FeatureMap } from '../data/features.js';
 import { compile, concat, expand, Graph, linear, mlp, type Value } from '../graph/index.js';
 import { FeatureInputs, type InputDomain, isDense, isId } from './features.js';
-import { checkBottom, type InteractionConfig, interact } from './interaction.js';
+import { checkBottom, interact } from './interaction.js';
 import type { Architecture, ModelTask } from './model.js';
 import { taskLosses, tasksWithHeads } from './tasks.js';
-
-export interface DlrmConfig {
-  readonly kind: 'dlrm';
-  readonly embeddingDim: number;
-  /** Layers of the MLP on dense features, ReLU after each; without it they pass straight on. */
-  readonly bottom?: readonly number[];
-  readonly interaction: InteractionConfig;
-  readonly top: { readonly hidden: readonly number[]; readonly dropout?: number };
-}
 
 interface Built {
   readonly graph: Graph;

@@ -1,13 +1,7 @@
 /** The feature interaction that two-tower and dlrm share (DLRM, Naumov et al. 2019, §2.1.4). */
 import { PrerankError } from '../base/errors.js';
+import type { InteractionConfig } from '../config/types.js';
 import { concat, dotInteraction, type Value } from '../graph/index.js';
-
-export interface InteractionConfig {
-  /** dot: dot products of every pair of vectors; none: the vectors only. */
-  readonly kind: 'none' | 'dot';
-  /** dot: keep the embeddings beside the products. */
-  readonly keepVectors: boolean;
-}
 
 export interface InteractionInputs {
   /** Output of the bottom MLP, [embeddingDim]: takes part in the products. */

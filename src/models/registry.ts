@@ -1,10 +1,9 @@
 /** Every architecture there is; a new model is a file beside this and a line here. */
+import type { ModelConfig } from '../config/types.js';
 import type { FeatureMap } from '../data/features.js';
-import { type DlrmConfig, dlrm } from './dlrm.js';
+import { dlrm } from './dlrm.js';
 import type { ModelProgram, ModelTask } from './model.js';
-import { type TwoTowerConfig, twoTower } from './two-tower.js';
-
-export type ModelConfig = TwoTowerConfig | DlrmConfig;
+import { twoTower } from './two-tower.js';
 
 export const ARCHITECTURES = { 'two-tower': twoTower, dlrm } as const;
 

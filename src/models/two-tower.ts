@@ -6,34 +6,13 @@
  * `ad_tower`, `heads.<task>.<i>` (merge dot: `heads.<task>.user`, `heads.<task>.ad`), `embeddings.<table>`.
  */
 import { PrerankError } from '../base/errors.js';
+import type { TwoTowerConfig } from '../config/types.js';
 import type { Feature, FeatureMap } from '../data/features.js';
 import { compile, concat, expand, Graph, linear, mlp, mul, rowDot, type Value } from '../graph/index.js';
 import { FeatureInputs, type InputDomain, isDense, isId } from './features.js';
-import { checkBottom, type InteractionConfig, interact } from './interaction.js';
+import { checkBottom, interact } from './interaction.js';
 import type { Architecture, ModelTask } from './model.js';
 import { taskLosses, tasksWithHeads } from './tasks.js';
-
-export type Merge = 'concat' | 'dot' | 'hadamard+dot' | 'concat+hadamard';
-
-export interface TwoTowerConfig {
-  readonly kind: 'two-tower';
-  readonly embeddingDim: number;
-  /** Layers of the MLP on dense features, ReLU after each; without it they pass straight on. */
-  readonly bottom?: readonly number[];
-  readonly interaction: InteractionConfig;
-  readonly tower: {
-    readonly hidden: readonly number[];
-    /** Width of h_user and h_ad. */
-    readonly out: number;
-    readonly dropout?: number;
-  };
-  /**
-   * What the heads see: [h_u; h_a], [h_u; h_a; h_u ⊙ h_a] or [h_u ⊙ h_a; ⟨h_u, h_a⟩]. dot: no MLP heads; each task
-   * maps h_u and h_a linearly and takes the dot product.
-   */
-  readonly merge: Merge;
-  readonly heads: { readonly hidden: readonly number[]; readonly dropout?: number };
-}
 
 interface Built {
   readonly graph: Graph;
@@ -106,7 +85,7 @@ function mlpHeads(
   );
 }
 
-function merge(user: Value, ad: Value, kind: Merge): Value {
+function merge(user: Value, ad: Value, kind: TwoTowerConfig['merge']): Value {
   if (kind === 'concat') return concat([user, ad]);
   const hadamard = mul(user, ad, 'hadamard');
   return kind === 'hadamard+dot' ? concat([hadamard, rowDot(user, ad, 'dot')]) : concat([user, ad, hadamard]);

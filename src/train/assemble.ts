@@ -1,4 +1,5 @@
 /** From a configuration and encoded features to the model's programs, its store and its description. */
+import { elementCount } from '../base/shape.js';
 import type { ResolvedConfig, TrainingConfig } from '../config/types.js';
 import type { FeatureMap } from '../data/features.js';
 import type { ModelProgram } from '../models/model.js';
@@ -74,7 +75,7 @@ export function threadCount(addon: Addon, config: ResolvedConfig): number {
 
 /** Number of scalars in all parameters. */
 export function parameterCount(program: ModelProgram): number {
-  return program.parameters.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
+  return program.parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0);
 }
 
 /**

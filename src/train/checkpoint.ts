@@ -5,8 +5,8 @@
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PrerankError } from '../base/errors.js';
+import { syncPath, writeJsonDurable, writeTextDurable } from '../base/files.js';
 import type { Cursor, NativeParameterStore, TensorInfo } from '../runtime/native.js';
-import { syncDirectory, writeJsonDurable, writeTextDurable } from './durable.js';
 import type { EarlyStoppingState } from './early-stopping.js';
 import { SafetensorsFile, type WrittenFile, writeSafetensors } from './safetensors.js';
 import type { WindowState } from './window.js';
@@ -113,10 +113,10 @@ export class Checkpoints {
     };
     const content: StateFile = { version: 1, ...state, files };
     await writeJsonDurable(join(temporary, STATE_FILE), content);
-    await syncDirectory(temporary);
+    await syncPath(temporary);
     await rm(path, { recursive: true, force: true });
     await rename(temporary, path);
-    await syncDirectory(this.folder);
+    await syncPath(this.folder);
   }
 
   async #prune(): Promise<void> {

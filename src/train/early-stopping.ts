@@ -1,5 +1,5 @@
 /** Early stopping: the best value of one metric so far, and how long ago it was. */
-import { type Direction, METRICS } from '../metrics/index.js';
+import { type Direction, improvement, METRICS } from '../metrics/index.js';
 
 export interface EarlyStoppingSettings {
   /** Evaluations without improvement before the run stops. */
@@ -40,24 +40,13 @@ export class EarlyStopping {
     if (
       value !== null &&
       !Number.isNaN(value) &&
-      (best === null || this.#gain(value, best) > this.#settings.minDelta)
+      (best === null || improvement(this.#settings.direction, value, best) > this.#settings.minDelta)
     ) {
       this.#state = { best: value, bestStep: step, waited: 0 };
       return { improved: true, stop: false };
     }
     this.#state = { best, bestStep, waited: waited + 1 };
     return { improved: false, stop: this.exhausted };
-  }
-
-  #gain(value: number, best: number): number {
-    switch (this.#settings.direction) {
-      case 'higher':
-        return value - best;
-      case 'lower':
-        return best - value;
-      case 'target':
-        return Math.abs(best - 1) - Math.abs(value - 1);
-    }
   }
 }
 

@@ -1,7 +1,8 @@
 /** What a run's model is, read from its files alone. */
+
+import { elementCount } from '../base/shape.js';
 import { Checkpoints } from './checkpoint.js';
 import { readRun } from './run.js';
-import { elementCount } from './safetensors.js';
 
 export interface InspectedRun {
   readonly name: string;

@@ -4,15 +4,15 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DOUBLE, DuckDBDataChunk } from '@duckdb/node-api';
 import { PrerankError } from '../base/errors.js';
+import { syncPath } from '../base/files.js';
 import type { ColumnsConfig, ResolvedConfig, SourceConfig } from '../config/types.js';
 import { dataError, identifier, literal } from '../data/duckdb.js';
 import { ROLE_COLUMNS } from '../data/features.js';
 import { Log } from '../data/log.js';
-import { syncDirectory } from './durable.js';
 import { type EncodedSet, openSet } from './encoded-set.js';
 import type { Predictions } from './predictor.js';
 import { createPredictor, type Run } from './run.js';
-import { totalValueInputs, earlyTotalValue } from './total-value.js';
+import { earlyTotalValue, totalValueInputs } from './total-value.js';
 
 export interface PredictOptions {
   readonly input: SourceConfig;
@@ -109,8 +109,9 @@ async function writePredictions(
       `COPY (SELECT ${select} FROM ${log.relation} l POSITIONAL JOIN predictions p) ` +
         `TO ${literal(temporary)} (FORMAT parquet, COMPRESSION zstd)`,
     );
+    await syncPath(temporary);
     await rename(temporary, output);
-    await syncDirectory(dirname(output));
+    await syncPath(dirname(output));
     return { output, rows: set.rows, columns };
   } catch (error) {
     throw dataError(error, log.name);

@@ -6,7 +6,8 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { endianness } from 'node:os';
 import { PrerankError } from '../base/errors.js';
-import { writeDurable } from './durable.js';
+import { writeDurable } from '../base/files.js';
+import { elementCount } from '../base/shape.js';
 
 /** A tensor to be written; `read` is called once, when its turn comes. */
 export interface TensorSource {
@@ -32,11 +33,6 @@ const LENGTH_BYTES = 8;
 const ALIGNMENT = 64;
 const MAX_HEADER_BYTES = 100_000_000;
 const PIECE_BYTES = 1 << 26;
-
-/** Number of elements of a shape; `[]` is a scalar. */
-export function elementCount(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
-}
 
 /**
  * Writes the tensors in the order given, one in memory at a time, into a temporary file that is fsynced and renamed.

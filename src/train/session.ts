@@ -2,11 +2,12 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { PrerankError } from '../base/errors.js';
+import { writeJsonDurable, writeTextDurable } from '../base/files.js';
 import { loadConfig, toYaml } from '../config/load.js';
 import type { ResolvedConfig } from '../config/types.js';
 import { ROLE_COLUMNS } from '../data/features.js';
-import type { Addon, NativeLoader, NativeParameterStore, NativeProgram, RunResult } from '../runtime/native.js';
 import { loadAddon } from '../runtime/load.js';
+import type { Addon, NativeLoader, NativeParameterStore, NativeProgram, RunResult } from '../runtime/native.js';
 import {
   type AssembledModel,
   assembleModel,
@@ -16,9 +17,8 @@ import {
   threadCount,
 } from './assemble.js';
 import { Checkpoints, type Fingerprints, restoreCheckpoint, type TrainingState, type Versions } from './checkpoint.js';
-import { type EncodedSet, openSet } from './encoded-set.js';
-import { writeJsonDurable, writeTextDurable } from './durable.js';
 import { EarlyStopping, metricDirection } from './early-stopping.js';
+import { type EncodedSet, openSet } from './encoded-set.js';
 import { evaluateSet } from './evaluate-set.js';
 import type { EvaluationResult } from './evaluation-result.js';
 import { differences, fingerprint, trajectoryConfig } from './fingerprint.js';

@@ -4,7 +4,8 @@
  */
 import { PrerankError } from '../base/errors.js';
 import { type ResolvedConfig, type TaskConfig, taskSource } from '../config/types.js';
-import { type FeatureMap, ROLE_COLUMNS, type Role } from '../data/features.js';
+import { type FeatureMap, labelColumn, ROLE_COLUMNS, type Role } from '../data/features.js';
+import { sigmoid } from '../losses/tasks.js';
 import type { ModelTask } from '../models/model.js';
 import type { TaskSourceSpec } from '../runtime/native.js';
 
@@ -131,7 +132,7 @@ function labelSource(label: string, task: TaskConfig, columns: ReadonlySet<strin
   const shownOnly = role !== undefined && SHOWN_ROLES.has(role);
   const impression = ROLE_COLUMNS.impression.column;
   const source = {
-    target: role === undefined ? `label.${label}` : ROLE_COLUMNS[role].column,
+    target: role === undefined ? labelColumn(label) : ROLE_COLUMNS[role].column,
     traffic: shownOnly && columns.has(impression) ? impression : undefined,
     probability: task.loss === 'bce',
   };
@@ -151,13 +152,4 @@ export function toPredictions(task: Pick<ResolvedTask, 'prediction'>, outputs: F
     return Float64Array.from(outputs, sigmoid);
   }
   return Float64Array.from(outputs, (value) => value / prediction.scale + prediction.shift);
-}
-
-/** Stable for any argument. */
-function sigmoid(a: number): number {
-  if (a >= 0) {
-    return 1 / (1 + Math.exp(-a));
-  }
-  const e = Math.exp(a);
-  return e / (1 + e);
 }

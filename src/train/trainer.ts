@@ -1,10 +1,10 @@
 /** Training runs: the loop over chunks of steps, and everything a run leaves in its folder. */
 import { PrerankError } from '../base/errors.js';
+import { writeJsonDurable } from '../base/files.js';
 import type { ResolvedConfig } from '../config/types.js';
 import type { RunResult } from '../runtime/native.js';
 import type { TrainControl, TrainerCallback, TrainReport } from './callbacks.js';
 import { restoreParameters, writeModelTensors } from './checkpoint.js';
-import { writeJsonDurable } from './durable.js';
 import { type EvaluationResult, findMetric, flattenMetrics, nestMetrics } from './evaluation-result.js';
 import type { Progress } from './progress.js';
 import { learningRates } from './schedule.js';

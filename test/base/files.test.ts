@@ -2,26 +2,26 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { writeFileAtomic } from '../../src/base/files.js';
+import { writeTextDurable } from '../../src/base/files.js';
 import { didYouMean, listNames, nearest } from '../../src/base/suggest.js';
 
-describe('writeFileAtomic', () => {
+describe('writeTextDurable', () => {
   const folder = mkdtempSync(join(tmpdir(), 'prerank-files-'));
   after(() => rmSync(folder, { recursive: true }));
 
-  it('makes the folder, replaces the file and leaves nothing else', () => {
+  it('makes the folder, replaces the file and leaves nothing else', async () => {
     const path = join(folder, 'a/b/file.json');
-    writeFileAtomic(path, 'one');
-    writeFileAtomic(path, new TextEncoder().encode('two'));
+    await writeTextDurable(path, 'one');
+    await writeTextDurable(path, 'two');
     assert.equal(readFileSync(path, 'utf8'), 'two');
     assert.deepEqual(readdirSync(join(folder, 'a/b')), ['file.json']);
   });
 
-  it('leaves no temporary file when it fails', () => {
+  it('leaves no temporary file when it fails', async () => {
     mkdirSync(join(folder, 'taken/inside'), { recursive: true });
-    assert.throws(() => writeFileAtomic(join(folder, 'taken'), 'x'));
+    await assert.rejects(writeTextDurable(join(folder, 'taken'), 'x'));
     assert.deepEqual(
-      readdirSync(folder).filter((name) => name.endsWith('.tmp')),
+      readdirSync(folder).filter((name) => name.includes('.tmp')),
       [],
     );
   });

@@ -220,7 +220,7 @@ describe('encodeDataset', function () {
     ];
     const config = configOf({ train, eval: evaluation, columns: { click: 'click' }, features });
     const { featureMap } = await encode(config, at('t'));
-    writeFeatureMap(at('features.json'), featureMap);
+    await writeFeatureMap(at('features.json'), featureMap);
     const encoded = await encode(config, at('e'), { split: 'eval', featureMap: readFeatureMap(at('features.json')) });
     const columns = readColumns(encoded.dir);
     assert.deepEqual(columns['feature.c'], [0, 2, 0, 0]);

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { type ErrorCode, PrerankError } from '../../src/base/errors.js';
 import { configSchema } from '../../src/config/schema.js';
-import { PrerankError, type ErrorCode } from '../../src/base/errors.js';
 
 const page = (name: string): string => readFileSync(new URL(`../../../docs/${name}`, import.meta.url), 'utf8');
 

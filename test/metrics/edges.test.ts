@@ -7,10 +7,10 @@ import {
   exposureRates,
   gauc,
   hardRecall,
-  isBetter,
+  improvement,
   logLoss,
-  MetricInputError,
   METRICS,
+  MetricInputError,
   mse,
   ndcg,
   nmse,
@@ -161,7 +161,9 @@ describe('metrics: edges', () => {
 
   it('every metric says which way is better', () => {
     assert.equal(new Set(METRICS.map(({ name }) => name)).size, METRICS.length);
-    assert.ok(isBetter('lower', 1, 2) && isBetter('higher', 2, 1) && isBetter('target', 0.9, 1.2));
-    assert.ok(!isBetter('lower', 2, 2));
+    assert.equal(improvement('lower', 1, 2), 1);
+    assert.equal(improvement('higher', 1, 2), -1);
+    assert.ok(improvement('target', 0.9, 1.2) > 0 && improvement('target', 0.7, 1.2) < 0);
+    assert.equal(improvement('lower', 2, 2), 0);
   });
 });

@@ -1,8 +1,7 @@
 /** Small feature maps and model configs for tests. */
-import type { DenseFeature, Feature, FeatureMap, IdFeature, Side, Table } from '../../src/data/features.js';
-import type { DlrmConfig } from '../../src/models/dlrm.js';
+import type { DlrmConfig, Side, TwoTowerConfig } from '../../src/config/types.js';
+import type { DenseFeature, Feature, FeatureMap, IdFeature, Table } from '../../src/data/features.js';
 import type { ModelTask } from '../../src/models/model.js';
-import type { TwoTowerConfig } from '../../src/models/two-tower.js';
 
 export function dense(name: string, side: Side): DenseFeature {
   return { name, side, source: name, column: `feature.${name}`, kind: 'dense', transforms: [], mean: 0, std: 1 };
@@ -59,9 +58,9 @@ export const TWO_TOWER: TwoTowerConfig = {
   embeddingDim: 4,
   bottom: [6, 4],
   interaction: { kind: 'dot', keepVectors: true },
-  tower: { hidden: [9], out: 5 },
+  tower: { hidden: [9], out: 5, dropout: 0 },
   merge: 'concat+hadamard',
-  heads: { hidden: [7] },
+  heads: { hidden: [7], dropout: 0 },
 };
 
 export const DLRM: DlrmConfig = {
@@ -69,7 +68,7 @@ export const DLRM: DlrmConfig = {
   embeddingDim: 4,
   bottom: [6, 4],
   interaction: { kind: 'dot', keepVectors: true },
-  top: { hidden: [11, 6] },
+  top: { hidden: [11, 6], dropout: 0 },
 };
 
 export const TASKS: readonly ModelTask[] = [

@@ -1,11 +1,11 @@
 /** Architectures: parameter names, sound plans, edge cases, and the request-domain prediction. */
 import assert from 'node:assert/strict';
 import { PrerankError } from '../../src/base/errors.js';
+import type { ModelConfig } from '../../src/config/types.js';
 import type { FeatureMap } from '../../src/data/features.js';
 import { verifyPlan } from '../../src/graph/index.js';
 import type { ModelTask } from '../../src/models/model.js';
-import { type ModelConfig, predictionProgram, trainingProgram } from '../../src/models/registry.js';
-import type { Merge } from '../../src/models/two-tower.js';
+import { predictionProgram, trainingProgram } from '../../src/models/registry.js';
 import type { Plan } from '../../src/runtime/plan.js';
 import { numbers, randomBatch, randomParameters, uniform } from '../graph/random.js';
 import { present, type ReferenceBatch, runReference } from '../graph/reference.js';
@@ -18,7 +18,7 @@ function kinds(plan: Plan): string[] {
 }
 
 const VARIANTS: readonly (readonly [string, ModelConfig])[] = [
-  ...(['concat', 'dot', 'hadamard+dot', 'concat+hadamard'] as Merge[]).map(
+  ...(['concat', 'dot', 'hadamard+dot', 'concat+hadamard'] as const).map(
     (merge) => [`two-tower ${merge}`, { ...TWO_TOWER, merge }] as const,
   ),
   ['two-tower without bottom', { ...TWO_TOWER, bottom: undefined }],
@@ -31,7 +31,7 @@ const VARIANTS: readonly (readonly [string, ModelConfig])[] = [
   ['dlrm', DLRM],
   ['dlrm without bottom', { ...DLRM, bottom: undefined }],
   ['dlrm without vectors', { ...DLRM, interaction: { kind: 'dot', keepVectors: false } }],
-  ['dlrm with a linear top', { ...DLRM, top: { hidden: [] } }],
+  ['dlrm with a linear top', { ...DLRM, top: { hidden: [], dropout: 0 } }],
 ];
 
 describe('models', () => {

@@ -1,4 +1,5 @@
 /** The optimizers of the parameter store (native/include/prerank/parameter_store.h) on plain arrays, in place. */
+import { elementCount } from '../../base/shape.js';
 import type { DenseOptimizerSettings, SparseOptimizerSettings } from '../native.js';
 
 /** Optimizer slots by name: momentum | accumulator | m, v. */
@@ -11,7 +12,7 @@ export function makeSlots(
   settings: { readonly momentum?: number; readonly initialAccumulator: number },
   shape: readonly number[],
 ): Slots {
-  const length = shape.reduce((product, size) => product * size, 1);
+  const length = elementCount(shape);
   switch (kind) {
     case 'sgd':
       return (settings.momentum ?? 0) > 0 ? { momentum: new Float32Array(length) } : {};
