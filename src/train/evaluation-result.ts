@@ -1,4 +1,6 @@
 /** What `evaluate` returns, and its table. */
+import { PrerankError } from '../base/errors.js';
+import type { ResolvedConfig } from '../config/types.js';
 
 /** A metric that is undefined on the data is null. */
 export type MetricValues = Readonly<Record<string, number | null>>;
@@ -33,6 +35,19 @@ export function nestMetrics(result: EvaluationResult): Record<string, MetricValu
 /** The value of a metric given as `ctr.auc` or `eval.ctr.auc`; undefined when there is no such metric. */
 export function findMetric(result: EvaluationResult, name: string): number | null | undefined {
   return flattenMetrics(result).get(name.startsWith('eval.') ? name : `eval.${name}`);
+}
+
+/** The value of the early-stopping metric. CONFIG_INVALID, listing what there is, when the evaluation has no such metric. */
+export function stoppingMetric(config: ResolvedConfig, result: EvaluationResult): number | null {
+  const name = config.training.earlyStopping?.metric ?? '';
+  const value = findMetric(result, name);
+  if (value === undefined) {
+    const names = [...flattenMetrics(result).keys()];
+    throw new PrerankError('CONFIG_INVALID', `there is no metric ${name}; the evaluation gives ${names.join(', ')}`, {
+      path: 'training.earlyStopping.metric',
+    });
+  }
+  return value;
 }
 
 /** A plain text table: one line a task and metric. */

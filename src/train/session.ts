@@ -296,6 +296,17 @@ export class Session {
     return evaluateSet({ config, set, predictions, metrics: addon.metrics, step: this.modelStep });
   }
 
+  /** Judges one constant prediction on the evaluation data: which metrics there are, without running the model. */
+  async constantEvaluation(): Promise<EvaluationResult> {
+    const { addon, config, model, eval: set } = this.#parts;
+    if (set === null) {
+      throw new PrerankError('INTERNAL', 'there is no evaluation data');
+    }
+    const outputs = model.prediction.plan.outputs;
+    const predictions = new Map(outputs.map(({ name }) => [name, new Float64Array(set.rows).fill(0.5)]));
+    return evaluateSet({ config, set, predictions, metrics: addon.metrics, step: null });
+  }
+
   async writeCheckpoint(best: boolean): Promise<string> {
     await this.metrics.sync();
     return this.checkpoints.write(this.store, this.#state(), { best });

@@ -1,4 +1,5 @@
 /** `summary.json`: what a finished run came to. */
+import { readFile } from 'node:fs/promises';
 import type { Fingerprints, Versions } from './checkpoint.js';
 import type { MetricValues } from './evaluation-result.js';
 import type { WindowFigures } from './window.js';
@@ -30,4 +31,13 @@ export interface TrainSummary {
   readonly rows: { readonly train: number; readonly eval: number | null };
   readonly fingerprints: Fingerprints;
   readonly versions: Versions;
+}
+
+/** The summary a run left, or null when there is none that can be read. */
+export async function readSummary(path: string): Promise<TrainSummary | null> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as TrainSummary;
+  } catch {
+    return null;
+  }
 }

@@ -5,11 +5,12 @@ import type { ResolvedConfig } from '../config/types.js';
 import type { RunResult } from '../runtime/native.js';
 import type { TrainControl, TrainerCallback, TrainReport } from './callbacks.js';
 import { restoreParameters, writeModelTensors } from './checkpoint.js';
-import { type EvaluationResult, findMetric, flattenMetrics, nestMetrics } from './evaluation-result.js';
+import { type EvaluationResult, nestMetrics, stoppingMetric } from './evaluation-result.js';
 import type { Progress } from './progress.js';
+import { nonFiniteError } from './non-finite.js';
 import { learningRates } from './schedule.js';
 import { openSession, type Session } from './session.js';
-import type { TrainSummary } from './summary.js';
+import { readSummary, type TrainSummary } from './summary.js';
 import type { WindowFigures } from './window.js';
 
 export interface TrainOptions {
@@ -26,10 +27,10 @@ export interface TrainOptions {
 /** Target duration of one call of the program, so that progress moves and callbacks are heard. */
 const CHUNK_SECONDS = 0.25;
 const MAX_CHUNK_STEPS = 4096;
-const SHOWN_ROWS = 5;
 
 /**
- * Trains a model and leaves the run in `options.out`: config, metrics, checkpoints, model, summary.
+ * Trains a model and leaves the run in `options.out`: config, metrics, checkpoints, model, summary. Resuming a run that is
+ * finished leaves it as it is.
  *
  * @returns the summary; `status` says whether the run completed, stopped early or was interrupted.
  * @throws PrerankError RUN_EXISTS when the folder is not empty and `resume` is not set; CHECKPOINT_* when resuming fails;
@@ -56,6 +57,8 @@ class Trainer implements TrainControl {
   #lastReport: WindowFigures | null = null;
   #evaluated: { readonly step: number; readonly result: EvaluationResult } | null = null;
   #gradientNorm = 0;
+  /** Whether this process did any step. */
+  #ran = false;
 
   constructor(session: Session, options: TrainOptions, started: number) {
     this.#session = session;
@@ -100,6 +103,9 @@ class Trainer implements TrainControl {
     for (const callback of this.#callbacks) {
       await callback.onStart?.(start, this);
     }
+    if (session.earlyStopping !== null) {
+      stoppingMetric(session.config, await session.constantEvaluation());
+    }
     if (session.earlyStopping?.exhausted) {
       this.stop('early stopping');
     }
@@ -135,6 +141,7 @@ class Trainer implements TrainControl {
       throw await this.#nonFiniteError(result.nonFinite);
     }
     session.advance(result);
+    this.#ran ||= result.steps > 0;
     this.#gradientNorm = result.gradientNorm;
     if (result.steps > 0) {
       const perStep = result.seconds / result.steps;
@@ -249,17 +256,12 @@ class Trainer implements TrainControl {
 
   async #nonFiniteError(found: NonNullable<RunResult['nonFinite']>): Promise<PrerankError> {
     const { tasks, checkpoints, paths } = this.#session;
-    const names = found.tasks.map((index) => tasks[index]?.name ?? String(index));
-    const rows = found.rows.slice(0, SHOWN_ROWS);
     const last = await checkpoints.last();
-    const kept =
-      last === null ? 'no checkpoint was written yet' : `the last good checkpoint is ${checkpoints.path(last)}`;
-    return new PrerankError(
-      'NON_FINITE',
-      `the loss of ${names.join(', ')} is not finite at step ${found.step} (first rows of the training data: ` +
-        `${rows.join(', ')}); ${kept}. Lower the learning rates, clip gradients (training.clip.norm) or look at these rows`,
-      { file: paths.root, row: rows[0] },
-    );
+    return nonFiniteError(found, {
+      root: paths.root,
+      tasks: tasks.map(({ name }) => name),
+      checkpoint: last === null ? null : checkpoints.path(last),
+    });
   }
 
   async #finish(): Promise<TrainSummary> {
@@ -268,6 +270,10 @@ class Trainer implements TrainControl {
     const train = this.#lastReport ?? session.window.figures();
     if (this.#interrupted && step < totalSteps) {
       return this.#summary('interrupted', train, null);
+    }
+    const before = this.#ran ? null : await readSummary(session.paths.summary);
+    if (before !== null && before.step === step) {
+      return before;
     }
     await this.#restoreBest();
     const result = await this.#evaluate();
@@ -309,16 +315,4 @@ class Trainer implements TrainControl {
       versions: session.versions,
     };
   }
-}
-
-function stoppingMetric(config: ResolvedConfig, result: EvaluationResult): number | null {
-  const name = config.training.earlyStopping?.metric ?? '';
-  const value = findMetric(result, name);
-  if (value === undefined) {
-    const names = [...flattenMetrics(result).keys()].join(', ');
-    throw new PrerankError('CONFIG_INVALID', `there is no metric ${name}; the evaluation gives ${names}`, {
-      path: 'training.earlyStopping.metric',
-    });
-  }
-  return value;
 }

@@ -131,29 +131,29 @@ describe('commands on a small log', () => {
     [
       'a NaN feature',
       () => trainSql(`SELECT * REPLACE (CASE WHEN ts = 5 THEN 'nan'::DOUBLE ELSE x END AS x) ${all}`),
-      /\[TOO_MANY_BAD_ROWS\]/,
+      /\[TOO_MANY_BAD_ROWS\].*row \d+: feature "x" is NaN/s,
     ],
     [
       'an infinite feature',
       () => trainSql(`SELECT * REPLACE (CASE WHEN ts = 5 THEN 'inf'::DOUBLE ELSE x END AS x) ${all}`),
-      /\[TOO_MANY_BAD_ROWS\]/,
+      /\[TOO_MANY_BAD_ROWS\].*row \d+: feature "x" is Infinity/s,
     ],
     [
       'a label outside its range',
       () => trainSql(`SELECT * REPLACE (ectr + 1 AS ectr) ${all}`),
-      /\[TOO_MANY_BAD_ROWS\]/,
+      /\[TOO_MANY_BAD_ROWS\].*row \d+: finalCtr is outside \[0, 1\]/s,
     ],
     [
       'an id list with null',
       () => trainSql(`SELECT * REPLACE ([ad_id, NULL] AS topics) ${all}`),
-      /\[TOO_MANY_BAD_ROWS\]/,
+      /\[TOO_MANY_BAD_ROWS\].*row \d+: feature "topics" has a null in its list/s,
     ],
     [
       'a click without impression',
       () => trainSql(`SELECT * REPLACE (1 AS click, 0 AS shown) ${all}`),
-      /\[TOO_MANY_BAD_ROWS\].*click/s,
+      /\[TOO_MANY_BAD_ROWS\].*row 1: click without impression/s,
     ],
-    ['zero rows', () => trainSql(`SELECT * ${all} WHERE false`), /\[DATA_EMPTY\]/],
+    ['zero rows', () => trainSql(`SELECT * ${all} WHERE false`), /\[DATA_EMPTY\].*no rows/],
     ['an empty file', () => ['--set', `data.train=${join(folder, 'empty.parquet')}`], /\[DATA_EMPTY\].*empty\.parquet/],
     [
       'a truncated Parquet file',

@@ -108,6 +108,13 @@ describe('a training run', () => {
     assert.deepEqual(timeless(await readLines(out)), timeless(await readLines(run)));
   });
 
+  it('leaves a finished run as it is when it is resumed', async () => {
+    const files = ['summary.json', 'metrics.jsonl', 'model/model.safetensors'].map((name) => join(run, name));
+    const before = await Promise.all(files.map((file) => readFile(file)));
+    assert.deepEqual(await train(loadConfig(sampleConfig(folder)), { out: run, resume: true }), summary);
+    assert.deepEqual(await Promise.all(files.map((file) => readFile(file))), before);
+  });
+
   it('starts at step 0 when there is no checkpoint to resume', async () => {
     const out = join(folder, 'fresh');
     await train(loadConfig(sampleConfig(folder)), { out, resume: true });
@@ -170,8 +177,11 @@ describe('a training run', () => {
   });
 
   it('names the metrics there are when the early-stopping metric is unknown', async () => {
-    const config = loadConfig(sampleConfig(folder), { set: ['training.earlyStopping={ metric: ctr.aucc }'] });
-    await assert.rejects(train(config, { out: join(folder, 'unknown') }), {
+    const config = loadConfig(sampleConfig(folder), {
+      set: ['training.earlyStopping={ metric: ctr.aucc }', 'training.reportEverySteps=1'],
+    });
+    const begun: TrainerCallback = { onReport: () => assert.fail('training began') };
+    await assert.rejects(train(config, { out: join(folder, 'unknown'), callbacks: [begun] }), {
       code: 'CONFIG_INVALID',
       message: /no metric ctr\.aucc; the evaluation gives .*eval\.ctr\.auc/,
     });
