@@ -67,7 +67,7 @@ describe('a training run', () => {
   it('learns: losses fall, click AUC and recall are above chance', async () => {
     const losses = (await readLines(run)).flatMap(({ loss }) => loss?.total ?? []);
     assert.equal(losses.length, 8);
-    assert.ok((losses.at(-1) ?? 1) < 0.9 * (losses[0] ?? 0), losses.join());
+    assert.ok((losses.at(-1) ?? 1) < 0.95 * (losses[0] ?? 0), losses.join());
     const metrics = summary.metrics.eval ?? {};
     assert.ok((metrics.ctr?.auc ?? 0) > 0.65, JSON.stringify(metrics));
     assert.ok((metrics.cqs?.nmse ?? 1) < 0.5, JSON.stringify(metrics));
