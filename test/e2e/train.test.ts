@@ -65,9 +65,13 @@ describe('a training run', () => {
   });
 
   it('learns: losses fall, click AUC and recall are above chance', async () => {
-    const losses = (await readLines(run)).flatMap(({ loss }) => loss?.total ?? []);
+    const losses = (await readLines(run)).flatMap(({ loss }) => (loss === undefined ? [] : [loss]));
     assert.equal(losses.length, 8);
-    assert.ok((losses.at(-1) ?? 1) < 0.95 * (losses[0] ?? 0), losses.join());
+    // The cross entropies start near log 2 and end near the entropy of their labels, which is not far below.
+    for (const [task, fall] of Object.entries({ ctr: 0.95, teacher: 0.95, cqs: 0.1 })) {
+      const [first, last] = [losses[0]?.[task] ?? 0, losses.at(-1)?.[task] ?? 1];
+      assert.ok(last < fall * first, `${task}: ${first} to ${last}`);
+    }
     const metrics = summary.metrics.eval ?? {};
     assert.ok((metrics.ctr?.auc ?? 0) > 0.65, JSON.stringify(metrics));
     assert.ok((metrics.cqs?.nmse ?? 1) < 0.5, JSON.stringify(metrics));
