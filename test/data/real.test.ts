@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { ConfigInput } from '../../src/config/schema.js';
+import { skip } from '../support/skip.js';
 import { configOf, type DataInput, encode, readColumns, sql, temporaryFolder } from './support/logs.js';
 
 const SHARED = process.env.PRERANK_SHARED ?? resolve('../shared');
@@ -85,7 +86,7 @@ describe('real logs', function () {
 
   for (const set of SETS) {
     it(`encodes ${set.name}`, async function () {
-      if (!present(set.name)) this.skip();
+      if (!present(set.name)) skip(this, `no ${set.name} in ${SHARED}`);
       const columns = await encodeBoth(set);
       const clicks = (columns['role.click'] as number[]).reduce((a, b) => a + b, 0);
       const [row] = await sql(`SELECT sum(click)::INT AS clicks FROM '${files(set.name)[1]}'`);
@@ -95,7 +96,7 @@ describe('real logs', function () {
 
   it('encodes census_income_100k with two labels and 40 mixed columns', async function () {
     const name = 'census_income_100k';
-    if (!present(name)) this.skip();
+    if (!present(name)) skip(this, `no ${name} in ${SHARED}`);
     const excluded = ['marital_stat', 'instance_weight', 'row_id', 'label_income', 'label_never_married'];
     const described = await sql(`DESCRIBE SELECT * FROM '${files(name)[0]}'`);
     const columns = described.filter((column) => !excluded.includes(String(column.column_name)));
