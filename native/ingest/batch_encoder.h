@@ -70,8 +70,10 @@ class BatchEncoder {
   virtual PartCounts take_counts() = 0;
   virtual std::unique_ptr<FeatureStatistics> take_statistics() = 0;
 
-  // Bytes held by dictionaries, against the memory bound.
+  // Bytes held by dictionaries, against the memory bound, and what messages call the largest of them: "table ads" or
+  // "role user".
   virtual size_t dictionary_bytes() const = 0;
+  virtual std::string largest_dictionary() const = 0;
 };
 
 // Unites the dictionaries of all encoders (same spec) into the final vocabularies.

@@ -75,15 +75,17 @@ struct RowSlice {
   std::shared_ptr<const Chunk> chunk;
   size_t from = 0;
   size_t to = 0;
+  std::string_view origin = {};  // file of the rows, when the spec has no origin column
   size_t rows() const { return to - from; }
 };
 
-// Consecutive rows of the log holding whole requests (or any rows when the log has no requests).
+// Consecutive rows of the log holding whole requests (or any rows when the log has no requests). A request may span
+// slices, and files. A row whose request is null belongs to the request before it (to a request of its own at the
+// beginning of the log).
 struct RowBlock {
   std::vector<RowSlice> slices;
   size_t rows = 0;
   std::vector<uint32_t> request_starts;  // first row of each request in the block; empty without requests
-  std::string_view origin;               // file of the rows, when the spec has no origin column
 };
 
 }  // namespace prerank::ingest
