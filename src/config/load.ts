@@ -87,9 +87,13 @@ function anchorPaths(config: unknown, directory: string): unknown {
     if (typeof source === 'string') data[key] = absolutePath(source, directory);
     else if (Array.isArray(source)) {
       data[key] = source.map((item: unknown) => (typeof item === 'string' ? absolutePath(item, directory) : item));
-    } else if (isPlainObject(source) && typeof source.sql === 'string') {
-      const own = source.directory;
-      data[key] = { ...source, directory: typeof own === 'string' ? resolve(directory, own) : directory };
+    } else if (isPlainObject(source) && (typeof source.sql === 'string' || typeof source.file === 'string')) {
+      const { directory: own, file } = source;
+      data[key] = {
+        ...source,
+        ...(typeof file === 'string' && { file: resolve(directory, file) }),
+        directory: typeof own === 'string' ? resolve(directory, own) : directory,
+      };
     }
   }
   return { ...config, data };

@@ -1,4 +1,5 @@
 /** Fills in the defaults that depend on other fields and checks what the schema alone cannot see. */
+import { readFileSync } from 'node:fs';
 import { didYouMean } from '../base/suggest.js';
 import type { ParsedConfig } from './schema.js';
 import {
@@ -40,10 +41,28 @@ function without<T extends object>(value: T): T {
   return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined)) as T;
 }
 
-function resolveSource(source: ParsedConfig['data']['train'], directory: string): SourceConfig {
+/** The query of an SQL source; a line of its own for what is put after it, since a file may end in a comment. */
+function resolveSql(source: { sql: string } | { file: string }, where: string | undefined): string {
+  const text = 'file' in source ? readFileSync(source.file, 'utf8') : source.sql;
+  const query = text.trim().replace(/;$/, '');
+  if (where !== undefined) return `SELECT * FROM (\n${query}\n) WHERE ${where}`;
+  return 'file' in source ? `SELECT * FROM (\n${query}\n)` : source.sql;
+}
+
+function resolveSource(
+  source: ParsedConfig['data']['train'],
+  directory: string,
+  problem: (message: string) => void,
+): SourceConfig {
   if (typeof source === 'string') return [source];
   if (Array.isArray(source)) return source;
-  return { sql: source.sql, directory: source.directory ?? directory };
+  let sql = '';
+  try {
+    sql = resolveSql(source, source.where);
+  } catch (cause) {
+    problem(`cannot read the SQL: ${cause instanceof Error ? cause.message : String(cause)}`);
+  }
+  return { sql, directory: source.directory ?? directory };
 }
 
 /** What the features of one table agree on: the first explicit setting counts for all. */
@@ -296,8 +315,11 @@ export function resolveConfig(parsed: ParsedConfig, directory: string, problems:
   return {
     name: parsed.name,
     data: without({
-      train: resolveSource(data.train, directory),
-      eval: data.eval === undefined ? undefined : resolveSource(data.eval, directory),
+      train: resolveSource(data.train, directory, (message) => report(['data', 'train'], message)),
+      eval:
+        data.eval === undefined
+          ? undefined
+          : resolveSource(data.eval, directory, (message) => report(['data', 'eval'], message)),
       columns,
       features: resolveFeatures(parsed, report),
       augmentation: data.augmentation,

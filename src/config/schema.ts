@@ -29,9 +29,11 @@ const fraction = z.number().min(0).lt(1);
 const widths = z.array(positiveCount);
 const nulls = z.enum(['default', 'drop', 'error']);
 
-const source = z.union([text, z.array(text).min(1), strict({ sql: text, directory: text.optional() })], {
-  error: 'expected a path or glob, a list of them, or { sql: "SELECT …" }',
-});
+const sqlBase = { where: text.optional(), directory: text.optional() };
+const source = z.union(
+  [text, z.array(text).min(1), strict({ sql: text, ...sqlBase }), strict({ file: text, ...sqlBase })],
+  { error: 'expected a path or glob, a list of them, { sql: "SELECT …" }, or { file: log.sql }' },
+);
 
 const transform = z.enum(['log1p', 'standardize']);
 const transforms = z.union(

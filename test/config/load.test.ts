@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { PrerankError } from '../../src/base/errors.js';
 import { type ConfigOverrides, loadConfig, toYaml } from '../../src/config/load.js';
 import type { ConfigInput } from '../../src/config/schema.js';
@@ -297,5 +297,27 @@ describe('config', () => {
   it('keeps an SQL source with the folder its paths start at', () => {
     const path = file(EXAMPLE.replace('train: logs/train/*.parquet', 'train: { sql: "SELECT 1" }'));
     assert.deepEqual(loadConfig(path).data.train, { sql: 'SELECT 1', directory: dir });
+  });
+
+  it('reads SQL from a file, its rows restricted for each log, and runs it where the source says', () => {
+    mkdirSync(join(dir, 'queries'));
+    file('SELECT 1 AS day; \n', 'queries/log.sql');
+    const path = file(
+      EXAMPLE.replace('train: logs/train/*.parquet', 'train: { file: queries/log.sql, where: day < 7 }').replace(
+        'eval: [logs/eval/a.parquet, /abs/b.parquet]',
+        'eval: { file: queries/log.sql, directory: logs }',
+      ),
+    );
+    const { data } = loadConfig(path);
+    assert.deepEqual(data.train, { sql: 'SELECT * FROM (\nSELECT 1 AS day\n) WHERE day < 7', directory: dir });
+    assert.deepEqual(data.eval, { sql: 'SELECT * FROM (\nSELECT 1 AS day\n)', directory: join(dir, 'logs') });
+    const moved = loadConfig(path, { set: ['data.train.directory=elsewhere', 'data.eval.where=day = 7'] });
+    assert.deepEqual(moved.data.train, { ...data.train, directory: resolve('elsewhere') });
+    assert.match(JSON.stringify(moved.data.eval), /WHERE day = 7/);
+    invalid(
+      () => loadConfig(path, { set: ['data.train.file=none.sql'] }),
+      /data\.train: cannot read the SQL.*none\.sql/,
+    );
+    invalid(() => loadConfig(path, { set: ['data.train.sql=SELECT 2'] }), /data\.train: expected a path or glob/);
   });
 });
