@@ -1,0 +1,98 @@
+// DuckDB's C API, taken from its shared library at run time: DuckDB ships no header, and the addon must load without it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "prerank/status.h"
+
+namespace prerank::duckdb {
+
+using DatabaseHandle = struct DatabaseTag*;
+using ConnectionHandle = struct ConnectionTag*;
+using ConfigHandle = struct ConfigTag*;
+using StatementHandle = struct StatementTag*;
+using PendingHandle = struct PendingTag*;
+using ChunkHandle = struct ChunkTag*;
+using VectorHandle = struct VectorTag*;
+using TypeHandle = struct TypeTag*;
+
+// duckdb_result, passed by value in places: its size counts.
+struct ResultData {
+  uint64_t column_count;
+  uint64_t row_count;
+  uint64_t rows_changed;
+  void* columns;
+  char* error;
+  void* internal;
+};
+
+// duckdb_state.
+inline constexpr int kSuccess = 0;
+
+// The values of duckdb_type that have a place in VectorView, or that stand for a type of their own.
+enum class TypeId : int {
+  kBoolean = 1,
+  kTinyint = 2,
+  kSmallint = 3,
+  kInteger = 4,
+  kBigint = 5,
+  kUtinyint = 6,
+  kUsmallint = 7,
+  kUinteger = 8,
+  kUbigint = 9,
+  kFloat = 10,
+  kDouble = 11,
+  kVarchar = 17,
+  kList = 24,
+};
+
+// F(return type, name without "duckdb_", parameters)
+#define PRERANK_DUCKDB_FUNCTIONS(F)                                                 \
+  F(const char*, library_version, (void))                                           \
+  F(int, create_config, (ConfigHandle*))                                            \
+  F(int, set_config, (ConfigHandle, const char* name, const char* value))           \
+  F(void, destroy_config, (ConfigHandle*))                                          \
+  F(int, open_ext, (const char* path, DatabaseHandle*, ConfigHandle, char** error)) \
+  F(void, close, (DatabaseHandle*))                                                 \
+  F(int, connect, (DatabaseHandle, ConnectionHandle*))                              \
+  F(void, interrupt, (ConnectionHandle))                                            \
+  F(void, disconnect, (ConnectionHandle*))                                          \
+  F(int, query, (ConnectionHandle, const char* sql, ResultData*))                   \
+  F(int, prepare, (ConnectionHandle, const char* sql, StatementHandle*))            \
+  F(const char*, prepare_error, (StatementHandle))                                  \
+  F(void, destroy_prepare, (StatementHandle*))                                      \
+  F(int, pending_prepared_streaming, (StatementHandle, PendingHandle*))             \
+  F(const char*, pending_error, (PendingHandle))                                    \
+  F(int, execute_pending, (PendingHandle, ResultData*))                             \
+  F(void, destroy_pending, (PendingHandle*))                                        \
+  F(const char*, result_error, (ResultData*))                                       \
+  F(void, destroy_result, (ResultData*))                                            \
+  F(uint64_t, column_count, (ResultData*))                                          \
+  F(const char*, column_name, (ResultData*, uint64_t column))                       \
+  F(TypeHandle, column_logical_type, (ResultData*, uint64_t column))                \
+  F(int, get_type_id, (TypeHandle))                                                 \
+  F(TypeHandle, list_type_child_type, (TypeHandle))                                 \
+  F(void, destroy_logical_type, (TypeHandle*))                                      \
+  F(ChunkHandle, fetch_chunk, (ResultData))                                         \
+  F(uint64_t, data_chunk_get_size, (ChunkHandle))                                   \
+  F(VectorHandle, data_chunk_get_vector, (ChunkHandle, uint64_t column))            \
+  F(void, destroy_data_chunk, (ChunkHandle*))                                       \
+  F(void*, vector_get_data, (VectorHandle))                                         \
+  F(uint64_t*, vector_get_validity, (VectorHandle))                                 \
+  F(VectorHandle, list_vector_get_child, (VectorHandle))                            \
+  F(uint64_t, list_vector_get_size, (VectorHandle))                                 \
+  F(void, free, (void*))
+
+// The functions of one library.
+struct Library {
+#define PRERANK_DUCKDB_MEMBER(type, name, parameters) type(*name) parameters = nullptr;
+  PRERANK_DUCKDB_FUNCTIONS(PRERANK_DUCKDB_MEMBER)
+#undef PRERANK_DUCKDB_MEMBER
+};
+
+// Opens the library once for each path and keeps it for the process. Any thread. kNotFound without the file,
+// kUnsupported when it cannot be loaded or lacks a function.
+Result<const Library*> load_library(const std::string& path);
+
+}  // namespace prerank::duckdb
