@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { didYouMean } from '../base/suggest.js';
 import type { ParsedConfig } from './schema.js';
 import {
+  type AugmentationConfig,
   type ColumnsConfig,
   type DataConfig,
   type EvaluationConfig,
@@ -53,7 +54,8 @@ function resolveSource(
   source: ParsedConfig['data']['train'],
   directory: string,
   problem: (message: string) => void,
-): SourceConfig {
+): SourceConfig | undefined {
+  if (source === undefined) return undefined;
   if (typeof source === 'string') return [source];
   if (Array.isArray(source)) return source;
   let sql = '';
@@ -169,8 +171,18 @@ function checkModel(model: ModelConfig, report: Report): void {
 }
 
 function checkColumns(data: ParsedConfig['data'], report: Report): void {
-  const { columns, augmentation } = data;
+  const { columns, augmentation, sampling, duplicates } = data;
+  if (sampling && !columns.stage) report(['data', 'sampling'], 'sampling by stage needs data.columns.stage');
+  for (const role of ['request', 'ad'] as const) {
+    if (duplicates !== 'keep' && !columns[role]) report(['data', 'duplicates'], `needs data.columns.${role}`);
+    if (sampling && !columns[role]) report(['data', 'sampling'], `sampling needs data.columns.${role}`);
+  }
+  if (augmentation && sampling)
+    report(['data', 'sampling'], 'give either data.augmentation or data.sampling, not both');
   if (augmentation) {
+    if (augmentation.perRequest !== undefined && augmentation.rate !== undefined) {
+      report(['data', 'augmentation', 'rate'], 'give either perRequest or rate, not both');
+    }
     for (const role of ['request', 'ad'] as const) {
       if (!columns[role]) report(['data', 'augmentation'], `augmentation needs data.columns.${role}`);
     }
@@ -181,6 +193,26 @@ function checkColumns(data: ParsedConfig['data'], report: Report): void {
       report(['data', 'augmentation', 'pool'], `pool ${augmentation.pool} needs data.columns.stage`);
     }
   }
+}
+
+function checkSplit({ split, eval: evaluation, columns }: ParsedConfig['data'], report: Report): void {
+  if (split === undefined) return;
+  if (evaluation !== undefined) report(['data', 'split'], 'give either data.eval or data.split, not both');
+  if (split.by === 'time' && !columns.time) report(['data', 'split'], 'a split by time needs data.columns.time');
+  if (split.by === 'hash' && !columns.request) report(['data', 'split'], 'a split by hash needs data.columns.request');
+}
+
+const DEFAULT_PER_REQUEST = 4;
+
+function resolveAugmentation(augmentation: ParsedConfig['data']['augmentation']): AugmentationConfig | undefined {
+  if (augmentation === undefined) return undefined;
+  const { pool, perRequest, rate, weight } = augmentation;
+  return without({
+    pool,
+    perRequest: rate === undefined ? (perRequest ?? DEFAULT_PER_REQUEST) : undefined,
+    rate,
+    weight,
+  });
 }
 
 function defaultTasks(columns: ColumnsConfig): Record<string, ParsedTask> {
@@ -311,18 +343,19 @@ export function resolveConfig(parsed: ParsedConfig, directory: string, problems:
   const model = without(parsed.model) as ModelConfig;
   checkModel(model, report);
   checkColumns(data, report);
+  checkSplit(data, report);
   const tasks = resolveTasks(parsed, report);
   return {
     name: parsed.name,
     data: without({
       train: resolveSource(data.train, directory, (message) => report(['data', 'train'], message)),
-      eval:
-        data.eval === undefined
-          ? undefined
-          : resolveSource(data.eval, directory, (message) => report(['data', 'eval'], message)),
+      eval: resolveSource(data.eval, directory, (message) => report(['data', 'eval'], message)),
+      split: data.split,
       columns,
       features: resolveFeatures(parsed, report),
-      augmentation: data.augmentation,
+      augmentation: resolveAugmentation(data.augmentation),
+      sampling: data.sampling,
+      duplicates: data.duplicates,
       shuffle: data.shuffle,
       windowRows: data.windowRows,
       nulls: data.nulls,

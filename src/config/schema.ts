@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { didYouMean, listNames } from '../base/suggest.js';
-import { METRICS, SIMPLE_ROLES } from './types.js';
+import { METRICS, SIMPLE_ROLES, STAGES, type Stage } from './types.js';
 
 /** An object whose unknown keys are refused with the nearest known one. */
 function strict<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
@@ -46,7 +46,10 @@ const idBase = {
   ...featureBase,
   table: text.optional(),
   dim: positiveCount.optional(),
-  vocabulary: strict({ minFrequency: positiveCount.default(2) }).optional(),
+  vocabulary: strict({
+    minFrequency: positiveCount.default(2),
+    capacity: z.int().min(2).max(0xffff_ffff).optional(),
+  }).optional(),
   hash: strict({ buckets: z.int().min(2).max(0xffff_ffff) }).optional(),
 };
 
@@ -82,9 +85,25 @@ const simpleRoles = Object.fromEntries(SIMPLE_ROLES.map((role) => [role, text.op
   [role in (typeof SIMPLE_ROLES)[number]]: z.ZodOptional<typeof text>;
 };
 
+const splitValue = z.union([text, finite, z.boolean()], { error: 'expected a text, a number, true or false' });
+
+const split = z.discriminatedUnion(
+  'by',
+  [
+    strict({ by: z.literal('time'), at: z.union([text, finite], { error: 'expected a time: a number or a text' }) }),
+    strict({ by: z.literal('hash'), fraction: z.number().gt(0).lt(1).default(0.1) }),
+    strict({ by: z.literal('column'), column: text, eval: z.array(splitValue).min(1) }),
+  ],
+  { error: (issue) => (issue.code === 'invalid_union' ? 'expected by: time, hash or column' : undefined) },
+);
+
+const rate = z.number().min(0).max(1);
+const rateWeight = z.enum(['none', 'inverse']).default('none');
+
 const data = strict({
-  train: source,
+  train: source.optional(),
   eval: source.optional(),
+  split: split.optional(),
   columns: strict({ ...simpleRoles, cqs: cqs.optional() }).default({}),
   features: z
     .unknown()
@@ -92,8 +111,17 @@ const data = strict({
     .pipe(sidedFeatures),
   augmentation: strict({
     pool: z.enum(['final', 'early', 'mixed']).default('mixed'),
-    perRequest: positive.default(4),
+    perRequest: positive.optional(),
+    rate: rate.optional(),
+    weight: rateWeight,
   }).optional(),
+  sampling: strict({
+    stages: strict(
+      Object.fromEntries(STAGES.map((stage) => [stage, rate.default(1)])) as Record<Stage, z.ZodDefault<typeof rate>>,
+    ),
+    weight: rateWeight,
+  }).optional(),
+  duplicates: z.enum(['keep', 'drop', 'error']).default('keep'),
   shuffle: z.enum(['none', 'window', 'full']).default('window'),
   windowRows: positiveCount.default(262_144),
   nulls: nulls.default('default'),

@@ -36,7 +36,11 @@ export interface IdFeatureConfig extends FeatureConfigBase {
   readonly table: string;
   readonly dim: number;
   /** Exactly one of `vocabulary` and `hash` is given. */
-  readonly vocabulary?: { readonly minFrequency: number };
+  readonly vocabulary?: {
+    readonly minFrequency: number;
+    /** Rows of the table, row 0 included: it keeps its shape when values are added later. Absent: as many as needed. */
+    readonly capacity?: number;
+  };
   readonly hash?: { readonly buckets: number };
   /** multi only. */
   readonly pooling?: 'sum' | 'mean';
@@ -73,19 +77,48 @@ export type SimpleRole = (typeof SIMPLE_ROLES)[number];
 
 export type ColumnsConfig = { readonly [role in SimpleRole]?: string } & { readonly cqs?: CqsConfig };
 
+/** Stages of the cascade, the furthest one last; a row's stage is the furthest that it reached. */
+export const STAGES = ['retrieved', 'early', 'final', 'auction', 'impression', 'click', 'conversion'] as const;
+
+export type Stage = (typeof STAGES)[number];
+
+/** Which rows of the one log `data.train` are for evaluation; the others are for training. */
+export type SplitConfig =
+  /** Rows whose time is not before `at`. */
+  | { readonly by: 'time'; readonly at: string | number }
+  /** A share of the requests, drawn by a hash of the request. */
+  | { readonly by: 'hash'; readonly fraction: number }
+  /** Rows whose `column` holds one of `eval`. */
+  | { readonly by: 'column'; readonly column: string; readonly eval: readonly (string | number | boolean)[] };
+
 export interface AugmentationConfig {
   /** Non-impressions that may be kept: of the final stage, of the early stage, or both. */
   readonly pool: 'final' | 'early' | 'mixed';
-  /** Expected number of kept rows per request. */
-  readonly perRequest: number;
+  /** Expected number of kept rows per request. Exactly one of `perRequest` and `rate` is given. */
+  readonly perRequest?: number;
+  /** Share of the pool's rows that is kept. */
+  readonly rate?: number;
+  /** `inverse`: a kept row's weight is multiplied by 1 / rate. */
+  readonly weight: 'none' | 'inverse';
+}
+
+/** Whole-chain sampling: the share of rows kept by the furthest stage reached. */
+export interface SamplingConfig {
+  readonly stages: { readonly [stage in Stage]: number };
+  readonly weight: 'none' | 'inverse';
 }
 
 export interface DataConfig {
-  readonly train: SourceConfig;
+  /** Absent only where another source is given to read. */
+  readonly train?: SourceConfig;
   readonly eval?: SourceConfig;
+  readonly split?: SplitConfig;
   readonly columns: ColumnsConfig;
   readonly features: { readonly [side in Side]: readonly FeatureConfig[] };
   readonly augmentation?: AugmentationConfig;
+  readonly sampling?: SamplingConfig;
+  /** Rows with the request and the ad of an earlier row. */
+  readonly duplicates: 'keep' | 'drop' | 'error';
   readonly shuffle: 'none' | 'window' | 'full';
   /** Rows per chronological block of `shuffle: window`. */
   readonly windowRows: number;
@@ -248,6 +281,11 @@ export interface ResolvedConfig {
   readonly training: TrainingConfig;
   readonly evaluation: EvaluationConfig;
   readonly auction: AuctionConfig;
+}
+
+/** Whether the configuration names rows to evaluate on. */
+export function hasEvaluationData({ data }: Pick<ResolvedConfig, 'data'>): boolean {
+  return data.eval !== undefined || data.split !== undefined;
 }
 
 /** Where the target of a task comes from. */

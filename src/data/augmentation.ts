@@ -1,10 +1,10 @@
 /** Which non-impressions are kept for training: a deterministic draw per request (framework §4.2). */
-import type { ResolvedConfig } from '../config/types.js';
+import { type ResolvedConfig, STAGES } from '../config/types.js';
 import type { ChunkVector } from './chunk.js';
 import { literal } from './duckdb.js';
 import type { ColumnEncoder, Hasher } from './encoders.js';
 import { columnSql, type Log } from './log.js';
-import { namedSql, numberSql, STAGES } from './plan-columns.js';
+import { namedSql, numberSql } from './plan-columns.js';
 import type { Verdict } from './verdict.js';
 
 const IMPRESSION_STAGE = STAGES.indexOf('impression');
@@ -46,7 +46,7 @@ export class AugmentationFilter implements ColumnEncoder {
       inPool,
       `CAST(count(*) FILTER (${inPool}) OVER (PARTITION BY ${request}) AS DOUBLE)`,
       `concat(${literal(String(config.training.seed))}, '/', ${request}, '/', ${ad})`,
-      augmentation.perRequest,
+      augmentation.perRequest ?? 1,
       hasher,
     );
   }

@@ -1,6 +1,6 @@
 /** Which encoders a configuration needs for a log, and the query that feeds them. */
 import { PrerankError } from '../base/errors.js';
-import type { ResolvedConfig } from '../config/types.js';
+import { type ResolvedConfig, STAGES } from '../config/types.js';
 import { AugmentationFilter } from './augmentation.js';
 import type { Database } from './duckdb.js';
 import {
@@ -19,17 +19,7 @@ import {
 import { type DenseFeature, type FeatureMap, type IdFeature, type Role, ROLE_COLUMNS, type Table } from './features.js';
 import { columnSql, FILE_COLUMN, type Log, type LogColumn, requireClass, ROW_COLUMN } from './log.js';
 import { type OutputColumn, ScalarOutput } from './output.js';
-import {
-  cqsSql,
-  featurePath,
-  idColumn,
-  int64Sql,
-  namedSql,
-  numberSql,
-  OBJECTIVES,
-  rawLabels,
-  STAGES,
-} from './plan-columns.js';
+import { cqsSql, featurePath, idColumn, int64Sql, namedSql, numberSql, OBJECTIVES, rawLabels } from './plan-columns.js';
 import { createVocabularyType, vocabularyRowSql, vocabularyTypeName } from './vocabulary.js';
 
 export interface EncodingRequest {

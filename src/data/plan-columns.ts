@@ -5,7 +5,6 @@ import { literal } from './duckdb.js';
 import { type Feature, labelColumn, type Role } from './features.js';
 import { columnSql, type Log, type LogColumn, requireClass } from './log.js';
 
-export const STAGES = ['retrieved', 'early', 'final', 'auction', 'impression', 'click', 'conversion'] as const;
 export const OBJECTIVES = ['click', 'postClick', 'postImpression'] as const;
 
 const isSimpleRole = (name: string): name is SimpleRole => (SIMPLE_ROLES as readonly string[]).includes(name);

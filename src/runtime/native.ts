@@ -310,6 +310,8 @@ export interface IngestCode {
   readonly input: number;
   readonly output: string;
   readonly role: 'request' | 'user' | 'ad';
+  /** Code of the first value, where rows are added to a dataset that has codes below it. */
+  readonly first: number;
   readonly label: string;
 }
 

@@ -294,6 +294,50 @@ describe('config', () => {
     invalidWith({ evaluation: { group: 'user' } }, /^evaluation\.group: needs data\.columns\.user/);
   });
 
+  it('completes splits, sampling and duplicates', () => {
+    const given = (data: object) => loadConfig(dlrm(), { overrides: { data } as ConfigOverrides }).data;
+    const columns = { request: 'r', ad: 'a', stage: 's', time: 't' };
+    assert.deepEqual(given({ columns, augmentation: {} }).augmentation, {
+      pool: 'mixed',
+      perRequest: 4,
+      weight: 'none',
+    });
+    assert.deepEqual(given({ columns, augmentation: { rate: 0.5, weight: 'inverse' } }).augmentation, {
+      pool: 'mixed',
+      rate: 0.5,
+      weight: 'inverse',
+    });
+    const { sampling, duplicates } = given({ columns, sampling: { stages: { retrieved: 0.01 } }, duplicates: 'drop' });
+    assert.deepEqual([sampling?.stages.retrieved, sampling?.stages.click, sampling?.weight], [0.01, 1, 'none']);
+    assert.equal(duplicates, 'drop');
+    assert.deepEqual(given({ columns, split: { by: 'hash' } }).split, { by: 'hash', fraction: 0.1 });
+    assert.deepEqual(given({ columns, split: { by: 'time', at: '2024-01-31' } }).split, {
+      by: 'time',
+      at: '2024-01-31',
+    });
+    const vocabulary = { minFrequency: 1, capacity: 100 };
+    const [feature] = given({ features: [{ name: 'c', kind: 'categorical', vocabulary }] }).features.context;
+    assert.deepEqual(feature?.kind === 'categorical' && feature.vocabulary, vocabulary);
+  });
+
+  it('refuses splits and sampling without their roles, and two ways at once', () => {
+    const columns = { request: 'r', ad: 'a', stage: 's', time: 't' };
+    const bad: readonly (readonly [data: object, pattern: RegExp])[] = [
+      [{ split: { by: 'time', at: 3 } }, /^data\.split: a split by time needs data\.columns\.time/],
+      [{ split: { by: 'hash' } }, /^data\.split: a split by hash needs data\.columns\.request/],
+      [{ split: { by: 'hash', fraction: 1 } }, /^data\.split\.fraction/],
+      [{ split: { by: 'day' } }, /^data\.split\.by: expected by: time, hash or column/],
+      [{ columns, eval: 'e.csv', split: { by: 'hash' } }, /^data\.split: give either data\.eval or data\.split/],
+      [{ sampling: { stages: {} } }, /^data\.sampling: sampling by stage needs data\.columns\.stage/],
+      [{ columns, sampling: { stages: { early: 2 } } }, /^data\.sampling\.stages\.early/],
+      [{ columns, sampling: { stages: { seen: 1 } } }, /^data\.sampling\.stages: unknown key "seen"/],
+      [{ columns, sampling: { stages: {} }, augmentation: {} }, /^data\.sampling: give either/],
+      [{ columns, augmentation: { rate: 1, perRequest: 2 } }, /^data\.augmentation\.rate: give either/],
+      [{ duplicates: 'drop' }, /^data\.duplicates: needs data\.columns\.request/],
+    ];
+    for (const [data, pattern] of bad) invalidWith({ data }, pattern);
+  });
+
   it('keeps an SQL source with the folder its paths start at', () => {
     const path = file(EXAMPLE.replace('train: logs/train/*.parquet', 'train: { sql: "SELECT 1" }'));
     assert.deepEqual(loadConfig(path).data.train, { sql: 'SELECT 1', directory: dir });

@@ -90,6 +90,7 @@ struct CodeColumn {
   size_t input = 0;
   std::string output;
   CodeRole role = CodeRole::kRequest;
+  uint32_t first = 0;  // code of the first value, where rows are added to a dataset that has codes below it
   std::string label;
 };
 
