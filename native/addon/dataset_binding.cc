@@ -1,5 +1,6 @@
 #include "addon/dataset_binding.h"
 
+#include <charconv>
 #include <string>
 #include <utility>
 #include <vector>
@@ -65,6 +66,24 @@ Column read_column(const Fields& fields, Napi::Array held) {
   return column;
 }
 
+uint64_t read_hash(const Fields& fields, const char* key) {
+  const std::string digits = fields.string(key);
+  uint64_t hash = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), hash, 16);
+  if (digits.size() != 16 || error != std::errc() || end != digits.data() + digits.size()) {
+    throw_invalid(fields.env(), fields.path(key) + " must be 16 hexadecimal digits, got '" + digits + "'");
+  }
+  return hash;
+}
+
+// Reads one chunk's checksum and adds the message's array to `held`.
+ChunkChecksum read_checksum(const Fields& fields, Napi::Array held) {
+  const Napi::Value message = fields.get("message");
+  held.Set(held.Length(), message);
+  return {std::as_bytes(to_span<uint8_t>(message, fields.path("message"))), read_hash(fields, "checksum"),
+          fields.string("file"), static_cast<size_t>(fields.unsigned_integer("batch"))};
+}
+
 class DatasetBinding : public Napi::ObjectWrap<DatasetBinding> {
  public:
   static constexpr napi_type_tag kTag = {0x3f2e8b9a1c5d4e77u, 0xa1907c4de2b84f03u};
@@ -83,7 +102,13 @@ class DatasetBinding : public Napi::ObjectWrap<DatasetBinding> {
       columns.push_back(read_column(Fields(column, what), held));
     });
     held.Set(held.Length(), to_array(call[1], "owners"));
-    dataset_ = unwrap(env, Dataset::create(std::move(columns), nullptr));
+    std::vector<ChunkChecksum> checksums;
+    if (!call[2].IsUndefined()) {
+      for_each(to_array(call[2], "checksums"), "checksums", [&](Napi::Value checksum, const std::string& what) {
+        checksums.push_back(read_checksum(Fields(checksum, what), held));
+      });
+    }
+    dataset_ = unwrap(env, Dataset::create(std::move(columns), nullptr, std::move(checksums)));
     held_ = Napi::Persistent(held.As<Napi::Object>());
     call.This().As<Napi::Object>().TypeTag(&kTag);
   }

@@ -10,6 +10,7 @@ const char* code_name(Code code) {
     case Code::kNotFound: return "NOT_FOUND";
     case Code::kIoError: return "IO_ERROR";
     case Code::kDatasetChanged: return "DATASET_CHANGED";
+    case Code::kDatasetCorrupt: return "DATASET_CORRUPT";
     case Code::kOutOfMemory: return "OUT_OF_MEMORY";
     case Code::kCancelled: return "CANCELLED";
     case Code::kNonFinite: return "NON_FINITE";

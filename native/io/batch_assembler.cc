@@ -38,7 +38,12 @@ std::string id_out_of_range(uint32_t id, int64_t rows) {
 }  // namespace
 
 BatchAssembler::BatchAssembler(const LoaderPlan& plan, RowOrder& order)
-    : plan_(plan), order_(order), floats_(plan.floats.size()), flags_(plan.flags.size()) {}
+    : plan_(plan),
+      order_(order),
+      verified_(plan.locator.chunks()),
+      unverified_(plan.locator.chunks()),
+      floats_(plan.floats.size()),
+      flags_(plan.flags.size()) {}
 
 Status BatchAssembler::assemble(uint64_t epoch, size_t first, size_t count, BatchBuffers& out) {
   out.bytes = 0;
@@ -47,11 +52,23 @@ Status BatchAssembler::assemble(uint64_t epoch, size_t first, size_t count, Batc
   order_.read(epoch, first, out.rows.source(count));
   const RowSet rows = plan_.locator.locate(out.rows, count);
   out.batch.source_row = rows.source;
+  PRERANK_RETURN_IF_ERROR(verify_chunks(rows));
   const Status gathered = gather_all(rows, out);
   // A truncated file reads as zeros: say so rather than what the zeros led to.
   PRERANK_RETURN_IF_ERROR(plan_.watch.check());
   PRERANK_RETURN_IF_ERROR(gathered);
   return index_tables(out);
+}
+
+Status BatchAssembler::verify_chunks(const RowSet& rows) {
+  for (size_t i = 0; i < rows.size() && unverified_ > 0; ++i) {
+    const uint32_t chunk = rows.chunk[i];
+    if (verified_[chunk]) continue;
+    PRERANK_RETURN_IF_ERROR(plan_.dataset->verify(chunk));
+    verified_[chunk] = true;
+    --unverified_;
+  }
+  return {};
 }
 
 Status BatchAssembler::gather_all(const RowSet& rows, BatchBuffers& out) {

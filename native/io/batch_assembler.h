@@ -46,6 +46,8 @@ class BatchAssembler {
   Status assemble(uint64_t epoch, size_t first, size_t count, BatchBuffers& out);
 
  private:
+  // Checksums of the chunks that the rows lie in.
+  Status verify_chunks(const RowSet& rows);
   Status gather_all(const RowSet& rows, BatchBuffers& out);
   Status group_requests(const RowSet& rows, BatchBuffers& out);
   Status gather_dense(size_t input, const RowSet& rows, BatchBuffers& out);
@@ -63,6 +65,8 @@ class BatchAssembler {
 
   const LoaderPlan& plan_;
   RowOrder& order_;
+  std::vector<bool> verified_;  // chunks this thread need not ask for again
+  size_t unverified_ = 0;
   RowSet requests_;  // first row of each request of the batch
   RowSetBuffer request_rows_;
   GrowBuffer<uint32_t> begins_, offsets_, request_values_;

@@ -1,9 +1,11 @@
 #include "prerank/dataset.h"
 
 #include <limits>
+#include <mutex>
 #include <unordered_map>
 #include <utility>
 
+#include "base/xxhash.h"
 #include "io/fault_guard.h"
 
 namespace prerank {
@@ -34,7 +36,7 @@ Status check_offsets(const Column& column, const ColumnChunk& chunk, size_t firs
   return {};
 }
 
-Status check_chunk(const Column& column, const ColumnChunk& chunk, size_t first_row) {
+Status check_memory(const Column& column, const ColumnChunk& chunk, size_t first_row) {
   const std::string at = "the chunk at row " + std::to_string(first_row) + " ";
   if (chunk.value_count > 0 && (chunk.values == nullptr || !aligned(chunk.values, element_bytes(column.type)))) {
     return invalid(column, at + "has no values or misaligned ones");
@@ -50,14 +52,29 @@ Status check_chunk(const Column& column, const ColumnChunk& chunk, size_t first_
   if (chunk.offsets == nullptr || !aligned(chunk.offsets, sizeof(int32_t))) {
     return invalid(column, at + "has no list offsets or misaligned ones");
   }
-  return check_offsets(column, chunk, first_row);
+  return {};
+}
+
+// List offsets of one chunk of all columns.
+Status check_lists(std::span<const Column> columns, size_t chunk, size_t first_row) {
+  for (const Column& column : columns) {
+    const ColumnChunk& part = column.chunks[chunk];
+    if (is_list(column.type) && part.rows > 0) PRERANK_RETURN_IF_ERROR(check_offsets(column, part, first_row));
+  }
+  return {};
 }
 
 class DatasetImpl final : public Dataset {
  public:
   DatasetImpl(std::vector<Column> columns, std::unordered_map<std::string, size_t> by_name, size_t rows,
-              std::shared_ptr<void> keep_alive)
-      : columns_(std::move(columns)), by_name_(std::move(by_name)), rows_(rows), keep_alive_(std::move(keep_alive)) {}
+              SourceWatch watch, std::vector<ChunkChecksum> checksums, std::shared_ptr<void> keep_alive)
+      : columns_(std::move(columns)),
+        by_name_(std::move(by_name)),
+        rows_(rows),
+        watch_(std::move(watch)),
+        checksums_(std::move(checksums)),
+        verdicts_(std::make_unique<Verdict[]>(checksums_.size())),
+        keep_alive_(std::move(keep_alive)) {}
 
   size_t rows() const override { return rows_; }
   std::span<const Column> columns() const override { return columns_; }
@@ -67,16 +84,46 @@ class DatasetImpl final : public Dataset {
     return found->second;
   }
 
+  Status verify(size_t chunk) const override {
+    if (checksums_.empty()) return {};
+    Verdict& verdict = verdicts_[chunk];
+    std::call_once(verdict.once, [&] { verdict.status = judge(chunk); });
+    return verdict.status;
+  }
+
  private:
+  struct Verdict {
+    std::once_flag once;
+    Status status;
+  };
+
+  Status judge(size_t chunk) const {
+    const ChunkChecksum& checksum = checksums_[chunk];
+    const uint64_t found = xxh64(checksum.message.data(), checksum.message.size());
+    PRERANK_RETURN_IF_ERROR(watch_.check());  // a file that shrank reads as zeros
+    if (found != checksum.expected) {
+      return {Code::kDatasetCorrupt, checksum.file + ": record batch " + std::to_string(checksum.batch) +
+                                         " is damaged: its bytes do not have the checksum they were written with. "
+                                         "Copy the dataset again, or make it again from the log"};
+    }
+    size_t first_row = 0;
+    for (size_t k = 0; k < chunk; ++k) first_row += columns_.front().chunks[k].rows;
+    return check_lists(columns_, chunk, first_row);
+  }
+
   std::vector<Column> columns_;
   std::unordered_map<std::string, size_t> by_name_;
   size_t rows_;
+  SourceWatch watch_;
+  std::vector<ChunkChecksum> checksums_;
+  std::unique_ptr<Verdict[]> verdicts_;
   std::shared_ptr<void> keep_alive_;
 };
 
 }  // namespace
 
-Result<std::shared_ptr<Dataset>> Dataset::create(std::vector<Column> columns, std::shared_ptr<void> keep_alive) {
+Result<std::shared_ptr<Dataset>> Dataset::create(std::vector<Column> columns, std::shared_ptr<void> keep_alive,
+                                                 std::vector<ChunkChecksum> checksums) {
   std::unordered_map<std::string, size_t> by_name;
   SourceWatch watch;
   size_t rows = 0;
@@ -97,7 +144,10 @@ Result<std::shared_ptr<Dataset>> Dataset::create(std::vector<Column> columns, st
       }
       watch.add(chunk.values);
       watch.add(chunk.offsets);
-      PRERANK_RETURN_IF_ERROR(check_chunk(column, chunk, at));
+      PRERANK_RETURN_IF_ERROR(check_memory(column, chunk, at));
+      if (checksums.empty() && is_list(column.type) && chunk.rows > 0) {
+        PRERANK_RETURN_IF_ERROR(check_offsets(column, chunk, at));
+      }
       at += chunk.rows;
     }
     rows = at;
@@ -105,9 +155,15 @@ Result<std::shared_ptr<Dataset>> Dataset::create(std::vector<Column> columns, st
   if (rows > std::numeric_limits<uint32_t>::max()) {
     return Status(Code::kUnsupported, "a dataset holds at most 4294967295 rows, this one has " + std::to_string(rows));
   }
+  const size_t chunks = columns.empty() ? 0 : columns.front().chunks.size();
+  if (!checksums.empty() && checksums.size() != chunks) {
+    return Status(Code::kInvalidArgument, "a dataset of " + std::to_string(chunks) + " chunks has " +
+                                              std::to_string(checksums.size()) + " checksums");
+  }
+  for (const ChunkChecksum& checksum : checksums) watch.add(checksum.message.data());
   PRERANK_RETURN_IF_ERROR(watch.check());
-  return std::shared_ptr<Dataset>(
-      std::make_shared<DatasetImpl>(std::move(columns), std::move(by_name), rows, std::move(keep_alive)));
+  return std::shared_ptr<Dataset>(std::make_shared<DatasetImpl>(
+      std::move(columns), std::move(by_name), rows, std::move(watch), std::move(checksums), std::move(keep_alive)));
 }
 
 }  // namespace prerank

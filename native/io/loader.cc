@@ -23,7 +23,8 @@ class LoaderImpl final : public Loader {
  public:
   explicit LoaderImpl(LoaderPlan plan)
       : plan_(std::move(plan)),
-        order_(plan_.dataset->rows(), plan_.options.shuffle, plan_.options.window_rows, plan_.options.seed),
+        order_(plan_.dataset->rows(), plan_.options.shuffle, plan_.options.window_rows, plan_.options.seed,
+               plan_.options.epochs),
         per_epoch_((plan_.dataset->rows() + plan_.options.batch_size - 1) / plan_.options.batch_size),
         end_(per_epoch_ * plan_.options.epochs),
         ring_(plan_.options.prefetch + 1) {}
@@ -31,6 +32,7 @@ class LoaderImpl final : public Loader {
   Status start() {
     const size_t threads = std::min(plan_.options.threads, plan_.options.prefetch);
     try {
+      order_.start();
       for (size_t t = 0; t < threads; ++t) threads_.emplace_back([this] { work(); });
     } catch (const std::system_error&) {
       return {Code::kOutOfMemory, "the system refuses a loader thread"};

@@ -72,8 +72,7 @@ Status check_numbers(const LoaderOptions& options) {
   }
   if (options.threads < 1 || options.threads > 1024)
     return {Code::kInvalidArgument, "a loader needs between 1 and 1024 threads"};
-  if (options.prefetch < 1 || options.prefetch > 1024)
-    return {Code::kInvalidArgument, "prefetch must be between 1 and 1024 batches"};
+  if (options.prefetch > 1024) return {Code::kInvalidArgument, "prefetch must be at most 1024 batches"};
   if (options.shuffle == Shuffle::kWindow && options.window_rows < 1) {
     return {Code::kInvalidArgument, "windowRows must be at least 1 for shuffle window"};
   }
@@ -167,6 +166,7 @@ Result<LoaderPlan> LoaderPlan::create(std::shared_ptr<Dataset> dataset, LoaderOp
   PRERANK_RETURN_IF_ERROR(check_numbers(options));
   LoaderPlan plan;
   plan.options = std::move(options);
+  if (plan.options.prefetch == 0) plan.options.prefetch = std::max<size_t>(2, plan.options.threads);
   plan.dataset = std::move(dataset);
   plan.locator = RowLocator(plan.dataset->columns());
   Resolver resolver(*plan.dataset, plan.watch);

@@ -39,23 +39,31 @@ class RowSetBuffer {
   GrowBuffer<uint32_t> source_, chunk_, local_;
 };
 
-// Finds rows in the chunks that all columns of a dataset share.
+// Finds rows in the chunks that all columns of a dataset share: a table over equal ranges of rows gives the chunks that
+// a range begins in and ends in, one or two of them unless chunks are far smaller than usual.
 class RowLocator {
  public:
   RowLocator() = default;
   explicit RowLocator(std::span<const Column> columns) {
     if (columns.empty()) return;
-    for (const ColumnChunk& chunk : columns.front().chunks) {
-      starts_.push_back(rows_);
-      rows_ += chunk.rows;
-    }
     const auto& chunks = columns.front().chunks;
-    even_ = chunks.empty() ? 0 : chunks.front().rows;
-    for (size_t k = 0; k < chunks.size(); ++k) {
-      const bool last = k + 1 == chunks.size();
-      if (last ? chunks[k].rows > even_ : chunks[k].rows != even_) even_ = 0;
+    size_t rows = 0;
+    for (const ColumnChunk& chunk : chunks) {
+      starts_.push_back(static_cast<uint32_t>(rows));
+      rows += chunk.rows;
+      ends_.push_back(static_cast<uint32_t>(rows));
     }
+    if (rows == 0) return;
+    while (rows >> shift_ > kRangesPerChunk * chunks.size()) ++shift_;
+    uint32_t chunk = 0;
+    for (size_t row = 0; row < rows; row += size_t{1} << shift_) {
+      while (ends_[chunk] <= row) ++chunk;
+      first_.push_back(chunk);
+    }
+    first_.push_back(static_cast<uint32_t>(chunks.size() - 1));
   }
+
+  size_t chunks() const { return starts_.size(); }
 
   // Fills chunk and local for the rows in `buffer.source(rows)`, all below the dataset's row count.
   RowSet locate(const RowSetBuffer& buffer, size_t rows) const {
@@ -64,21 +72,24 @@ class RowLocator {
     for (size_t i = 0; i < rows; ++i) {
       const uint32_t row = source[i];
       chunk[i] = find(row);
-      local[i] = static_cast<uint32_t>(row - starts_[chunk[i]]);
+      local[i] = row - starts_[chunk[i]];
       contiguous = contiguous && row == source[0] + i && chunk[i] == chunk[0];
     }
     return {source, chunk, local, contiguous};
   }
 
  private:
+  static constexpr size_t kRangesPerChunk = 4;
+
   uint32_t find(uint32_t row) const {
-    if (even_ != 0) return static_cast<uint32_t>(row / even_);
-    return static_cast<uint32_t>(std::upper_bound(starts_.begin(), starts_.end(), size_t{row}) - starts_.begin() - 1);
+    const size_t range = row >> shift_;
+    const auto from = ends_.begin() + first_[range], to = ends_.begin() + first_[range + 1];
+    return static_cast<uint32_t>(std::upper_bound(from, to, row) - ends_.begin());
   }
 
-  std::vector<size_t> starts_;
-  size_t rows_ = 0;
-  size_t even_ = 0;  // rows of every chunk but a shorter last one; 0 when they differ
+  std::vector<uint32_t> starts_, ends_;  // of the chunks
+  std::vector<uint32_t> first_;          // chunk of each range's first row, and the last chunk
+  uint32_t shift_ = 0;                   // a range is 2^shift_ rows
 };
 
 }  // namespace prerank

@@ -2,9 +2,11 @@
 
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
+#include "base/xxhash.h"
 #include "prerank/dataset.h"
 
 namespace prerank {
@@ -66,6 +68,64 @@ TEST(Dataset, RefusesShortOrMisalignedValues) {
   expect_refused({{"a", ColumnType::kFloat32, {{nullptr, 3, nullptr, 3}}}}, "no values");
   const void* const odd = reinterpret_cast<const char*>(kFloats.data()) + 1;
   expect_refused({{"a", ColumnType::kFloat32, {{odd, 3, nullptr, 3}}}}, "misaligned");
+}
+
+std::vector<ChunkChecksum> checksums_of(const std::vector<float>& message, size_t chunks) {
+  const uint64_t right = xxh64(message.data(), message.size() * sizeof(float));
+  std::vector<ChunkChecksum> checksums;
+  for (size_t k = 0; k < chunks; ++k) checksums.push_back({std::as_bytes(std::span(message)), right, "part.arrow", k});
+  return checksums;
+}
+
+TEST(Dataset, VerifiesAChunkAgainstItsChecksumOnce) {
+  std::vector<float> message = {1, 2, 3};
+  auto checksums = checksums_of(message, 3);
+  checksums[1].expected ^= 1;
+  const auto dataset = Dataset::create({floats("a", {2, 1, 1})}, nullptr, checksums).value();
+  EXPECT_TRUE(dataset->verify(0).ok());
+  message[0] = 7;  // looked at before: not read again
+  EXPECT_TRUE(dataset->verify(0).ok());
+  for (const size_t bad : {1u, 2u, 1u}) {
+    const Status status = dataset->verify(bad);
+    EXPECT_EQ(status.code(), Code::kDatasetCorrupt);
+    EXPECT_NE(status.message().find("part.arrow: record batch " + std::to_string(bad)), std::string::npos);
+  }
+}
+
+TEST(Dataset, ManyThreadsMayVerifyTheSameChunks) {
+  const std::vector<float> message(4096, 0.5f);
+  auto checksums = checksums_of(message, 500);
+  checksums[77].expected += 1;
+  const auto dataset = Dataset::create({floats("a", std::vector<size_t>(500, 1))}, nullptr, checksums).value();
+  std::vector<std::vector<size_t>> refused(4);
+  std::vector<std::thread> threads;
+  for (auto& mine : refused) {
+    threads.emplace_back([&dataset, &mine] {
+      for (size_t k = 0; k < 500; ++k) {
+        if (!dataset->verify(k).ok()) mine.push_back(k);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const auto& mine : refused) EXPECT_EQ(mine, std::vector<size_t>{77});
+}
+
+TEST(Dataset, ChecksListsWithTheirChunkWhenThereAreChecksums) {
+  const std::vector<float> message = {1};
+  const std::vector<int32_t> good = {0, 1, 2}, bad = {0, 3, 2};
+  Column tags{"tags", ColumnType::kListUint32, {{kIds.data(), 4, good.data(), 2}, {kIds.data(), 4, bad.data(), 2}}};
+  const auto dataset = Dataset::create({tags}, nullptr, checksums_of(message, 2)).value();
+  EXPECT_TRUE(dataset->verify(0).ok());
+  const Status status = dataset->verify(1);
+  EXPECT_EQ(status.code(), Code::kInvalidArgument);
+  EXPECT_NE(status.message().find("row 3"), std::string::npos) << status.message();
+}
+
+TEST(Dataset, WantsOneChecksumPerChunk) {
+  const std::vector<float> message = {1};
+  EXPECT_EQ(Dataset::create({floats("a", {2, 2})}, nullptr, checksums_of(message, 1)).status().code(),
+            Code::kInvalidArgument);
+  EXPECT_TRUE(Dataset::create({floats("a", {2})}, nullptr).value()->verify(0).ok());
 }
 
 TEST(Dataset, ChecksListOffsetsOnce) {

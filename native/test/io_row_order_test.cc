@@ -24,13 +24,13 @@ std::vector<uint32_t> ascending(size_t rows) {
 }
 
 TEST(RowOrder, NoneIsAscendingInEveryEpoch) {
-  RowOrder order(10, Shuffle::kNone, 0, 7);
+  RowOrder order(10, Shuffle::kNone, 0, 7, 2);
   EXPECT_EQ(epoch_order(order, 0, 10, 3), ascending(10));
   EXPECT_EQ(epoch_order(order, 1, 10, 4), ascending(10));
 }
 
 TEST(RowOrder, FullIsAPermutationThatDependsOnSeedAndEpochOnly) {
-  RowOrder a(1000, Shuffle::kFull, 0, 7), b(1000, Shuffle::kFull, 0, 7), c(1000, Shuffle::kFull, 0, 8);
+  RowOrder a(1000, Shuffle::kFull, 0, 7, 2), b(1000, Shuffle::kFull, 0, 7, 2), c(1000, Shuffle::kFull, 0, 8, 2);
   const auto first = epoch_order(a, 0, 1000, 64);
   EXPECT_NE(first, ascending(1000));
   EXPECT_NE(first, epoch_order(a, 1, 1000, 64));
@@ -43,7 +43,7 @@ TEST(RowOrder, FullIsAPermutationThatDependsOnSeedAndEpochOnly) {
 }
 
 TEST(RowOrder, WindowShufflesInsideBlocksOnly) {
-  RowOrder order(103, Shuffle::kWindow, 20, 3);
+  RowOrder order(103, Shuffle::kWindow, 20, 3, 3);
   const auto rows = epoch_order(order, 2, 103, 7);
   for (size_t block = 0; block < 103; block += 20) {
     const size_t size = std::min<size_t>(20, 103 - block);
@@ -52,6 +52,18 @@ TEST(RowOrder, WindowShufflesInsideBlocksOnly) {
     for (size_t i = 0; i < size; ++i) EXPECT_EQ(sorted[i], block + i);
   }
   EXPECT_NE(rows, ascending(103));
+}
+
+TEST(RowOrder, ShufflingAheadChangesNothing) {
+  constexpr size_t kRows = 300000;
+  for (const Shuffle shuffle : {Shuffle::kFull, Shuffle::kWindow}) {
+    RowOrder plain(kRows, shuffle, 70000, 7, 4), ahead(kRows, shuffle, 70000, 7, 4);
+    ahead.start();
+    // On through the epochs, a jump ahead, and back: what was shuffled for nothing does no harm.
+    for (const uint64_t epoch : {0, 1, 3, 0}) {
+      EXPECT_EQ(epoch_order(ahead, epoch, kRows, 4096), epoch_order(plain, epoch, kRows, 4096)) << "epoch " << epoch;
+    }
+  }
 }
 
 TEST(RowOrder, EveryPermutationOfThreeIsAboutEquallyLikely) {

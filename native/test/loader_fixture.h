@@ -35,7 +35,9 @@ class ColumnMaker {
     lists(name, ColumnType::kListFloat32, floats_, rows);
   }
 
-  Result<std::shared_ptr<Dataset>> dataset() const { return Dataset::create(columns_, nullptr); }
+  Result<std::shared_ptr<Dataset>> dataset(std::vector<ChunkChecksum> checksums = {}) const {
+    return Dataset::create(columns_, nullptr, std::move(checksums));
+  }
 
  private:
   template <class T>

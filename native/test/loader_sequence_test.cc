@@ -7,6 +7,8 @@
 #include <fstream>
 #include <functional>
 
+#include "base/xxhash.h"
+#include "io/row_set.h"
 #include "loader_fixture.h"
 
 namespace prerank {
@@ -165,6 +167,47 @@ TEST(LoaderErrors, TargetsAndWeightsAreChecked) {
   options.weight = "y";
   expect_bad_row([](ColumnMaker& c) { c.add("y", floats_with(NAN)); }, options, Code::kInvalidArgument, "NaN");
   expect_bad_row([](ColumnMaker& c) { c.add("y", floats_with(-1)); }, options, Code::kInvalidArgument, "negative");
+}
+
+TEST(LoaderErrors, ADamagedChunkIsReportedWhenABatchTouchesIt) {
+  const Sample sample({16, 0, 24, 8});
+  const std::vector<float> message(1000, 0.5f);
+  std::vector<ChunkChecksum> checksums;
+  for (size_t k = 0; k < 4; ++k) {
+    checksums.push_back({std::as_bytes(std::span(message)), xxh64(message.data(), 4000), "part-00003.arrow", 10 + k});
+  }
+  checksums[2].expected = 0;
+  auto options = sample_options();
+  options.threads = 2;
+  const auto loader = std::move(Loader::create(sample.columns.dataset(checksums).value(), options)).value();
+  for (int batch = 0; batch < 2; ++batch) ASSERT_NE(loader->next().value(), nullptr);  // rows 0 to 15
+  const auto bad = loader->next();
+  EXPECT_EQ(bad.status().code(), Code::kDatasetCorrupt);
+  EXPECT_NE(bad.status().message().find("part-00003.arrow: record batch 12"), std::string::npos);
+  EXPECT_EQ(loader->next().value(), nullptr);
+}
+
+TEST(RowLocator, FindsRowsOfUnequalChunks) {
+  // Chunks of no row, of one, and a large one among small ones.
+  const std::vector<std::vector<size_t>> shapes = {
+      {7}, {0, 1, 0, 0, 5, 0}, {1000, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 2000, 3}, {64, 64, 64}, {1, 1, 1, 5000}};
+  for (const auto& chunks : shapes) {
+    const Sample sample(chunks);
+    const auto dataset = sample.columns.dataset().value();
+    const RowLocator locator(dataset->columns());
+    EXPECT_EQ(locator.chunks(), chunks.size());
+    RowSetBuffer buffer;
+    ASSERT_TRUE(buffer.reserve(sample.rows).ok());
+    for (uint32_t row = 0; row < sample.rows; ++row) buffer.source(sample.rows)[row] = row;
+    const RowSet rows = locator.locate(buffer, sample.rows);
+    size_t row = 0;
+    for (size_t k = 0; k < chunks.size(); ++k) {
+      for (size_t i = 0; i < chunks[k]; ++i, ++row) {
+        ASSERT_EQ(rows.chunk[row], k);
+        ASSERT_EQ(rows.local[row], i);
+      }
+    }
+  }
 }
 
 TEST(LoaderErrors, OptionsAreCheckedAgainstTheDataset) {

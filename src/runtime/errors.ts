@@ -8,6 +8,7 @@ const NATIVE_CODES: ReadonlySet<string> = new Set<ErrorCode>([
   'NOT_FOUND',
   'IO_ERROR',
   'DATASET_CHANGED',
+  'DATASET_CORRUPT',
   'OUT_OF_MEMORY',
   'CANCELLED',
   'NON_FINITE',

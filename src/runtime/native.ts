@@ -159,6 +159,20 @@ export interface ColumnSpec {
   readonly chunks: readonly ColumnChunkSpec[];
 }
 
+/**
+ * What the bytes behind one chunk of all columns must be. Verified when a loader or a replay first reads the chunk:
+ * DATASET_CORRUPT names file and batch.
+ */
+export interface ChunkChecksumSpec {
+  /** The record batch's message in the mapping. */
+  readonly message: Uint8Array;
+  /** xxHash64 of it, seed 0: 16 hexadecimal digits. */
+  readonly checksum: string;
+  readonly file: string;
+  /** Number of the record batch in its file. */
+  readonly batch: number;
+}
+
 /** A mapped file. `buffer` is an external ArrayBuffer over the mapping (files below 4 GiB). */
 export interface NativeMapping {
   readonly path: string;
@@ -189,6 +203,7 @@ export interface LoaderSpec {
   readonly seed: number;
   readonly epochs: number;
   readonly threads: number;
+  /** Batches assembled ahead, no more threads than that; default: one a thread, at least 2. */
   readonly prefetch?: number;
   readonly training: boolean;
   readonly request?: string;
@@ -471,7 +486,12 @@ export interface Addon {
   };
   ParameterStore: new (spec: StoreSpec) => NativeParameterStore;
   Program: new (plan: Plan, store: NativeParameterStore, settings: ProgramSettings) => NativeProgram;
-  Dataset: new (columns: readonly ColumnSpec[], owners: readonly unknown[]) => NativeDataset;
+  /** `checksums`: one per chunk; without them the bytes are trusted. */
+  Dataset: new (
+    columns: readonly ColumnSpec[],
+    owners: readonly unknown[],
+    checksums?: readonly ChunkChecksumSpec[],
+  ) => NativeDataset;
   Loader: new (dataset: NativeDataset, spec: LoaderSpec) => NativeLoader;
   mapFile(path: string): NativeMapping;
   Ingest: new (spec: IngestSpec) => NativeIngest;

@@ -178,6 +178,38 @@ describe('mapped files, datasets and loaders', () => {
     assert.throws(() => new addon.Loader({} as NativeDataset, SPEC), /expected a Dataset/);
   });
 
+  it('verifies a record batch when a loader first touches it', async () => {
+    const words = new Uint32Array(mapping.buffer);
+    const messages = Array.from({ length: Math.ceil(ROWS / CHUNK) }, (_, chunk) => words.slice(chunk, chunk + 4));
+    const checksums = messages.map((words, batch) => {
+      const message = new Uint8Array(words.buffer);
+      const [hash = 0n] = addon.hashUtf8(message, Int32Array.of(0, message.length));
+      return { message, checksum: hash.toString(16).padStart(16, '0'), file: 'part-00000.arrow', batch };
+    });
+    const ordered: LoaderSpec = { ...SPEC, shuffle: 'none' };
+    const sound = new addon.Dataset(columns(mapping.buffer), [mapping], checksums);
+    const [rows] = await echo(addon).predictAll(new addon.Loader(sound, ordered));
+    assert.equal(rows?.length, 2 * ROWS);
+
+    const damaged = new addon.Dataset(columns(mapping.buffer), [mapping], checksums);
+    for (const message of messages.slice(2)) message[1] = 12345;
+    const loader = new addon.Loader(damaged, ordered);
+    await assert.rejects(echo(addon).predictAll(loader), {
+      code: 'DATASET_CORRUPT',
+      message: /part-00000\.arrow: record batch 2 is damaged/,
+    });
+    assert.deepEqual(loader.consumed(), { epoch: 0, batch: Math.floor((2 * CHUNK) / SPEC.batchSize) });
+    // What was verified before stays so.
+    assert.equal((await echo(addon).predictAll(new addon.Loader(sound, ordered)))[0]?.length, 2 * ROWS);
+
+    assert.throws(() => new addon.Dataset(columns(mapping.buffer), [], checksums.slice(1)), {
+      code: 'INVALID_ARGUMENT',
+      message: /4 chunks has 3 checksums/,
+    });
+    const wrong = checksums.map((entry) => ({ ...entry, checksum: 'xyz' }));
+    assert.throws(() => new addon.Dataset(columns(mapping.buffer), [], wrong), /16 hexadecimal digits/);
+  });
+
   it('an id beyond its table names row and column', async () => {
     const id = { domain: 'row', column: 'ad', multi: false, pooling: 'sum', table: 0, tableRows: 99 } as const;
     const loader = new addon.Loader(dataset, { ...SPEC, shuffle: 'none', ids: [id] });

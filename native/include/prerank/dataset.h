@@ -34,14 +34,29 @@ struct Column {
   std::vector<ColumnChunk> chunks;
 };
 
+// What the bytes behind one chunk of all columns must be: a record batch's message in its file.
+struct ChunkChecksum {
+  std::span<const std::byte> message;
+  uint64_t expected = 0;  // xxHash64 of the message, seed 0
+  std::string file;       // for error messages, as `batch`, its number in the file
+  size_t batch = 0;
+};
+
 // All columns have the same chunking. `keep_alive` holds whatever owns the memory.
 class Dataset {
  public:
-  static Result<std::shared_ptr<Dataset>> create(std::vector<Column> columns, std::shared_ptr<void> keep_alive);
+  // `checksums`: one per chunk, or none. With checksums, what list offsets say is checked with their chunk by verify();
+  // without, here.
+  static Result<std::shared_ptr<Dataset>> create(std::vector<Column> columns, std::shared_ptr<void> keep_alive,
+                                                 std::vector<ChunkChecksum> checksums = {});
   virtual ~Dataset() = default;
   virtual size_t rows() const = 0;
   virtual std::span<const Column> columns() const = 0;
   virtual Result<size_t> find(const std::string& name) const = 0;
+  // Whether a chunk's bytes are the ones that were written; to be called before its values are trusted. Each chunk is
+  // read once, by the first thread that asks; others wait for it. kDatasetCorrupt names file and record batch;
+  // kDatasetChanged when the file became shorter. Ok without checksums.
+  virtual Status verify(size_t chunk) const = 0;
 };
 
 // A read-only file mapping. A file that shrinks while mapped reads as zeros and is reported as kDatasetChanged; it does

@@ -49,7 +49,7 @@ struct LoaderOptions {
   uint64_t seed = 1;       // the row order is a pure function of (seed, epoch)
   size_t epochs = 1;       // then next() returns null
   size_t threads = 1;
-  size_t prefetch = 2;     // batches assembled ahead
+  size_t prefetch = 0;     // batches assembled ahead, no more threads than that; 0: one a thread, at least 2
   bool training = true;    // false: no masks, targets, table index
   bool table_index = true; // training only
   std::string request;     // uint32 column; groups consecutive equal values into requests (request domain), or ""

@@ -15,6 +15,7 @@ enum class Code {
   kNotFound,
   kIoError,
   kDatasetChanged,
+  kDatasetCorrupt,
   kOutOfMemory,
   kCancelled,
   kNonFinite,
