@@ -40,8 +40,8 @@ class FileWriter {
   virtual ~FileWriter() = default;  // closes an unfinished file as it is
   // Buffers in the order of the columns; they are written before it returns.
   virtual Result<WrittenBatch> write(size_t rows, std::span<const ColumnBuffers> columns) = 0;
-  // Writes the footer and closes; returns the size of the file. `sync`: the file is on the disk then.
-  virtual Result<uint64_t> finish(bool sync) = 0;
+  // Writes the footer and closes; returns the size of the file. Does not sync: ids may be rewritten before that.
+  virtual Result<uint64_t> finish() = 0;
 };
 
 }  // namespace prerank::arrow
