@@ -28,8 +28,7 @@ export function testProgram() {
 
 function sourcesHash({ tests }) {
   const native = join(ROOT, 'native');
-  const onlyForTests = new Set([join(native, 'test'), join(native, 'bench')]);
-  const files = filesUnder(native, (path) => !tests && onlyForTests.has(path));
+  const files = filesUnder(native, (path) => !tests && path === join(native, 'test'));
   return hashFiles(
     ROOT,
     [join(ROOT, 'CMakeLists.txt'), ...files],

@@ -14,6 +14,7 @@ const RANKS: readonly (readonly string[])[] = [
   ['data'],
   ['models'],
   ['train'],
+  ['bench'],
   ['cli'],
 ];
 

@@ -132,6 +132,9 @@ class LoaderBinding : public Napi::ObjectWrap<LoaderBinding> {
     result.Set("rows", static_cast<double>(stats.rows));
     result.Set("bytesGathered", static_cast<double>(stats.bytes_gathered));
     result.Set("waitSeconds", stats.wait_seconds);
+    result.Set("assembled", static_cast<double>(stats.assembled));
+    result.Set("gatherSeconds", stats.gather_seconds);
+    result.Set("indexSeconds", stats.index_seconds);
     return result;
   }
 

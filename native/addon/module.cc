@@ -14,6 +14,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   register_metrics(env, exports);
   register_store(env, exports);
   register_program(env, exports);
+  register_bench(env, exports);
   return exports;
 }
 

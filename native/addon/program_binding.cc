@@ -28,6 +28,7 @@ ProgramOptions read_settings(Napi::Value value) {
     options.clip_scope = fields.choice<ClipScope>("clipScope", {{"dense", ClipScope::kDense}, {"all", ClipScope::kAll}});
   }
   options.seed = fields.unsigned_integer("seed");
+  if (fields.has("profile")) options.profile = fields.boolean("profile");
   return options;
 }
 
@@ -63,6 +64,7 @@ Napi::Value run_result(Napi::Env env, const RunRequest& request, const RunOutcom
   result.Set("stats", to_float64_array(env, outcome.stats));
   result.Set("seconds", outcome.seconds);
   result.Set("waitSeconds", outcome.wait_seconds);
+  if (outcome.allocations) result.Set("allocations", static_cast<double>(*outcome.allocations));
   result.Set("ended", outcome.ended);
   result.Set("gradientNorm", outcome.gradient_norm);
   if (outcome.non_finite) {
@@ -99,7 +101,8 @@ class ProgramBinding : public Napi::ObjectWrap<ProgramBinding> {
                                         InstanceMethod<&ProgramBinding::predict>("predict"),
                                         InstanceMethod<&ProgramBinding::predict_all>("predictAll"),
                                         InstanceMethod<&ProgramBinding::read_output>("readOutput"),
-                                        InstanceMethod<&ProgramBinding::times>("times")}));
+                                        InstanceMethod<&ProgramBinding::times>("times"),
+                                        InstanceMethod<&ProgramBinding::operation_times>("operationTimes")}));
   }
 
   explicit ProgramBinding(const Napi::CallbackInfo& call)
@@ -188,6 +191,22 @@ class ProgramBinding : public Napi::ObjectWrap<ProgramBinding> {
     result.Set("reduce", times.reduce);
     result.Set("transform", times.transform);
     result.Set("update", times.update);
+    return result;
+  }
+
+  Napi::Value operation_times(const Napi::CallbackInfo& call) {
+    require_idle(call.Env(), "operationTimes");
+    const std::vector<OperationTime> operations = runner_->program().operation_times();
+    Napi::Array result = Napi::Array::New(call.Env(), operations.size());
+    for (uint32_t i = 0; i < operations.size(); ++i) {
+      Napi::Object entry = Napi::Object::New(call.Env());
+      entry.Set("kind", operations[i].kind);
+      entry.Set("layer", operations[i].layer);
+      entry.Set("backward", operations[i].backward);
+      entry.Set("seconds", operations[i].seconds);
+      entry.Set("calls", static_cast<double>(operations[i].calls));
+      result.Set(i, entry);
+    }
     return result;
   }
 

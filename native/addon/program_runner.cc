@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "addon/allocation_counter.h"
 #include "plan/offending_rows.h"
 
 namespace prerank::addon {
@@ -50,6 +51,7 @@ Result<std::shared_ptr<ProgramRunner>> ProgramRunner::create(Plan plan, std::sha
 
 Status ProgramRunner::run(Loader& loader, const RunRequest& request, RunOutcome& outcome) {
   const auto start = std::chrono::steady_clock::now();
+  outcome.allocations = thread_allocations().has_value() ? std::optional<uint64_t>(0) : std::nullopt;
   outcome.stats.reserve(request.dense_lr.size() * program_->plan().tasks.size() * kTaskStats);
   for (size_t i = 0; i < request.dense_lr.size() && !cancelled(request.id); ++i) {
     const auto waiting = std::chrono::steady_clock::now();
@@ -59,8 +61,10 @@ Status ProgramRunner::run(Loader& loader, const RunRequest& request, RunOutcome&
       outcome.ended = true;
       break;
     }
+    const std::optional<uint64_t> allocations = thread_allocations();
     const Status status =
         program_->step(*batch, {request.first_step + i, request.dense_lr[i], request.sparse_lr[i], true});
+    if (allocations) *outcome.allocations += *thread_allocations() - *allocations;
     if (!status.ok() && status.code() != Code::kNonFinite) return status;
     rows_ = batch->rows;
     requests_ = batch->requests;

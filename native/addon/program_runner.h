@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "prerank/batch.h"
@@ -26,6 +27,7 @@ struct RunOutcome {
   std::vector<double> stats;  // [steps, tasks, kTaskStats]
   double seconds = 0;
   double wait_seconds = 0;
+  std::optional<uint64_t> allocations;  // of the program's thread during the steps, the loader apart
   bool ended = false;
   double gradient_norm = 0;
   bool non_finite = false;

@@ -10,6 +10,39 @@
 #include "addon/tagged.h"
 
 namespace prerank::addon {
+
+SparseOptimizer read_sparse_optimizer(Napi::Value value, const std::string& what) {
+  const Fields fields(value, what);
+  SparseOptimizer sparse;
+  sparse.kind = fields.choice<SparseOptimizerKind>("kind", {{"sgd", SparseOptimizerKind::kSgd},
+                                                            {"adagrad", SparseOptimizerKind::kAdagrad},
+                                                            {"rowwise-adagrad", SparseOptimizerKind::kRowwiseAdagrad},
+                                                            {"adam", SparseOptimizerKind::kAdam}});
+  sparse.beta1 = fields.finite("beta1");
+  sparse.beta2 = fields.finite("beta2");
+  sparse.epsilon = fields.finite("epsilon");
+  sparse.initial_accumulator = fields.finite("initialAccumulator");
+  sparse.l2 = fields.finite("l2");
+  return sparse;
+}
+
+DenseOptimizer read_dense_optimizer(Napi::Value value, const std::string& what) {
+  const Fields fields(value, what);
+  DenseOptimizer dense;
+  dense.kind = fields.choice<DenseOptimizerKind>("kind", {{"sgd", DenseOptimizerKind::kSgd},
+                                                          {"adagrad", DenseOptimizerKind::kAdagrad},
+                                                          {"adam", DenseOptimizerKind::kAdam},
+                                                          {"adamw", DenseOptimizerKind::kAdamW}});
+  dense.momentum = fields.finite("momentum");
+  dense.beta1 = fields.finite("beta1");
+  dense.beta2 = fields.finite("beta2");
+  dense.epsilon = fields.finite("epsilon");
+  dense.initial_accumulator = fields.finite("initialAccumulator");
+  dense.l2 = fields.finite("l2");
+  dense.weight_decay = fields.finite("weightDecay");
+  return dense;
+}
+
 namespace {
 
 Init read_init(const Fields& fields) {
@@ -32,44 +65,14 @@ ParameterSpec read_parameter(Napi::Value value, const std::string& what) {
   return spec;
 }
 
-SparseOptimizer read_sparse(const Fields& fields) {
-  SparseOptimizer sparse;
-  sparse.kind = fields.choice<SparseOptimizerKind>("kind", {{"sgd", SparseOptimizerKind::kSgd},
-                                                            {"adagrad", SparseOptimizerKind::kAdagrad},
-                                                            {"rowwise-adagrad", SparseOptimizerKind::kRowwiseAdagrad},
-                                                            {"adam", SparseOptimizerKind::kAdam}});
-  sparse.beta1 = fields.finite("beta1");
-  sparse.beta2 = fields.finite("beta2");
-  sparse.epsilon = fields.finite("epsilon");
-  sparse.initial_accumulator = fields.finite("initialAccumulator");
-  sparse.l2 = fields.finite("l2");
-  return sparse;
-}
-
-DenseOptimizer read_dense(const Fields& fields) {
-  DenseOptimizer dense;
-  dense.kind = fields.choice<DenseOptimizerKind>("kind", {{"sgd", DenseOptimizerKind::kSgd},
-                                                          {"adagrad", DenseOptimizerKind::kAdagrad},
-                                                          {"adam", DenseOptimizerKind::kAdam},
-                                                          {"adamw", DenseOptimizerKind::kAdamW}});
-  dense.momentum = fields.finite("momentum");
-  dense.beta1 = fields.finite("beta1");
-  dense.beta2 = fields.finite("beta2");
-  dense.epsilon = fields.finite("epsilon");
-  dense.initial_accumulator = fields.finite("initialAccumulator");
-  dense.l2 = fields.finite("l2");
-  dense.weight_decay = fields.finite("weightDecay");
-  return dense;
-}
-
 ParameterStore::Options read_options(Napi::Value value) {
   const Fields fields(value, "StoreSpec");
   ParameterStore::Options options;
   for_each(fields.array("parameters"), fields.path("parameters"), [&](Napi::Value parameter, const std::string& what) {
     options.parameters.push_back(read_parameter(parameter, what));
   });
-  options.sparse = read_sparse(fields.object("sparse"));
-  options.dense = read_dense(fields.object("dense"));
+  options.sparse = read_sparse_optimizer(fields.get("sparse"), fields.path("sparse"));
+  options.dense = read_dense_optimizer(fields.get("dense"), fields.path("dense"));
   options.training = fields.boolean("training");
   options.seed = fields.unsigned_integer("seed");
   return options;

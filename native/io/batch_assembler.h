@@ -24,6 +24,7 @@ struct BatchBuffers {
 
   Batch batch;
   uint64_t bytes = 0;  // copied out of the columns
+  double gather_seconds = 0, index_seconds = 0;  // processor time of the last assemble()
   std::vector<GrowBuffer<float>> dense;
   std::vector<Ids> ids;
   RowSetBuffer rows;

@@ -129,6 +129,9 @@ class LoaderImpl final : public Loader {
       place.status = std::move(status);
       place.ready = number;
       --assembling_;
+      ++stats_.assembled;
+      stats_.gather_seconds += place.buffers.gather_seconds;
+      stats_.index_seconds += place.buffers.index_seconds;
       done_.notify_all();
     }
   }

@@ -11,6 +11,7 @@
 #include "cpu/onednn.h"
 #include "cpu/optimizers.h"
 #include "plan/batch_check.h"
+#include "plan/operation_times.h"
 #include "plan/plan_check.h"
 #include "plan/program_memory.h"
 #include "plan/program_update.h"
@@ -26,6 +27,7 @@ struct Segment {
   Domain domain = Domain::kRow;
   Phase phase = Phase::kTiles;
   std::vector<std::unique_ptr<Kernel>> kernels;
+  size_t first_operation = 0;  // number of its first kernel among the plan's operations
   std::vector<size_t> moving;  // values of its domain that are addressed anew for each tile
   std::vector<size_t> whole;   // values of the other domain, addressed at row 0
 };
@@ -78,8 +80,14 @@ class CpuProgram final : public Program {
     PRERANK_ASSIGN_OR_RETURN(pool_, ThreadPool::create(options_.threads, cpu::prepare_worker_thread));
     PRERANK_ASSIGN_OR_RETURN(memory_, ProgramMemory::create(plan_, *store_,
                                                             {options_.threads, limits_.rows, limits_.requests}));
+    if (options_.profile) profile_ = std::make_unique<OperationTimes>();
     PRERANK_RETURN_IF_ERROR(build_segments());
-    PRERANK_ASSIGN_OR_RETURN(update_, ProgramUpdate::create(plan_, *store_, memory_, *pool_, options_));
+    if (profile_ != nullptr) {
+      clear_operation_ = profile_->add({.kind = "accumulators.clear", .layer = "gradients"});
+      reduce_operation_ = profile_->add({.kind = "accumulators.reduce", .layer = "gradients"});
+    }
+    PRERANK_ASSIGN_OR_RETURN(update_, ProgramUpdate::create(plan_, *store_, memory_, *pool_, options_, profile_.get()));
+    if (profile_ != nullptr) profile_->start(options_.threads);
     stats_.resize(plan_.tasks.size());
     worker_stats_.assign(options_.threads, std::vector<TaskStats>(plan_.tasks.size()));
     return {};
@@ -111,6 +119,9 @@ class CpuProgram final : public Program {
   std::span<const TaskStats> stats() const override { return stats_; }
   double gradient_norm() const override { return gradient_norm_; }
   PhaseTimes times() const override { return times_; }
+  std::vector<OperationTime> operation_times() const override {
+    return profile_ == nullptr ? std::vector<OperationTime>() : profile_->totals();
+  }
   size_t bytes() const override { return memory_.bytes(); }
 
   Status read_output(size_t output, std::span<float> out) const override {
@@ -141,14 +152,18 @@ class CpuProgram final : public Program {
       tables.push_back({store_->weights(parameter).data(), table.rows, table.dim});
     }
     const std::array<size_t, 5> pieces = {static_cast<size_t>(plan_.tile_rows), 64, 16, 4, 1};
+    size_t operations = 0;
     for (const PlanSegment& planned : plan_.segments) {
       Segment& segment = segments_.emplace_back();
       segment.domain = planned.domain;
       segment.phase = planned.phase;
+      segment.first_operation = operations;
+      operations += planned.ops.size();
       for (const PlanOp& op : planned.ops) {
         const KernelBuild build = {&plan_, &op, planned.domain, tables, options_.threads, pieces};
         PRERANK_ASSIGN_OR_RETURN(std::unique_ptr<Kernel> kernel, make_cpu_kernel(build));
         segment.kernels.push_back(std::move(kernel));
+        if (profile_ != nullptr) profile_->add({.kind = op.kind, .layer = op.layer, .backward = op.backward});
       }
       place_values(planned, segment);
     }
@@ -201,8 +216,10 @@ class CpuProgram final : public Program {
     const Stopwatch watch(times_.tiles);
     if (training) {
       pool_->run([this](size_t worker) {
+        OperationTimes::Watch profile(profile_.get(), worker);
         std::fill_n(memory_.accumulators()[worker], memory_.accumulator_floats(), 0.0f);
         std::ranges::fill(worker_stats_[worker], TaskStats());
+        profile.lap(clear_operation_);
       });
     }
     for (const Segment& segment : segments_) {
@@ -215,8 +232,16 @@ class CpuProgram final : public Program {
     TileContext tile = context(batch, step, training, 0);
     tile.rows = 1;
     for (const Segment& segment : segments_) {
-      if (segment.phase != phase) continue;
-      for (const auto& kernel : segment.kernels) kernel->run(tile);
+      if (segment.phase == phase) run_kernels(segment, tile);
+    }
+  }
+
+  void run_kernels(const Segment& segment, const TileContext& tile) {
+    OperationTimes::Watch profile(profile_.get(), tile.worker);
+    size_t operation = segment.first_operation;
+    for (const auto& kernel : segment.kernels) {
+      kernel->run(tile);
+      profile.lap(operation++);
     }
   }
 
@@ -231,7 +256,7 @@ class CpuProgram final : public Program {
       tile.first_row = t * tile_rows;
       tile.rows = std::min(tile_rows, rows - tile.first_row);
       for (const size_t i : segment.moving) base[i] = memory_.row_address(plan_.values[i], i, tile.first_row);
-      for (const auto& kernel : segment.kernels) kernel->run(tile);
+      run_kernels(segment, tile);
     }
   }
 
@@ -244,7 +269,9 @@ class CpuProgram final : public Program {
       pool_->run([&](size_t worker) {
         const Share share = share_of(lines, worker, pool_->workers());
         const size_t first = share.begin * kReduceLine, last = std::min(share.end * kReduceLine, floats);
+        OperationTimes::Watch profile(profile_.get(), worker);
         if (first < last) cpu::sum_accumulators(memory_.accumulators(), first, last, memory_.accumulators()[0]);
+        profile.lap(reduce_operation_);
       });
     }
     run_none(batch, step, true, Phase::kReduced);
@@ -304,6 +331,8 @@ class CpuProgram final : public Program {
   std::vector<std::vector<TaskStats>> worker_stats_;
   std::vector<TaskStats> stats_;
   PhaseTimes times_;
+  std::unique_ptr<OperationTimes> profile_;  // null: not wanted
+  size_t clear_operation_ = 0, reduce_operation_ = 0;
   size_t rows_ = 0;      // of the last batch
   size_t requests_ = 0;  // of the last batch
   double gradient_norm_ = 0;

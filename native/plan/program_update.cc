@@ -15,9 +15,10 @@ constexpr double kClipEpsilon = 1e-6;  // as torch.nn.utils.clip_grad_norm_
 
 Result<std::unique_ptr<ProgramUpdate>> ProgramUpdate::create(const Plan& plan, ParameterStore& store,
                                                              const ProgramMemory& memory, ThreadPool& pool,
-                                                             const ProgramOptions& options) {
-  std::unique_ptr<ProgramUpdate> update(new ProgramUpdate(plan, store, pool, options));
+                                                             const ProgramOptions& options, OperationTimes* profile) {
+  std::unique_ptr<ProgramUpdate> update(new ProgramUpdate(plan, store, pool, options, profile));
   PRERANK_RETURN_IF_ERROR(update->collect(memory));
+  if (profile != nullptr) update->name_operations();
   return update;
 }
 
@@ -50,19 +51,30 @@ Status ProgramUpdate::collect(const ProgramMemory& memory) {
     sparse_.push_back({t,
                        {store_.weights(stored).data(), plan_.tables[t].rows, plan_.tables[t].dim},
                        store_.state(stored, 0),
-                       store_.state(stored, 1)});
+                       store_.state(stored, 1),
+                       0});
   }
   return {};
+}
+
+void ProgramUpdate::name_operations() {
+  norm_operation_ = profile_->add({.kind = "gradient.norm", .layer = "gradients"});
+  dense_operation_ = profile_->add({.kind = "update.dense", .layer = "parameters"});
+  for (SparseTarget& target : sparse_) {
+    target.operation = profile_->add({.kind = "update.sparse", .layer = plan_.tables[target.table].name});
+  }
 }
 
 // Chunks are fixed and summed in their order: the norm is the same for every thread count.
 double ProgramUpdate::dense_norm_sq() {
   pool_.run([this](size_t worker) {
+    OperationTimes::Watch profile(profile_, worker);
     const Share share = share_of(chunks_.size(), worker, pool_.workers());
     for (size_t c = share.begin; c < share.end; ++c) {
       const Chunk& chunk = chunks_[c];
       chunk_norms_[c] = cpu::norm_sq(dense_[chunk.target].gradient.subspan(chunk.begin, chunk.end - chunk.begin));
     }
+    profile.lap(norm_operation_);
   });
   double total = 0;
   for (const double norm : chunk_norms_) total += norm;
@@ -71,6 +83,7 @@ double ProgramUpdate::dense_norm_sq() {
 
 double ProgramUpdate::sparse_norm_sq(const Batch& batch) {
   pool_.run([&](size_t worker) {
+    OperationTimes::Watch profile(profile_, worker);
     double sum = 0;
     for (const SparseTarget& target : sparse_) {
       const BatchTableIndex& index = batch.table_index[target.table];
@@ -78,6 +91,7 @@ double ProgramUpdate::sparse_norm_sq(const Batch& batch) {
       sum += cpu::sparse_gradient_norm_sq(target.view.dim, index, range.begin, range.end, pooled_);
     }
     worker_norms_[worker] = sum;
+    profile.lap(norm_operation_);
   });
   double total = 0;
   for (const double norm : worker_norms_) total += norm;
@@ -121,6 +135,7 @@ void ProgramUpdate::update(const Batch& batch, const StepOptions& options, doubl
   const ParameterStore::Options& settings = store_.options();
   const double sparse_scale = options_.clip_scope == ClipScope::kAll ? scale : 1.0;
   pool_.run([&](size_t worker) {
+    OperationTimes::Watch profile(profile_, worker);
     const Share share = share_of(chunks_.size(), worker, pool_.workers());
     for (size_t c = share.begin; c < share.end; ++c) {
       const Chunk& chunk = chunks_[c];
@@ -132,11 +147,13 @@ void ProgramUpdate::update(const Batch& batch, const StepOptions& options, doubl
       cpu::update_dense(settings.dense, options.step, options.dense_lr, scale, part(target.weights),
                         target.gradient.subspan(chunk.begin, size), part(target.state0), part(target.state1));
     }
+    profile.lap(dense_operation_);
     for (const SparseTarget& target : sparse_) {
       const BatchTableIndex& index = batch.table_index[target.table];
       const RowRange range = rows_of(index, worker);
       cpu::update_sparse_rows(settings.sparse, options.step, options.sparse_lr, sparse_scale, target.view, target.state0,
                               target.state1, index, range.begin, range.end, pooled_);
+      profile.lap(target.operation);
     }
   });
 }

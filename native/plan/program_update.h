@@ -8,6 +8,7 @@
 
 #include "base/thread_pool.h"
 #include "cpu/optimizers.h"
+#include "plan/operation_times.h"
 #include "plan/program_memory.h"
 #include "prerank/parameter_store.h"
 #include "prerank/plan.h"
@@ -21,12 +22,12 @@ struct Transform {
   double scale = 1;  // factor of every gradient
 };
 
-// Borrows memory, store and pool; allocates nothing after create().
+// Borrows memory, store, pool and profile (null: none); allocates nothing after create().
 class ProgramUpdate {
  public:
   static Result<std::unique_ptr<ProgramUpdate>> create(const Plan& plan, ParameterStore& store,
                                                        const ProgramMemory& memory, ThreadPool& pool,
-                                                       const ProgramOptions& options);
+                                                       const ProgramOptions& options, OperationTimes* profile);
 
   // kNonFinite when the norm is not finite: the message names the parameter.
   Result<Transform> transform(const Batch& batch);
@@ -47,14 +48,17 @@ class ProgramUpdate {
     size_t table = 0;  // in Plan::tables
     TableView view;
     std::span<float> state0, state1;
+    size_t operation = 0;  // in the profile
   };
   struct RowRange {
     size_t begin = 0, end = 0;
   };
 
-  ProgramUpdate(const Plan& plan, ParameterStore& store, ThreadPool& pool, const ProgramOptions& options)
-      : plan_(plan), store_(store), pool_(pool), options_(options) {}
+  ProgramUpdate(const Plan& plan, ParameterStore& store, ThreadPool& pool, const ProgramOptions& options,
+                OperationTimes* profile)
+      : plan_(plan), store_(store), pool_(pool), options_(options), profile_(profile) {}
   Status collect(const ProgramMemory& memory);
+  void name_operations();
   double dense_norm_sq();
   double sparse_norm_sq(const Batch& batch);
   RowRange rows_of(const BatchTableIndex& index, size_t worker) const;
@@ -64,6 +68,8 @@ class ProgramUpdate {
   ParameterStore& store_;
   ThreadPool& pool_;
   ProgramOptions options_;
+  OperationTimes* profile_;
+  size_t norm_operation_ = 0, dense_operation_ = 0;
   std::vector<DenseTarget> dense_;
   std::vector<Chunk> chunks_;
   std::vector<double> chunk_norms_;  // squared, per chunk

@@ -5,6 +5,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import { version } from '../version.js';
+import { benchCommand } from './bench.js';
 import { doctorCommand } from './doctor.js';
 import { evaluateCommand } from './evaluate.js';
 import { inspectCommand } from './inspect.js';
@@ -15,18 +16,24 @@ import { trainCommand } from './train.js';
 const EPILOGUE = `
 Exit codes: 0 success, 1 failure, 2 wrong usage or bad input, 130 interrupted.`;
 
+/** To a command, or to each of its subcommands. */
+function withCommonOptions(command: Command): Command {
+  if (command.commands.length === 0) {
+    command
+      .option('--json', 'print one JSON object on stdout')
+      .option('--verbose', 'show the stack of an unexpected error');
+  }
+  for (const subcommand of command.commands) withCommonOptions(subcommand);
+  return command.addHelpText('after', EPILOGUE).exitOverride();
+}
+
 function createProgram(): Command {
   const program = new Command('prerank')
     .description('Trains and evaluates early-stage (pre-ranking) ads models.')
     .version(version)
     .addHelpText('after', EPILOGUE);
-  for (const command of [trainCommand, evaluateCommand, predictCommand, inspectCommand, doctorCommand]) {
-    const configured = command()
-      .option('--json', 'print one JSON object on stdout')
-      .option('--verbose', 'show the stack of an unexpected error')
-      .addHelpText('after', EPILOGUE)
-      .exitOverride();
-    program.addCommand(configured);
+  for (const command of [trainCommand, evaluateCommand, predictCommand, inspectCommand, doctorCommand, benchCommand]) {
+    program.addCommand(withCommonOptions(command()));
   }
   return program.exitOverride();
 }

@@ -71,6 +71,8 @@ export interface ProgramSettings {
   readonly clipNorm?: number;
   readonly clipScope?: 'dense' | 'all';
   readonly seed: number;
+  /** Keep operationTimes(): costs two clock reads for each operation and tile. */
+  readonly profile?: boolean;
 }
 
 /** A batch given from JavaScript, in the order of the plan's inputs. Arrays are copied. */
@@ -118,11 +120,33 @@ export interface RunResult {
   readonly seconds: number;
   /** Of `seconds`, waiting for the loader. */
   readonly waitSeconds: number;
+  /** Heap allocations of the core on the program's thread, inside steps; absent where they cannot be counted. */
+  readonly allocations?: number;
   /** The loader had no further batch. */
   readonly ended: boolean;
   /** Set when the last of `steps` was refused for a non-finite loss (no parameter changed). */
   readonly nonFinite?: { readonly step: number; readonly tasks: readonly number[]; readonly rows: readonly number[] };
   readonly gradientNorm: number;
+}
+
+export interface PhaseTimes {
+  readonly prologue: number;
+  readonly tiles: number;
+  readonly reduce: number;
+  readonly transform: number;
+  readonly update: number;
+}
+
+/** Time of one operation since the program was built, in seconds, summed over workers. */
+export interface OperationTime {
+  /** Of the plan's operation; `accumulators.clear`, `accumulators.reduce`, `gradient.norm`, `update.dense` and
+   *  `update.sparse` (one per table, `layer` is its name) are the program's own. */
+  readonly kind: string;
+  readonly layer: string;
+  readonly backward: boolean;
+  readonly seconds: number;
+  /** Tiles, or regions of a worker. */
+  readonly calls: number;
 }
 
 export interface NativeProgram {
@@ -142,7 +166,10 @@ export interface NativeProgram {
   predictAll(loader: NativeLoader): Promise<Float32Array[]>;
   /** Output of the last step or predict, by index. */
   readOutput(index: number): Float32Array;
-  times(): { prologue: number; tiles: number; reduce: number; transform: number; update: number };
+  /** Seconds by phase since the program was built. */
+  times(): PhaseTimes;
+  /** The plan's operations in its order, then the program's own; empty without `profile`. */
+  operationTimes(): OperationTime[];
 }
 
 export type ColumnType = 'float32' | 'uint32' | 'uint8' | 'list<uint32>' | 'list<float32>';
@@ -226,11 +253,25 @@ export interface Cursor {
   readonly batch: number;
 }
 
+export interface LoaderStats {
+  /** Handed out. */
+  readonly batches: number;
+  readonly rows: number;
+  readonly bytesGathered: number;
+  /** Readers waited for so long. */
+  readonly waitSeconds: number;
+  /** Batches ready or handed out. */
+  readonly assembled: number;
+  /** Processor seconds of the loader's threads: columns to batches, and ids sorted by table row. */
+  readonly gatherSeconds: number;
+  readonly indexSeconds: number;
+}
+
 export interface NativeLoader {
   readonly batchesPerEpoch: number;
   consumed(): Cursor;
   seek(cursor: Cursor): void;
-  stats(): { batches: number; rows: number; bytesGathered: number; waitSeconds: number };
+  stats(): LoaderStats;
   close(): void;
 }
 
@@ -473,6 +514,52 @@ export interface StageSpec {
   readonly memoryBytes: number;
 }
 
+export interface BenchSampling {
+  /** Calls that are not timed. */
+  readonly warmUp: number;
+  readonly samples: number;
+  /** Least length of a sample: shorter work is repeated. */
+  readonly seconds: number;
+}
+
+/** Bytes a second over a working set, read, and copied from one half to the other (bytes read plus bytes written). */
+export interface Bandwidth {
+  readonly bytes: number;
+  readonly read: number;
+  readonly copy: number;
+}
+
+/** What one core of this machine was measured to do at most. */
+export interface Roof {
+  /** float32 operations a second: multiply-adds count two. */
+  readonly flops: number;
+  /** Ascending working sets. */
+  readonly bandwidth: readonly Bandwidth[];
+}
+
+/** Benchmarks of single operations on one thread: seconds of a call, per sample. */
+export interface NativeBench {
+  /** Every operation of the plan's only segment, over the batch. */
+  kernel(plan: Plan, batch: ArrayBatch, sampling: BenchSampling): Promise<Float64Array>;
+  /** The sort of the ids of the plan's first table. */
+  tableIndex(plan: Plan, batch: ArrayBatch, sampling: BenchSampling): Promise<Float64Array>;
+  /** The update of the rows of the plan's first table that the batch touches. */
+  sparseUpdate(
+    plan: Plan,
+    batch: ArrayBatch,
+    optimizer: SparseOptimizerSettings,
+    sampling: BenchSampling,
+  ): Promise<Float64Array>;
+  denseUpdate(count: number, optimizer: DenseOptimizerSettings, sampling: BenchSampling): Promise<Float64Array>;
+  roof(): Promise<Roof>;
+  /** Takes at most `batches` from a loader, as fast as it gives them. */
+  drain(loader: NativeLoader, batches: number): Promise<{ batches: number; rows: number; seconds: number }>;
+  /** Cores this process may use; empty where the system does not say. */
+  allowedCores(): number[];
+  /** Moves every thread of the process to these cores. @throws UNSUPPORTED, INVALID_ARGUMENT. */
+  pin(cores: readonly number[]): void;
+}
+
 export interface Addon {
   info(): {
     version: string;
@@ -503,4 +590,5 @@ export interface Addon {
   /** xxHash64, seed 0, of each UTF-8 string; string i is bytes[offsets[i], offsets[i + 1]). */
   hashUtf8(bytes: Uint8Array, offsets: Int32Array): BigUint64Array;
   metrics: NativeMetrics;
+  bench: NativeBench;
 }

@@ -69,6 +69,9 @@ struct LoaderStats {
   uint64_t rows = 0;
   uint64_t bytes_gathered = 0;  // copied out of the columns, each byte of a batch once
   double wait_seconds = 0;   // next() blocked for so long
+  uint64_t assembled = 0;    // batches ready or handed out
+  double gather_seconds = 0;  // processor time of the loader's threads: columns to batches
+  double index_seconds = 0;   // the same: ids sorted by table row
 };
 
 class Loader {

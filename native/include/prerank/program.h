@@ -25,6 +25,7 @@ struct ProgramOptions {
   double clip_norm = 0;            // 0 = off; global norm of the gradients in scope
   ClipScope clip_scope = ClipScope::kDense;
   uint64_t seed = 1;
+  bool profile = false;  // keep operation_times(): two clock reads more for each operation and tile
 };
 
 struct StepOptions {
@@ -37,6 +38,16 @@ struct StepOptions {
 // Seconds spent by phase since the program was built.
 struct PhaseTimes {
   double prologue = 0, tiles = 0, reduce = 0, transform = 0, update = 0;
+};
+
+// Time of one operation since the program was built, summed over workers.
+struct OperationTime {
+  std::string kind;    // of the plan's operation; "accumulators.clear", "accumulators.reduce", "gradient.norm",
+                       // "update.dense" and "update.sparse" (one per table) are the program's own
+  std::string layer;   // update.sparse: the table
+  bool backward = false;
+  double seconds = 0;
+  uint64_t calls = 0;  // tiles, or regions of a worker
 };
 
 class Program {
@@ -56,6 +67,8 @@ class Program {
   // Copies output i of the last step or predict: [domain rows, width] (domain none: [width]) into `out`.
   virtual Status read_output(size_t output, std::span<float> out) const = 0;
   virtual PhaseTimes times() const = 0;
+  // The plan's operations in its order, then the program's own. Empty without ProgramOptions::profile.
+  virtual std::vector<OperationTime> operation_times() const = 0;
   virtual size_t bytes() const = 0;
 };
 

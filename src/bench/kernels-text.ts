@@ -1,0 +1,61 @@
+/** Kernel benchmarks as text and as CSV. */
+import { formatTable } from '../train/evaluation-result.js';
+import type { KernelsResult } from './kernels.js';
+import type { KernelComparison } from './kernels-compare.js';
+import { percent } from './text.js';
+
+function microseconds(seconds: number): string {
+  return (seconds * 1e6).toPrecision(4);
+}
+
+export function formatKernels({ results, roof, environment }: KernelsResult): string {
+  const levels = roof.bandwidth.map(({ bytes, read }) => `${bytes / 1024} KiB ${(read / 1e9).toFixed(0)}`);
+  const rows = results.map(({ op, shape, skew, seconds, gflops, gbps, bound, roofShare }) => [
+    op,
+    shape,
+    skew,
+    microseconds(seconds.p50),
+    microseconds(seconds.p90),
+    gflops.toFixed(1),
+    gbps.toFixed(1),
+    bound,
+    percent(roofShare),
+  ]);
+  return [
+    `${environment.cpu}, ${environment.isa}, core ${environment.cores.join(',')}`,
+    `roof: ${(roof.flops / 1e9).toFixed(0)} GFLOP/s; reading GB/s by working set: ${levels.join(', ')}`,
+    '',
+    ...formatTable(['operation', 'shape', 'ids', 'p50 µs', 'p90 µs', 'GFLOP/s', 'GB/s', 'bound', 'of the roof'], rows),
+  ].join('\n');
+}
+
+export function formatComparison(comparisons: readonly KernelComparison[]): string {
+  const rows = comparisons.map(({ op, shape, skew, speedup, low, high, verdict }) => [
+    op,
+    shape,
+    skew,
+    `${speedup.toFixed(3)}x`,
+    `[${low.toFixed(3)}, ${high.toFixed(3)}]`,
+    verdict,
+  ]);
+  return formatTable(['operation', 'shape', 'ids', 'speed-up', 'interval', ''], rows).join('\n');
+}
+
+const CSV_HEAD =
+  'op,shape,skew,dtype,rows,samples,p50_us,p90_us,low_us,high_us,best_us,gflops,gbps,bound,roof_share,isa,commit';
+
+function csvCell(value: string | number): string {
+  const text = String(value);
+  return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/** One line a case, times in microseconds. */
+export function kernelsCsv({ results, environment }: KernelsResult): string {
+  const lines = results.map(({ op, shape, skew, dtype, rows, seconds, gflops, gbps, bound, roofShare }) => {
+    const { samples, p50, p90, low, high, best } = seconds;
+    const times = [p50, p90, low, high, best].map((value) => value * 1e6);
+    const cells = [op, shape, skew, dtype, rows, samples, ...times, gflops, gbps, bound, roofShare];
+    return [...cells, environment.isa, environment.commit ?? ''].map(csvCell).join(',');
+  });
+  return [CSV_HEAD, ...lines].join('\n');
+}

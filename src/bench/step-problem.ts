@@ -1,0 +1,130 @@
+/** What a step benchmark trains: a reference step on generated rows, or any configuration on its own log. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { loadConfig } from '../config/load.js';
+import type { DenseOptimizerConfig, SparseOptimizerConfig } from '../config/types.js';
+import { ROLE_COLUMNS } from '../data/features.js';
+import type { ModelProgram } from '../models/model.js';
+import { trainingProgram } from '../models/registry.js';
+import type {
+  Addon,
+  DenseOptimizerSettings,
+  LoaderSpec,
+  NativeDataset,
+  NativeParameterStore,
+  SparseOptimizerSettings,
+} from '../runtime/native.js';
+import { assembleModel, createStore } from '../train/assemble.js';
+import { openSet } from '../train/encoded-set.js';
+import { resolveTasks } from '../train/tasks.js';
+import { generateColumns } from './generated-data.js';
+import type { ReferenceStep } from './reference-steps.js';
+
+/** A model, its parameters and the rows it trains on. */
+export interface StepProblem {
+  readonly name: string;
+  readonly batch: number;
+  readonly program: ModelProgram;
+  readonly store: NativeParameterStore;
+  readonly dataset: NativeDataset;
+  /** What of the loader depends on the problem. */
+  readonly loader: Pick<LoaderSpec, 'shuffle' | 'windowRows' | 'weight' | 'tasks'>;
+  readonly clip: { readonly norm: number; readonly scope: 'dense' | 'all' };
+  readonly rates: { readonly dense: number; readonly sparse: number };
+  readonly optimizers: { readonly dense: DenseOptimizerConfig['kind']; readonly sparse: SparseOptimizerConfig['kind'] };
+  /** Lets go of temporary files. */
+  readonly close: () => Promise<void>;
+}
+
+/** Batches of generated rows, used again and again: enough that a batch finds no caches warmed by itself. */
+export const GENERATED_BATCHES = 8;
+
+export const DENSE_SETTINGS: Omit<DenseOptimizerSettings, 'kind'> = {
+  momentum: 0,
+  beta1: 0.9,
+  beta2: 0.999,
+  epsilon: 1e-8,
+  initialAccumulator: 0,
+  l2: 0,
+  weightDecay: 0,
+};
+
+export const SPARSE_SETTINGS: Omit<SparseOptimizerSettings, 'kind'> = {
+  beta1: 0.9,
+  beta2: 0.999,
+  epsilon: 1e-8,
+  initialAccumulator: 0,
+  l2: 0,
+};
+
+export interface ReferenceOptions {
+  readonly batch?: number;
+  readonly seed: number;
+  /** Instead of the step's own. */
+  readonly sparse?: SparseOptimizerConfig['kind'];
+}
+
+export function referenceProblem(addon: Addon, step: ReferenceStep, options: ReferenceOptions): StepProblem {
+  const { seed, batch = step.batch, sparse = step.sparse } = options;
+  const program = trainingProgram(step.model, step.features, step.tasks);
+  const store = new addon.ParameterStore({
+    parameters: program.parameters,
+    sparse: { kind: sparse, ...SPARSE_SETTINGS },
+    dense: { kind: step.dense, ...DENSE_SETTINGS },
+    training: true,
+    seed,
+  });
+  return {
+    name: step.name,
+    batch,
+    program,
+    store,
+    dataset: new addon.Dataset(generateColumns(step, batch * GENERATED_BATCHES, seed), []),
+    loader: { shuffle: 'full', tasks: step.sources },
+    clip: { norm: 0, scope: 'dense' },
+    rates: { dense: 1e-3, sparse: 1e-2 },
+    optimizers: { sparse, dense: step.dense },
+    close: async () => undefined,
+  };
+}
+
+/** Encodes the training log of a configuration into a temporary folder. @throws what reading it may throw. */
+export async function configProblem(addon: Addon, path: string, options: ReferenceOptions): Promise<StepProblem> {
+  const loaded = loadConfig(path);
+  const { seed, batch = loaded.training.batchSize, sparse = loaded.training.sparseOptimizer.kind } = options;
+  const { training } = loaded;
+  const config = {
+    ...loaded,
+    training: { ...training, seed, sparseOptimizer: { ...training.sparseOptimizer, kind: sparse } },
+  };
+  const folder = await mkdtemp(join(tmpdir(), 'prerank-bench-'));
+  try {
+    const set = await openSet(addon, { config, split: 'train', folder });
+    const model = assembleModel(config, set.features);
+    const weight = ROLE_COLUMNS.weight.column;
+    return {
+      name: config.name,
+      batch: Math.min(batch, set.rows),
+      program: model.training,
+      store: createStore(addon, config, model.training.parameters, true),
+      dataset: set.native,
+      loader: {
+        shuffle: config.data.shuffle,
+        windowRows: config.data.windowRows,
+        weight: set.columns.has(weight) ? weight : undefined,
+        tasks: resolveTasks(config, set.features, set.columns).map(({ source }) => source),
+      },
+      clip: training.clip,
+      rates: { dense: training.denseOptimizer.lr, sparse: training.sparseOptimizer.lr },
+      optimizers: { sparse, dense: training.denseOptimizer.kind },
+      close: async () => {
+        set.close();
+        await rm(folder, { recursive: true });
+      },
+    };
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
+}

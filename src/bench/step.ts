@@ -1,0 +1,224 @@
+/** Times whole training steps: loader, sort and update included, as a trainer runs them. */
+import { elementCount } from '../base/shape.js';
+import type { Addon, LoaderStats, NativeLoader, NativeProgram, PhaseTimes } from '../runtime/native.js';
+import { operationCost } from './cost.js';
+import { describeEnvironment, type Environment } from './environment.js';
+import { type Summary, summarize } from './statistics.js';
+import type { StepProblem } from './step-problem.js';
+
+export interface StepOptions {
+  readonly threads: number;
+  readonly runs: number;
+  /** Timed steps of a run. */
+  readonly steps: number;
+  readonly seed: number;
+}
+
+/** One operation's part of a step. Seconds are summed over workers. */
+export interface StepOperation {
+  readonly kind: string;
+  readonly layer: string;
+  readonly backward: boolean;
+  readonly secondsPerStep: number;
+  /** Of the time of all operations. */
+  readonly share: number;
+  /** For matrix products and interactions, 10⁹ operations a second of one worker. */
+  readonly gflops?: number;
+}
+
+export interface StepResult {
+  readonly bench: 'step';
+  readonly config: string;
+  readonly batch: number;
+  readonly threads: number;
+  readonly device: 'cpu';
+  readonly seed: number;
+  readonly optimizers: StepProblem['optimizers'];
+  readonly parameters: number;
+  /** Rows a second at the median step. */
+  readonly samplesPerSecond: number;
+  /** Rows over the whole time of all runs. */
+  readonly samplesPerSecondMean: number;
+  /** Seconds of a full batch, from one step's end to the next one's. */
+  readonly step: Summary;
+  readonly runs: readonly { readonly samplesPerSecond: number; readonly step: Summary }[];
+  /** Seconds of a step by phase, on the program's thread. */
+  readonly phases: PhaseTimes;
+  readonly loader: {
+    /** Part of the time in which the program waited for a batch. */
+    readonly waitShare: number;
+    /** Processor seconds of a batch on the loader's threads: columns to a batch, ids sorted by table row. */
+    readonly gatherSeconds: number;
+    readonly indexSeconds: number;
+  };
+  /** From a program that also times operations, which the figures above do not. Longest first. */
+  readonly operations: readonly StepOperation[];
+  readonly memory: {
+    readonly arenaBytes: number;
+    readonly parameterBytes: number;
+    readonly peakBytes: number;
+  };
+  /** Heap allocations of the core, oneDNN's own apart; null where they cannot be counted. */
+  readonly allocationsPerStep: number | null;
+  readonly environment: Environment;
+}
+
+/** The trainer's loader: as many threads as the program, at most as many as batches are prefetched. */
+function createLoader(addon: Addon, problem: StepProblem, options: StepOptions, steps: number): NativeLoader {
+  const spec = {
+    ...problem.loader,
+    batchSize: problem.batch,
+    seed: options.seed,
+    threads: options.threads,
+    training: true,
+    dense: problem.program.dense,
+    ids: problem.program.ids,
+  };
+  const perEpoch = Math.ceil(problem.dataset.rows / problem.batch);
+  return new addon.Loader(problem.dataset, { ...spec, epochs: Math.ceil(steps / perEpoch) });
+}
+
+class Stepper {
+  private next = 0;
+  waitSeconds = 0;
+  allocations: number | null = 0;
+
+  constructor(
+    private readonly program: NativeProgram,
+    private readonly loader: NativeLoader,
+    private readonly problem: StepProblem,
+  ) {}
+
+  /** Seconds of each of `count` steps, scaled to a full batch, and the rows trained. */
+  async run(count: number): Promise<{ readonly seconds: number[]; readonly rows: number }> {
+    const { rates, batch } = this.problem;
+    const seconds: number[] = [];
+    let rows = 0;
+    let before = performance.now();
+    for (let i = 0; i < count; i += 1) {
+      const result = await this.program.run(this.loader, {
+        firstStep: this.next,
+        denseLr: Float64Array.of(rates.dense),
+        sparseLr: Float64Array.of(rates.sparse),
+      });
+      const after = performance.now();
+      seconds.push(((after - before) / 1000) * (batch / result.rows));
+      before = after;
+      this.next += 1;
+      this.waitSeconds += result.waitSeconds;
+      this.allocations = result.allocations === undefined ? null : (this.allocations ?? 0) + result.allocations;
+      rows += result.rows;
+    }
+    return { seconds, rows };
+  }
+}
+
+/** Steps before the first timed one: every generated batch once, so that its table rows are in memory. */
+const WARM_UP_STEPS = 8;
+const PROFILED_STEPS = 10;
+
+export async function benchStep(addon: Addon, problem: StepProblem, options: StepOptions): Promise<StepResult> {
+  const { threads, runs, steps, seed } = options;
+  const environment = describeEnvironment(addon);
+  const profiled = Math.min(PROFILED_STEPS, steps);
+  const loader = createLoader(addon, problem, options, 2 * WARM_UP_STEPS + runs * steps + profiled);
+  const { batch, program: model, store, clip } = problem;
+  const settings = { threads, capacity: batch, clipNorm: clip.norm, clipScope: clip.scope, seed };
+  try {
+    const program = new addon.Program(model.plan, store, settings);
+    const stepper = new Stepper(program, loader, problem);
+    await stepper.run(WARM_UP_STEPS);
+    const before = readCounters(program, loader, stepper);
+    const measured: Awaited<ReturnType<Stepper['run']>>[] = [];
+    for (let run = 0; run < runs; run += 1) measured.push(await stepper.run(steps));
+    const after = readCounters(program, loader, stepper);
+    const seconds = measured.flatMap((run) => run.seconds);
+    const total = seconds.reduce((sum, value) => sum + value, 0);
+    const step = summarize(seconds);
+    return {
+      bench: 'step',
+      config: problem.name,
+      batch,
+      threads,
+      device: 'cpu',
+      seed,
+      optimizers: problem.optimizers,
+      parameters: model.parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0),
+      samplesPerSecond: batch / step.p50,
+      samplesPerSecondMean: (batch * seconds.length) / total,
+      step,
+      runs: measured.map((run) => {
+        const summary = summarize(run.seconds);
+        return { samplesPerSecond: batch / summary.p50, step: summary };
+      }),
+      phases: perStep(before.phases, after.phases, seconds.length),
+      loader: loaderTimes(before.loader, after.loader, (after.waitSeconds - before.waitSeconds) / total),
+      operations: await profile(addon, problem, loader, options, profiled),
+      memory: {
+        arenaBytes: program.bytes,
+        parameterBytes: store.bytes,
+        peakBytes: process.resourceUsage().maxRSS * 1024,
+      },
+      allocationsPerStep:
+        after.allocations === null ? null : (after.allocations - (before.allocations ?? 0)) / seconds.length,
+      environment,
+    };
+  } finally {
+    loader.close();
+  }
+}
+
+function readCounters(program: NativeProgram, loader: NativeLoader, stepper: Stepper) {
+  const { waitSeconds, allocations } = stepper;
+  return { phases: program.times(), loader: loader.stats(), waitSeconds, allocations };
+}
+
+function perStep(before: PhaseTimes, after: PhaseTimes, steps: number): PhaseTimes {
+  const part = (phase: keyof PhaseTimes): number => (after[phase] - before[phase]) / steps;
+  return {
+    prologue: part('prologue'),
+    tiles: part('tiles'),
+    reduce: part('reduce'),
+    transform: part('transform'),
+    update: part('update'),
+  };
+}
+
+function loaderTimes(before: LoaderStats, after: LoaderStats, waitShare: number): StepResult['loader'] {
+  const batches = Math.max(after.assembled - before.assembled, 1);
+  return {
+    waitShare,
+    gatherSeconds: (after.gatherSeconds - before.gatherSeconds) / batches,
+    indexSeconds: (after.indexSeconds - before.indexSeconds) / batches,
+  };
+}
+
+/** A second program on the same parameters, which times its operations. */
+async function profile(
+  addon: Addon,
+  problem: StepProblem,
+  loader: NativeLoader,
+  options: StepOptions,
+  steps: number,
+): Promise<StepOperation[]> {
+  const { batch, program: model, store, clip } = problem;
+  const { threads, seed } = options;
+  const settings = { threads, capacity: batch, clipNorm: clip.norm, clipScope: clip.scope, seed, profile: true };
+  const program = new addon.Program(model.plan, store, settings);
+  const stepper = new Stepper(program, loader, problem);
+  await stepper.run(WARM_UP_STEPS);
+  const before = program.operationTimes();
+  const { rows } = await stepper.run(steps);
+  const after = program.operationTimes();
+  const operations = after.map(({ seconds }, i) => seconds - (before[i]?.seconds ?? 0));
+  const total = operations.reduce((sum, value) => sum + value, 0);
+  const planned = model.plan.segments.flatMap((segment) => segment.ops);
+  const timed = after.map(({ kind, layer, backward }, i): StepOperation => {
+    const seconds = operations[i] ?? 0;
+    const op = planned[i];
+    const counted = op !== undefined && /^(linear|dotInteraction)/.test(op.kind);
+    const gflops = counted ? { gflops: operationCost(model.plan, op, rows).flops / seconds / 1e9 } : {};
+    return { kind, layer, backward, secondsPerStep: seconds / steps, share: seconds / total, ...gflops };
+  });
+  return timed.sort((a, b) => b.secondsPerStep - a.secondsPerStep);
+}

@@ -1,0 +1,118 @@
+/** `prerank bench`: how fast this machine does what prerank does, in figures that can be compared. */
+import { Command, InvalidArgumentError } from 'commander';
+import { PrerankError } from '../base/errors.js';
+import { loadAddon } from '../runtime/load.js';
+import { positiveInteger } from './arguments.js';
+import { type CommonOptions, printResult } from './output.js';
+
+const SPARSE_OPTIMIZERS = ['sgd', 'adagrad', 'rowwise-adagrad', 'adam'] as const;
+
+type SparseOptimizer = (typeof SPARSE_OPTIMIZERS)[number];
+
+function sparseOptimizer(value: string): SparseOptimizer {
+  const found = SPARSE_OPTIMIZERS.find((name) => name === value);
+  if (found === undefined) throw new InvalidArgumentError(`expected one of ${SPARSE_OPTIMIZERS.join(', ')}`);
+  return found;
+}
+
+export function benchCommand(): Command {
+  return new Command('bench')
+    .description('measure training steps, kernels, the loader, ingestion and serving')
+    .addCommand(stepCommand())
+    .addCommand(kernelsCommand());
+}
+
+interface StepCommandOptions extends CommonOptions {
+  readonly config: string;
+  readonly batch?: number;
+  readonly threads: number;
+  readonly device: string;
+  readonly runs: number;
+  readonly steps: number;
+  readonly seed: number;
+  readonly sparse?: SparseOptimizer;
+}
+
+function stepCommand(): Command {
+  return new Command('step')
+    .description('samples a second of whole training steps, loader and sort included')
+    .requiredOption('--config <name>', 'two-tower-d, dlrm-criteo, embedding-heavy, or a configuration file')
+    .option('--batch <rows>', "rows of a batch (default: the step's own)", positiveInteger)
+    .option('--threads <count>', 'threads and cores: the process is pinned to so many', positiveInteger, 1)
+    .option('--device <name>', 'cpu', 'cpu')
+    .option('--runs <count>', 'runs', positiveInteger, 5)
+    .option('--steps <count>', 'timed steps of a run', positiveInteger, 20)
+    .option('--seed <number>', 'seed of data and parameters', positiveInteger, 1)
+    .option(
+      '--sparse <optimizer>',
+      `${SPARSE_OPTIMIZERS.join(', ')} on tables (default: the step's own)`,
+      sparseOptimizer,
+    )
+    .action(runStep);
+}
+
+async function runStep(options: StepCommandOptions): Promise<void> {
+  if (options.device !== 'cpu') {
+    throw new PrerankError('DEVICE_UNAVAILABLE', `this build has no device "${options.device}"; use --device cpu`);
+  }
+  const [{ pinToCores }, { findReferenceStep }, problems, { benchStep }, { formatStep }] = await Promise.all([
+    import('../bench/environment.js'),
+    import('../bench/reference-steps.js'),
+    import('../bench/step-problem.js'),
+    import('../bench/step.js'),
+    import('../bench/step-text.js'),
+  ]);
+  const addon = loadAddon();
+  pinToCores(addon, options.threads);
+  const reference = findReferenceStep(options.config);
+  const problem =
+    reference === undefined
+      ? await problems.configProblem(addon, options.config, options)
+      : problems.referenceProblem(addon, reference, options);
+  try {
+    const result = await benchStep(addon, problem, options);
+    printResult(options, result, () => formatStep(result));
+  } finally {
+    await problem.close();
+  }
+}
+
+interface KernelsCommandOptions extends CommonOptions {
+  readonly compare?: string;
+  readonly csv?: boolean;
+  readonly rounds: number;
+  readonly samples: number;
+}
+
+function kernelsCommand(): Command {
+  return new Command('kernels')
+    .description('every operation of the core on one core, against the measured roof of this machine')
+    .argument('[operations...]', 'operations to measure (default: all)')
+    .option('--compare <file>', 'an earlier result (--json): say what became faster or slower')
+    .option('--csv', 'print CSV')
+    .option('--rounds <count>', 'rounds over the whole grid', positiveInteger, 3)
+    .option('--samples <count>', 'samples of a case in a round', positiveInteger, 15)
+    .action(runKernels);
+}
+
+async function runKernels(operations: readonly string[], options: KernelsCommandOptions): Promise<void> {
+  const [{ pinToCores }, { benchKernels }, { compareKernels, readKernelsBase }, text] = await Promise.all([
+    import('../bench/environment.js'),
+    import('../bench/kernels.js'),
+    import('../bench/kernels-compare.js'),
+    import('../bench/kernels-text.js'),
+  ]);
+  const base = options.compare === undefined ? undefined : readKernelsBase(options.compare);
+  const addon = loadAddon();
+  pinToCores(addon, 1);
+  const result = await benchKernels(addon, { ...options, operations });
+  const comparison = base === undefined ? undefined : compareKernels(base, result);
+  printResult(options, { ...result, comparison }, () => {
+    if (options.csv) return text.kernelsCsv(result);
+    const parts = [
+      text.formatKernels(result),
+      ...(comparison === undefined ? [] : [text.formatComparison(comparison)]),
+    ];
+    return parts.join('\n\n');
+  });
+}
