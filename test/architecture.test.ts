@@ -12,8 +12,8 @@ const RANKS: readonly (readonly string[])[] = [
   ['runtime'],
   ['graph', 'config', 'losses', 'metrics'],
   ['data'],
-  ['models'],
-  ['train'],
+  ['auction', 'models'],
+  ['cascade', 'train'],
   ['bench'],
   ['cli'],
 ];

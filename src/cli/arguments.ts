@@ -25,3 +25,11 @@ export function checkpointName(value: string): 'last' | 'best' | number {
   }
   return step;
 }
+
+export function nonNegativeInteger(value: string): number {
+  const number = value.trim() === '' ? Number.NaN : Number(value);
+  if (!Number.isSafeInteger(number) || number < 0) {
+    throw new InvalidArgumentError('expected a whole number, not negative');
+  }
+  return number;
+}

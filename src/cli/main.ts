@@ -11,10 +11,21 @@ import { evaluateCommand } from './evaluate.js';
 import { inspectCommand } from './inspect.js';
 import { type CommonOptions, EXIT, reportError } from './output.js';
 import { predictCommand } from './predict.js';
+import { simulateCommand } from './simulate.js';
 import { trainCommand } from './train.js';
 
 const EPILOGUE = `
 Exit codes: 0 success, 1 failure, 2 wrong usage or bad input, 130 interrupted.`;
+
+const COMMANDS = [
+  trainCommand,
+  evaluateCommand,
+  predictCommand,
+  simulateCommand,
+  inspectCommand,
+  doctorCommand,
+  benchCommand,
+];
 
 /** To a command, or to each of its subcommands. */
 function withCommonOptions(command: Command): Command {
@@ -32,7 +43,7 @@ function createProgram(): Command {
     .description('Trains and evaluates early-stage (pre-ranking) ads models.')
     .version(version)
     .addHelpText('after', EPILOGUE);
-  for (const command of [trainCommand, evaluateCommand, predictCommand, inspectCommand, doctorCommand, benchCommand]) {
+  for (const command of COMMANDS) {
     program.addCommand(withCommonOptions(command()));
   }
   return program.exitOverride();

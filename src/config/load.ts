@@ -108,7 +108,7 @@ function zodProblems(error: z.ZodError): ConfigProblem[] {
 
 const SHOWN_PROBLEMS = 10;
 
-function fail(problems: readonly ConfigProblem[], file: ConfigFile | undefined): never {
+function failWith(problems: readonly ConfigProblem[], file: ConfigFile | undefined): never {
   const describe = ({ path, message }: ConfigProblem): string => {
     const line = file && lineOf(file, path);
     const place = file ? `${file.path}${line === undefined ? '' : `:${line}`}: ` : '';
@@ -121,6 +121,49 @@ function fail(problems: readonly ConfigProblem[], file: ConfigFile | undefined):
   throw new PrerankError('CONFIG_INVALID', shown.join('\n'), where);
 }
 
+export interface ConfigLayers<Schema extends z.ZodType> {
+  readonly schema: Schema;
+  /** What lies under the source: its values hold where the source says nothing. */
+  readonly base?: PlainObject;
+  readonly set?: readonly string[];
+  readonly overrides?: object;
+  /** Makes the paths of one layer absolute; `directory` is where its author stood. */
+  readonly anchor?: (config: unknown, directory: string) => unknown;
+}
+
+export interface CheckedConfig<Value> {
+  readonly value: Value;
+  /** Folder of the file, or the working directory. */
+  readonly directory: string;
+  /** Throws CONFIG_INVALID naming file, line and path of every problem. */
+  readonly fail: (problems: readonly ConfigProblem[]) => never;
+}
+
+/**
+ * Reads a configuration of any schema: base < source < `set` < overrides.
+ *
+ * @param source path of a YAML file, or the configuration itself.
+ * @throws PrerankError CONFIG_INVALID naming file, line and configuration path of every problem; USAGE.
+ */
+export function checkConfig<Schema extends z.ZodType>(
+  source: string | object,
+  layers: ConfigLayers<Schema>,
+): CheckedConfig<z.output<Schema>> {
+  const { schema, base, set = [], overrides, anchor = (config) => config } = layers;
+  const file = typeof source === 'string' ? readFile(source) : undefined;
+  const fail = (problems: readonly ConfigProblem[]): never => failWith(problems, file);
+  const content: unknown = file ? file.document.toJS() : source;
+  const directory = file ? dirname(resolve(file.path)) : process.cwd();
+  const given = anchor(content ?? {}, directory);
+  if (!isPlainObject(given)) return fail([{ path: [], message: 'expected a mapping of keys to values' }]);
+  let config: PlainObject = base === undefined ? given : mergeOverrides(base, given);
+  for (const setting of set) config = applySetting(config, setting);
+  if (overrides) config = mergeOverrides(config, overrides);
+  const parsed = schema.safeParse(anchor(config, process.cwd()));
+  if (!parsed.success) return fail(zodProblems(parsed.error));
+  return { value: parsed.data, directory, fail };
+}
+
 /**
  * Loads, checks and completes a configuration.
  *
@@ -128,19 +171,10 @@ function fail(problems: readonly ConfigProblem[], file: ConfigFile | undefined):
  * @throws PrerankError CONFIG_INVALID naming file, line and configuration path of every problem.
  */
 export function loadConfig(source: string | ConfigInput, options: LoadConfigOptions = {}): ResolvedConfig {
-  const file = typeof source === 'string' ? readFile(source) : undefined;
-  const content: unknown = file ? file.document.toJS() : source;
-  const directory = file ? dirname(resolve(file.path)) : process.cwd();
-  const given = anchorPaths(content ?? {}, directory);
-  if (!isPlainObject(given)) fail([{ path: [], message: 'expected a mapping of keys to values' }], file);
-  let config: PlainObject = given;
-  for (const setting of options.set ?? []) config = applySetting(config, setting);
-  if (options.overrides) config = mergeOverrides(config, options.overrides);
-  const parsed = configSchema.safeParse(anchorPaths(config, process.cwd()));
-  if (!parsed.success) fail(zodProblems(parsed.error), file);
+  const checked = checkConfig(source, { ...options, schema: configSchema, anchor: anchorPaths });
   const problems: ConfigProblem[] = [];
-  const resolved = resolveConfig(parsed.data, directory, problems);
-  if (problems.length > 0) fail(problems, file);
+  const resolved = resolveConfig(checked.value, checked.directory, problems);
+  if (problems.length > 0) checked.fail(problems);
   return resolved;
 }
 

@@ -7,7 +7,7 @@ import { didYouMean, listNames } from '../base/suggest.js';
 import { METRICS, SIMPLE_ROLES, STAGES, type Stage } from './types.js';
 
 /** An object whose unknown keys are refused with the nearest known one. */
-function strict<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
+export function strict<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
   const known = Object.keys(shape);
   return z.strictObject(shape, {
     error: (issue) => {
@@ -272,7 +272,7 @@ const qualityFunction = z.discriminatedUnion(
   },
 );
 
-const auction = strict({
+export const auctionSchema = strict({
   form: z.enum(['additive', 'multiplicative']).default('additive'),
   f: qualityFunction.default({ kind: 'identity' }),
 });
@@ -292,7 +292,7 @@ export const configSchema = strict({
     .optional(),
   training: training.prefault({}),
   evaluation: evaluation.prefault({}),
-  auction: auction.prefault({}),
+  auction: auctionSchema.prefault({}),
 });
 
 /** What a user may write. */

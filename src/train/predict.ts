@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DOUBLE, DuckDBDataChunk } from '@duckdb/node-api';
+import { totalValues } from '../auction/total-value.js';
 import { PrerankError } from '../base/errors.js';
 import { syncPath } from '../base/files.js';
 import type { ColumnsConfig, ResolvedConfig, SourceConfig } from '../config/types.js';
@@ -12,7 +13,7 @@ import { Log } from '../data/log.js';
 import { type EncodedSet, openSet } from './encoded-set.js';
 import type { Predictions } from './predictor.js';
 import { createPredictor, type Run } from './run.js';
-import { earlyTotalValue, totalValueInputs } from './total-value.js';
+import { totalValueInputs } from './total-value.js';
 
 export interface PredictOptions {
   readonly input: SourceConfig;
@@ -85,7 +86,7 @@ function withTotalValue(run: Run, set: EncodedSet, predictions: Predictions): Pr
   if (inputs === null || !set.columns.has(ROLE_COLUMNS.bid.column)) {
     return predictions;
   }
-  return new Map([...predictions, ['totalValue', earlyTotalValue(run.config.auction, inputs)]]);
+  return new Map([...predictions, ['totalValue', totalValues(run.config.auction, inputs)]]);
 }
 
 async function writePredictions(

@@ -1,11 +1,12 @@
 /** Replay: what the early stage would pass on, against what the final stage would pick (framework.md §6). */
+import { missingInput, type TotalValueInputs, totalValues } from '../auction/total-value.js';
 import { PrerankError } from '../base/errors.js';
 import type { MetricName } from '../config/types.js';
 import { ROLE_COLUMNS } from '../data/features.js';
 import { totalValueDifference } from '../metrics/index.js';
 import type { EvaluationInput } from './evaluate-set.js';
 import type { MetricValues } from './evaluation-result.js';
-import { earlyTotalValue, missingInput, type TotalValueInputs, totalValueInputs } from './total-value.js';
+import { totalValueInputs } from './total-value.js';
 
 const REPLAY_METRICS: readonly MetricName[] = ['hardRecall', 'softRecall', 'recall', 'rcs', 'ndcg', 'tvd'];
 
@@ -38,7 +39,7 @@ export async function replay(input: EvaluationInput, notes: string[]): Promise<M
   if (inputs.bid === null) {
     notes.push('replay: the log has no bid; every bid is taken as 1');
   }
-  const rows = replayed(requests, final, inputs, earlyTotalValue(config.auction, inputs));
+  const rows = replayed(requests, final, inputs, totalValues(config.auction, inputs));
   const k = input.k ?? config.evaluation.k;
   const { perRequest } = await native.recall(rows.early, rows.final, rows.requests, k, k);
   const figures = requestFigures(perRequest);

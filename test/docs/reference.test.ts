@@ -2,64 +2,16 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { parse } from 'yaml';
-import { z } from 'zod';
 import { type ErrorCode, PrerankError } from '../../src/base/errors.js';
+import { simulationSchema } from '../../src/cascade/config.js';
 import { configSchema } from '../../src/config/schema.js';
+import { schemaKeys, tableRows, testKeys } from './keys.js';
 
 const page = (name: string): string => readFileSync(new URL(`../../../docs/${name}`, import.meta.url), 'utf8');
 
 /** The first fenced block of a language. */
 const block = (markdown: string, language: string): string =>
   new RegExp(`\`\`\`${language}\\n([^]*?)\`\`\``).exec(markdown)?.[1] ?? '';
-
-/** Rows of all Markdown tables whose first cell is `code`, by that code. */
-function tableRows(markdown: string): Map<string, string[]> {
-  const rows = new Map<string, string[]>();
-  for (const line of markdown.split('\n')) {
-    const cells = line.split(/(?<!\\)\|/).map((cell) => cell.trim());
-    const key = /^`(.+)`$/.exec(cells[1] ?? '')?.[1];
-    if (key === undefined) continue;
-    assert.ok(!rows.has(key), `${key} has two rows`);
-    rows.set(key, cells.slice(2, -1));
-  }
-  return rows;
-}
-
-interface SchemaNode {
-  readonly type?: string;
-  readonly properties?: Readonly<Record<string, SchemaNode>>;
-  readonly items?: SchemaNode;
-  readonly additionalProperties?: SchemaNode | boolean;
-  readonly anyOf?: readonly SchemaNode[];
-  readonly oneOf?: readonly SchemaNode[];
-  readonly default?: unknown;
-  readonly enum?: readonly unknown[];
-  readonly const?: unknown;
-}
-
-interface Key {
-  /** Has no keys below it in one of its forms, so that it needs a row. */
-  leaf: boolean;
-  readonly defaults: unknown[];
-  readonly choices: Set<unknown>;
-}
-
-const alternatives = (node: SchemaNode): readonly SchemaNode[] => node.anyOf ?? node.oneOf ?? [node];
-
-/** What lies below a node: one form of it is an object or a list of objects. */
-function children(node: SchemaNode): [string, SchemaNode][] {
-  if (node.properties !== undefined) return Object.entries(node.properties).map(([name, child]) => [`.${name}`, child]);
-  if (typeof node.additionalProperties === 'object') return [['.<task>', node.additionalProperties]];
-  return node.items !== undefined && isObject(node.items) ? [['[]', node.items]] : [];
-}
-
-function isObject(node: SchemaNode): boolean {
-  return alternatives(node).some((form) => form.properties !== undefined);
-}
-
-function choicesOf(form: SchemaNode): readonly unknown[] {
-  return [...(form.enum ?? []), ...(form.const === undefined ? [] : [form.const]), ...(form.items?.enum ?? [])];
-}
 
 /** The page describes what is alike once: the features of all sides, the schedules, both logs. */
 function rowOf(path: string): string {
@@ -69,57 +21,14 @@ function rowOf(path: string): string {
     .replace(/^data\.eval\./, 'data.train.');
 }
 
-function collect(node: SchemaNode, path: string, keys: Map<string, Key>): void {
-  for (const form of alternatives(node)) {
-    for (const [step, child] of children(form)) {
-      const childPath = rowOf(`${path}${step}`.replace(/^\./, ''));
-      const key = keys.get(childPath) ?? { leaf: false, defaults: [], choices: new Set() };
-      keys.set(childPath, key);
-      const forms = alternatives(child);
-      key.leaf ||= forms.some((childForm) => children(childForm).length === 0);
-      if (child.default !== undefined) key.defaults.push(child.default);
-      for (const choice of forms.flatMap(choicesOf)) key.choices.add(choice);
-      collect(child, childPath, keys);
-    }
-  }
-}
-
 describe('docs/config.md', () => {
-  const rows = tableRows(page('config.md'));
-  const keys = new Map<string, Key>();
-  collect(z.toJSONSchema(configSchema, { io: 'output', unrepresentable: 'any' }) as SchemaNode, '', keys);
+  testKeys(tableRows(page('config.md')), schemaKeys(configSchema, rowOf), 90);
+});
 
-  it('has a row for every key of the schema', () => {
-    const leaves = [...keys].filter(([, key]) => key.leaf).map(([path]) => path);
-    assert.ok(leaves.length > 90, `${leaves.length} keys found`);
-    assert.deepEqual(
-      leaves.filter((path) => !rows.has(path)),
-      [],
-    );
-  });
-
-  it('has no row for a key that does not exist', () => {
-    assert.deepEqual(
-      [...rows.keys()].filter((path) => !keys.has(path)),
-      [],
-    );
-  });
-
-  it("gives the schema's defaults", () => {
-    for (const [path, [, cell = '']] of rows) {
-      for (const value of keys.get(path)?.defaults ?? []) {
-        assert.deepEqual(parse(/^`(.*)`$/.exec(cell)?.[1] ?? ''), value, path);
-      }
-    }
-  });
-
-  it('names every choice of a key', () => {
-    for (const [path, cells] of rows) {
-      const text = cells.join(' ');
-      const missing = [...(keys.get(path)?.choices ?? [])].filter((choice) => !text.includes(`\`${choice}\``));
-      assert.deepEqual(missing, [], path);
-    }
-  });
+describe('docs/simulate.md', () => {
+  const rowOf = (path: string): string =>
+    path.replace(/^drift\[\]\.events\[\]/, 'quality.events[]').replace('<task>', '<event>');
+  testKeys(tableRows(page('simulate.md')), schemaKeys(simulationSchema, rowOf), 50);
 });
 
 describe('README.md', () => {
@@ -157,6 +66,7 @@ describe('pages', () => {
     'data/README.md',
     'docs/config.md',
     'docs/errors.md',
+    'docs/simulate.md',
   ];
 
   for (const name of pages) {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { adQuality, earlyTotalValue, missingInput, type TotalValueInputs } from '../../src/train/total-value.js';
+import { adQuality, missingInput, type TotalValueInputs, totalValues } from '../../src/auction/total-value.js';
 
 function inputs(rest: Partial<TotalValueInputs> = {}): TotalValueInputs {
   return {
@@ -7,15 +7,15 @@ function inputs(rest: Partial<TotalValueInputs> = {}): TotalValueInputs {
     cqs: Float64Array.of(-0.5, 0, 1),
     bid: Float64Array.of(10, 5, 2),
     objective: Uint32Array.of(0, 1, 2),
-    earlyCvr: Float64Array.of(Number.NaN, 0.5, Number.NaN),
-    earlyVtr: Float64Array.of(Number.NaN, Number.NaN, 0.3),
+    cvr: Float64Array.of(Number.NaN, 0.5, Number.NaN),
+    vtr: Float64Array.of(Number.NaN, Number.NaN, 0.3),
     ...rest,
   };
 }
 
-describe('early total value', () => {
+describe('total value', () => {
   it('takes the action rate by objective and adds f(CQS)', () => {
-    const values = earlyTotalValue({ form: 'additive', f: { kind: 'affine', scale: 2, shift: 1 } }, inputs());
+    const values = totalValues({ form: 'additive', f: { kind: 'affine', scale: 2, shift: 1 } }, inputs());
     assert.deepEqual(
       [...values].map((value) => Number(value.toFixed(12))),
       [1, 1.5, 3.6],
@@ -23,7 +23,7 @@ describe('early total value', () => {
   });
 
   it('multiplies in the multiplicative form', () => {
-    const values = earlyTotalValue({ form: 'multiplicative', f: { kind: 'identity' } }, inputs());
+    const values = totalValues({ form: 'multiplicative', f: { kind: 'identity' } }, inputs());
     assert.deepEqual(
       [...values].map((value) => Number(value.toFixed(12))),
       [-0.5, 0, 0.6],
@@ -31,22 +31,19 @@ describe('early total value', () => {
   });
 
   it('is bid · pCTR without objective and CQS', () => {
-    const values = earlyTotalValue(
-      { form: 'additive', f: { kind: 'identity' } },
-      inputs({ cqs: null, objective: null }),
-    );
+    const values = totalValues({ form: 'additive', f: { kind: 'identity' } }, inputs({ cqs: null, objective: null }));
     assert.deepEqual([...values], [1, 1, 0.8]);
   });
 
   it('is NaN where an input is missing, which is named', () => {
     const auction = { form: 'additive', f: { kind: 'identity' } } as const;
-    const given = inputs({ earlyCvr: null, bid: Float64Array.of(1, 1, Number.NaN) });
-    assert.deepEqual([...earlyTotalValue(auction, given)], [-0.4, Number.NaN, Number.NaN]);
+    const given = inputs({ cvr: null, bid: Float64Array.of(1, 1, Number.NaN) });
+    assert.deepEqual([...totalValues(auction, given)], [-0.4, Number.NaN, Number.NaN]);
     assert.deepEqual(
       [0, 1, 2].map((row) => missingInput(given, row)),
       [null, 'earlyCvr', 'bid'],
     );
-    assert.equal(missingInput(inputs({ earlyVtr: null }), 2), 'earlyVtr');
+    assert.equal(missingInput(inputs({ vtr: null }), 2), 'earlyVtr');
   });
 
   it('clamps and interpolates the quality', () => {

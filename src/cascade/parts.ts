@@ -1,0 +1,100 @@
+/** A simulation cut into parts, one file of each log a part, that any worker can make in any order. */
+import { join } from 'node:path';
+import { Cascade, createStages } from './cascade.js';
+import type { SimulationConfig } from './config.js';
+import { loggedRows, type Selection } from './log-rows.js';
+import { concatTables, logTable, type Table, truthTable } from './log-table.js';
+import type { ParquetWriter } from './parquet-writer.js';
+import type { Stages } from './stages.js';
+import { addSums, batchSums, emptySums, type Sums } from './statistics.js';
+import type { SimulatedSystem } from './system.js';
+
+export const LOGS = ['train', 'eval', 'replay'] as const;
+
+export type LogName = (typeof LOGS)[number];
+
+export interface Part {
+  readonly log: LogName;
+  /** Number of the part in its log. */
+  readonly index: number;
+  /** Requests of the stream. */
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface PartResult {
+  readonly sums: Sums;
+  /** Milliseconds spent simulating and writing. */
+  readonly simulating: number;
+  readonly writing: number;
+}
+
+/** Requests go to training first, then to evaluation, then to replay. */
+export function planParts(config: SimulationConfig): Part[] {
+  const { requests, log, cascade } = config;
+  const rowsPerRequest = (name: LogName): number =>
+    name === 'replay' ? cascade.retrieved : cascade.shown + log.final + log.early;
+  const parts: Part[] = [];
+  let from = 0;
+  for (const name of LOGS) {
+    const end = from + requests[name];
+    const size = Math.max(1, Math.floor(log.rowsPerFile / rowsPerRequest(name)));
+    for (let index = 0; from < end; index += 1) {
+      const to = Math.min(end, from + size);
+      parts.push({ log: name, index, from, to });
+      from = to;
+    }
+  }
+  return parts;
+}
+
+function fileName({ index }: Part): string {
+  return `part-${String(index).padStart(5, '0')}.parquet`;
+}
+
+/** Folder of the true probabilities of a log's rows; the training log has none. */
+export function truthFolder(log: LogName): string {
+  return join('truth', log);
+}
+
+export class PartMaker {
+  readonly #cascade: Cascade;
+
+  constructor(
+    readonly system: SimulatedSystem,
+    private readonly writer: ParquetWriter,
+    private readonly folder: string,
+    stages: Partial<Stages> = {},
+    private readonly batchRequests = 64,
+  ) {
+    this.#cascade = new Cascade(system, createStages(system, stages));
+  }
+
+  /** Simulates a part's requests and writes its files. */
+  async make(part: Part): Promise<PartResult> {
+    const begin = performance.now();
+    const { logs, truths, sums } = await this.#simulate(part);
+    const simulated = performance.now();
+    await this.writer.write(join(this.folder, part.log, fileName(part)), concatTables(logs));
+    if (truths.length > 0) {
+      await this.writer.write(join(this.folder, truthFolder(part.log), fileName(part)), concatTables(truths));
+    }
+    return { sums, simulating: simulated - begin, writing: performance.now() - simulated };
+  }
+
+  async #simulate({ log, from, to }: Part): Promise<{ logs: Table[]; truths: Table[]; sums: Sums }> {
+    const complete = log === 'replay';
+    const selection: Selection = complete ? 'complete' : this.system.config.log;
+    const logs: Table[] = [];
+    const truths: Table[] = [];
+    let sums = emptySums(this.system.truth.events.length);
+    for (const batch of this.system.requests(from, to, this.batchRequests)) {
+      const served = await this.#cascade.serve(batch);
+      const logged = await loggedRows(this.#cascade, served, selection);
+      logs.push(logTable(logged));
+      if (log !== 'train') truths.push(truthTable(logged));
+      sums = addSums(sums, batchSums(served, logged, complete));
+    }
+    return { logs, truths, sums };
+  }
+}

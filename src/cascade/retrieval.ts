@@ -1,0 +1,80 @@
+/** Retrieval: which of the launched ads a request starts with. */
+import { Candidates, type RequestBatch } from './candidates.js';
+import { integer, normalQuantile, PURPOSE, unit } from './random.js';
+import { topRows } from './select.js';
+import type { Retrieval } from './stages.js';
+import type { SimulatedSystem } from './system.js';
+import { launchedAds } from './world.js';
+
+/**
+ * Draws `drawn` · N launched ads without replacement and keeps the N of the highest relevance ⟨U, A⟩/√k + N(0, noise); or
+ * draws N at random.
+ */
+export class SampledRetrieval implements Retrieval {
+  readonly #system: SimulatedSystem;
+  /** A permutation of the ads; each request puts it back in order. */
+  readonly #permutation: Uint32Array;
+
+  constructor(system: SimulatedSystem) {
+    this.#system = system;
+    this.#permutation = Uint32Array.from({ length: system.world.ads.count }, (_, ad) => ad);
+  }
+
+  retrieve(batch: RequestBatch): Candidates {
+    const { cascade, retrieval } = this.#system.config;
+    const relevant = retrieval.kind === 'relevance';
+    const wanted = cascade.retrieved * (relevant ? retrieval.drawn : 1);
+    const requests = batch.users.length;
+    const offsets = new Uint32Array(requests + 1);
+    const ads = new Uint32Array(requests * cascade.retrieved);
+    const drawn = new Uint32Array(wanted);
+    const relevance = new Float64Array(wanted);
+    let filled = 0;
+    for (let i = 0; i < requests; i += 1) {
+      const request = batch.first + i;
+      const count = Math.min(wanted, launchedAds(this.#system.config, request));
+      this.#draw(request, drawn.subarray(0, count), relevance);
+      if (relevant) {
+        const user = batch.users[i] ?? 0;
+        for (let place = 0; place < count; place += 1) {
+          const match = this.#system.truth.match(user, drawn[place] ?? 0).whole;
+          relevance[place] = match + retrieval.noise * (relevance[place] ?? 0);
+        }
+      }
+      const { rows } = topRows(relevance.subarray(0, count), Uint32Array.of(0, count), cascade.retrieved);
+      for (let k = 0; k < rows.length; k += 1) ads[filled + k] = drawn[rows[k] ?? 0] ?? 0;
+      ads.subarray(filled, filled + rows.length).sort();
+      filled += rows.length;
+      offsets[i + 1] = filled;
+    }
+    return new Candidates(this.#system, batch, offsets, ads.subarray(0, filled));
+  }
+
+  /** `drawn.length` different launched ads by a partial Fisher–Yates shuffle, and a standard normal for each. */
+  #draw(request: number, drawn: Uint32Array, normals: Float64Array): void {
+    const { draws } = this.#system.world;
+    const permutation = this.#permutation;
+    const below = launchedAds(this.#system.config, request);
+    const swapped = new Uint32Array(drawn.length);
+    for (let place = 0; place < drawn.length; place += 2) {
+      const words = draws.words(PURPOSE.retrieval, request, place, 0);
+      const pair = Math.min(2, drawn.length - place);
+      for (let k = 0; k < pair; k += 1) {
+        const at = place + k;
+        const other = at + integer(words[k] ?? 0, below - at);
+        const ad = permutation[other] ?? 0;
+        permutation[other] = permutation[at] ?? 0;
+        permutation[at] = ad;
+        swapped[at] = other;
+        drawn[at] = ad;
+        normals[at] = normalQuantile(unit(words[2 + k] ?? 0));
+      }
+    }
+    for (let at = drawn.length - 1; at >= 0; at -= 1) {
+      const other = swapped[at] ?? 0;
+      const ad = permutation[other] ?? 0;
+      permutation[other] = permutation[at] ?? 0;
+      permutation[at] = ad;
+    }
+  }
+}
