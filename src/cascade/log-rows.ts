@@ -1,5 +1,5 @@
 /** Which candidates of served requests are logged, with all that the system knows about them. */
-import { STAGES } from '../data/plan-columns.js';
+import { STAGES } from '../config/types.js';
 import { type Candidates, gather } from './candidates.js';
 import type { Cascade, Scored, Served } from './cascade.js';
 import { type Draws, integer, PURPOSE } from './random.js';

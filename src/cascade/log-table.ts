@@ -1,5 +1,6 @@
 /** The columns of the written logs. */
-import { OBJECTIVES, STAGES } from '../data/plan-columns.js';
+import { STAGES } from '../config/types.js';
+import { OBJECTIVES } from '../data/plan-columns.js';
 import { expectedFeedback } from './feedback.js';
 import type { LoggedRows } from './log-rows.js';
 import { ctrTraffic } from './scoring.js';
