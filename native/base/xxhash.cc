@@ -8,12 +8,6 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "XXH64 reads little-endian words");
 
-constexpr uint64_t kPrime1 = 0x9E3779B185EBCA87u;
-constexpr uint64_t kPrime2 = 0xC2B2AE3D27D4EB4Fu;
-constexpr uint64_t kPrime3 = 0x165667B19E3779F9u;
-constexpr uint64_t kPrime4 = 0x85EBCA77C2B2AE63u;
-constexpr uint64_t kPrime5 = 0x27D4EB2F165667C5u;
-
 uint64_t read64(const unsigned char* p) {
   uint64_t word;
   std::memcpy(&word, p, sizeof(word));
@@ -26,9 +20,9 @@ uint32_t read32(const unsigned char* p) {
   return word;
 }
 
-uint64_t mix(uint64_t lane, uint64_t word) { return std::rotl(lane + word * kPrime2, 31) * kPrime1; }
+uint64_t mix(uint64_t lane, uint64_t word) { return std::rotl(lane + word * kXxhPrime2, 31) * kXxhPrime1; }
 
-uint64_t merge(uint64_t hash, uint64_t lane) { return (hash ^ mix(0, lane)) * kPrime1 + kPrime4; }
+uint64_t merge(uint64_t hash, uint64_t lane) { return (hash ^ mix(0, lane)) * kXxhPrime1 + kXxhPrime4; }
 
 }  // namespace
 
@@ -37,7 +31,7 @@ uint64_t xxh64(const void* data, size_t bytes, uint64_t seed) {
   size_t left = bytes;
   uint64_t hash;
   if (left >= 32) {
-    uint64_t a = seed + kPrime1 + kPrime2, b = seed + kPrime2, c = seed, d = seed - kPrime1;
+    uint64_t a = seed + kXxhPrime1 + kXxhPrime2, b = seed + kXxhPrime2, c = seed, d = seed - kXxhPrime1;
     for (; left >= 32; left -= 32, p += 32) {
       a = mix(a, read64(p));
       b = mix(b, read64(p + 8));
@@ -47,18 +41,18 @@ uint64_t xxh64(const void* data, size_t bytes, uint64_t seed) {
     hash = std::rotl(a, 1) + std::rotl(b, 7) + std::rotl(c, 12) + std::rotl(d, 18);
     hash = merge(merge(merge(merge(hash, a), b), c), d);
   } else {
-    hash = seed + kPrime5;
+    hash = seed + kXxhPrime5;
   }
   hash += bytes;
-  for (; left >= 8; left -= 8, p += 8) hash = std::rotl(hash ^ mix(0, read64(p)), 27) * kPrime1 + kPrime4;
+  for (; left >= 8; left -= 8, p += 8) hash = std::rotl(hash ^ mix(0, read64(p)), 27) * kXxhPrime1 + kXxhPrime4;
   if (left >= 4) {
-    hash = std::rotl(hash ^ (read32(p) * kPrime1), 23) * kPrime2 + kPrime3;
+    hash = std::rotl(hash ^ (read32(p) * kXxhPrime1), 23) * kXxhPrime2 + kXxhPrime3;
     left -= 4;
     p += 4;
   }
-  for (; left > 0; --left, ++p) hash = std::rotl(hash ^ (*p * kPrime5), 11) * kPrime1;
-  hash = (hash ^ (hash >> 33)) * kPrime2;
-  hash = (hash ^ (hash >> 29)) * kPrime3;
+  for (; left > 0; --left, ++p) hash = std::rotl(hash ^ (*p * kXxhPrime5), 11) * kXxhPrime1;
+  hash = (hash ^ (hash >> 33)) * kXxhPrime2;
+  hash = (hash ^ (hash >> 29)) * kXxhPrime3;
   return hash ^ (hash >> 32);
 }
 

@@ -37,6 +37,7 @@ struct ColumnData {
   const int32_t* offsets = nullptr;  // lists: rows + 1
 };
 
+// duplicates: rows that repeat request and ad of an earlier good row, whatever the policy does to them.
 struct PartCounts {
   uint64_t rows = 0, requests = 0, rejected = 0, dropped = 0, sampled_out = 0, duplicates = 0;
 };
@@ -87,7 +88,8 @@ class DictionaryMerge {
   virtual std::span<const uint32_t> map(size_t dictionary, size_t worker) const = 0;
   virtual std::vector<LearntTable> take_tables() = 0;  // in the order of IngestSpec::tables
   // The summaries of the features from the merged statistics. Ids out of vocabulary are counted here only for columns
-  // that need no remapping; for the others whoever remaps counts the zeros it writes.
+  // that need no remapping; for the others whoever remaps counts the zeros it writes, less the nulls of single-valued
+  // columns, which are zeros too.
   virtual std::vector<FeatureSummary> summarise(const FeatureStatistics& all) const = 0;
 };
 

@@ -180,10 +180,10 @@ struct FeatureSummary {
   double minimum = 0, maximum = 0, mean = 0, deviation = 0, skewness = 0;
   // Ids.
   uint64_t ids = 0;            // all elements
-  uint64_t empty = 0;          // rows without an id
+  uint64_t empty = 0;          // rows without an id: nulls and empty lists
   uint64_t longest = 0;        // most ids in a row
   uint64_t distinct = 0;       // exact with a vocabulary that is learnt, else a HyperLogLog estimate (1 % error)
-  uint64_t out_of_vocabulary = 0;  // ids that got row 0
+  uint64_t out_of_vocabulary = 0;  // ids that got row 0; a null is no id
   double top_share = 0;        // share of the most frequent id; NaN where not known
   bool constant_in_request = false;  // the same in all rows of every request (of_request columns)
 };
