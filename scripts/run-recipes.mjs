@@ -1,7 +1,8 @@
 /**
  * Trains and evaluates recipes through the command line, three seeds each, and writes the table of results.
  *   node scripts/run-recipes.mjs [--seeds 3] [--out runs/recipes] [--write docs/results.md] [RECIPE …]
- * Logs are looked for in $PRERANK_SHARED/data (default ../shared/data).
+ * RECIPE is the name of a configuration in data/recipes. They read converted logs, named in data/recipes/reference.json,
+ * in $PRERANK_SHARED/data (default ../shared/data).
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -17,14 +18,19 @@ const CLI = join(ROOT, 'dist', 'cli', 'main.js');
 const AUC_MARGIN = 0.002;
 const NE_MARGIN = 0.003;
 
-/** `--set` arguments that point a recipe's sources at the shared folder. */
-function sourceSettings(recipe) {
-  const anchored = (path) => join(SHARED, path.replace(/^(?:\.\.\/)*shared\//, ''));
-  return ['train', 'eval'].flatMap((part) => {
-    const source = recipe.data[part];
-    if (source === undefined) return [];
-    if (typeof source === 'string') return ['--set', `data.${part}=${anchored(source)}`];
-    return ['--set', `data.${part}.directory=${anchored(source.directory)}`];
+/** Path of every configuration in data/recipes, by its name. */
+function configurations() {
+  const files = readdirSync(RECIPES, { recursive: true }).filter((file) => file.endsWith('.yaml'));
+  return new Map(files.map((file) => [parse(readFileSync(join(RECIPES, file), 'utf8')).name, join(RECIPES, file)]));
+}
+
+/** `--set` arguments that point a recipe at its converted logs. */
+function sourceSettings(logs) {
+  return Object.entries(logs).flatMap(([part, log]) => {
+    if (typeof log === 'string') return ['--set', `data.${part}=${join(SHARED, 'data', log)}`];
+    const directory = join(SHARED, 'data', log.directory);
+    if (log.sql === undefined) return ['--set', `data.${part}.directory=${directory}`];
+    return ['--set', `data.${part}=${JSON.stringify({ ...log, directory })}`];
   });
 }
 
@@ -34,14 +40,12 @@ function prerank(args) {
   return JSON.parse(result.stdout);
 }
 
-/** Trains one seed and returns what `prerank evaluate` says, with the training speed. */
-function runSeed(name, recipe, seed, folder) {
+/** Trains one seed and returns what `prerank evaluate` says of the tasks. */
+function runSeed(name, path, logs, seed, folder) {
   const run = join(folder, `${name}-${seed}`);
   rmSync(run, { recursive: true, force: true });
-  const settings = [...sourceSettings(recipe), '--set', `training.seed=${seed}`];
-  const summary = prerank(['train', join(RECIPES, `${name}.yaml`), '--out', run, ...settings]);
-  const evaluation = recipe.data.eval === undefined ? undefined : prerank(['evaluate', run]);
-  return { tasks: evaluation?.tasks ?? {}, samplesPerSecond: summary.samplesPerSecond, rows: summary.rows };
+  prerank(['train', path, '--out', run, ...sourceSettings(logs), '--set', `training.seed=${seed}`]);
+  return prerank(['evaluate', run]).tasks;
 }
 
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -52,7 +56,7 @@ function deviation(values) {
 }
 
 function statistics(runs, task, metric) {
-  const values = runs.map((run) => run.tasks[task]?.[metric]).filter((value) => typeof value === 'number');
+  const values = runs.map((tasks) => tasks[task]?.[metric]).filter((value) => typeof value === 'number');
   return values.length === runs.length ? { mean: mean(values), sd: deviation(values) } : undefined;
 }
 
@@ -67,11 +71,9 @@ function verdict(auc, ne, reference) {
 
 /** One table row per task of a recipe. */
 function tableRows(name, runs, reference) {
-  const tasks = Object.keys(runs[0].tasks);
-  if (tasks.length === 0) return [`| ${name} | (no test file) | | | | | | | |`];
-  return tasks.map((task) => {
+  return Object.keys(runs[0]).map((task) => {
     const [auc, gauc, ne, nmse] = ['auc', 'gauc', 'ne', 'nmse'].map((metric) => statistics(runs, task, metric));
-    const expected = reference[name]?.[task];
+    const expected = reference?.[task];
     const cells = [
       name,
       task,
@@ -90,7 +92,7 @@ function tableRows(name, runs, reference) {
 function document(rows, seeds) {
   return `# Results on public logs
 
-Each recipe of \`data/recipes/\` trained with \`prerank train\` and judged with \`prerank evaluate\` on its test file:
+Recipes of \`data/recipes/\` trained with \`prerank train\` and judged with \`prerank evaluate\` on the test file of a sample:
 mean ± standard deviation of ${seeds} seeds. "PyTorch" is the same kind of model with the same settings in PyTorch 2.13.
 A recipe has reached it when its mean AUC is at most 0.002 (or two standard deviations of PyTorch's seeds) below and its
 NE at most 0.003 above. Recipes without a figure there run on samples too small, or too clean, to compare.
@@ -115,19 +117,24 @@ if (!existsSync(join(SHARED, 'data'))) {
   process.stderr.write(`no logs in ${join(SHARED, 'data')}; set PRERANK_SHARED\n`);
   process.exit(2);
 }
-const all = readdirSync(RECIPES)
-  .filter((file) => file.endsWith('.yaml'))
-  .map((file) => file.replace(/\.yaml$/, ''));
-const names = positionals.length > 0 ? positionals : all;
 const reference = JSON.parse(readFileSync(join(RECIPES, 'reference.json'), 'utf8'));
+const names = positionals.length > 0 ? positionals : Object.keys(reference);
+const unknown = names.filter((name) => !Object.hasOwn(reference, name));
+if (unknown.length > 0) {
+  process.stderr.write(
+    `no converted log for ${unknown.join(', ')}; there is one for ${Object.keys(reference).join(', ')}\n`,
+  );
+  process.exit(2);
+}
+const paths = configurations();
 mkdirSync(values.out, { recursive: true });
 const rows = [];
 let missed = 0;
 for (const name of names) {
-  const recipe = parse(readFileSync(join(RECIPES, `${name}.yaml`), 'utf8'));
+  const { logs, pytorch } = reference[name];
   const seeds = Array.from({ length: Number(values.seeds) }, (_, i) => i + 1);
-  const runs = seeds.map((seed) => runSeed(name, recipe, seed, values.out));
-  const lines = tableRows(name, runs, reference);
+  const runs = seeds.map((seed) => runSeed(name, paths.get(name), logs, seed, values.out));
+  const lines = tableRows(name, runs, pytorch);
   missed += lines.filter((line) => line.includes('| missed |')).length;
   rows.push(...lines);
   console.log(lines.join('\n'));

@@ -64,6 +64,7 @@ describe('pages', () => {
     'ARCHITECTURE.md',
     'CONTRIBUTING.md',
     'data/README.md',
+    'data/recipes/README.md',
     'docs/config.md',
     'docs/errors.md',
     'docs/simulate.md',

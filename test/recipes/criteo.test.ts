@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import { gzipSync } from 'node:zlib';
+import { join } from 'node:path';
+import { convertedLog, pick, Publication } from './support/recipe.js';
+
+const hex = (n: number): string => (0x10000000 + n).toString(16);
+
+describe('recipe criteo-kaggle', () => {
+  const files = new Publication();
+  after(() => files.remove());
+
+  before(() => {
+    const counts = (i: number) =>
+      Array.from({ length: 13 }, (_, k) => (k === 1 ? i - 3 : (i + k) % 5 === 0 ? '' : i + k));
+    const categories = (i: number) =>
+      Array.from({ length: 26 }, (_, k) => ((i + k) % 7 === 0 ? '' : hex((i % 4) * 100 + k)));
+    const rows = Array.from({ length: 28 }, (_, i) => [i % 3 === 0 ? 1 : 0, ...counts(i), ...categories(i)]);
+    files.table('train.txt', '\t', rows);
+  });
+
+  it('reads counts, negative ones and missing ones too, and hexadecimal categories', async () => {
+    const rows = await files.rows('criteo-kaggle/config.yaml', 'train', 'row');
+    assert.deepEqual(pick(rows.slice(0, 2), 'label', 'I1', 'I2', 'I3', 'C1', 'C2', 'C26'), [
+      [1, null, -3, 2, null, hex(1), hex(25)],
+      [0, 1, -2, 3, hex(100), hex(101), hex(125)],
+    ]);
+  });
+
+  it('keeps the last seventh of the rows for the test log', async () => {
+    const rows = async (part: 'train' | 'eval') =>
+      (await files.rows('criteo-kaggle/config.yaml', part, 'row')).map((row) => row.row);
+    assert.deepEqual(
+      await rows('train'),
+      Array.from({ length: 24 }, (_, i) => String(i + 1)),
+    );
+    assert.deepEqual(await rows('eval'), ['25', '26', '27', '28']);
+  });
+
+  it('trains', () => {
+    const { columns, rows } = files.train('criteo-kaggle/config.yaml');
+    assert.deepEqual(rows, { train: 24, eval: 4 });
+    assert.equal((columns['role.click'] as number[]).filter((click) => click === 1).length, 8);
+  });
+
+  it("gives the converted log's rows from the published file", async function () {
+    const converted = join(convertedLog(this, 'tiny_fixtures'), 'deepctr_criteo_200.parquet');
+    const whole = new Publication();
+    try {
+      const numbers = await whole.sql(`COPY (SELECT label, COLUMNS('^I')::INTEGER, COLUMNS('^C') FROM '${converted}')
+        TO '${join(whole.folder, 'train.txt')}' (FORMAT csv, HEADER false, DELIMITER '\t')`);
+      assert.equal(numbers.length, 1);
+      const parts = await Promise.all(
+        (['train', 'eval'] as const).map((part) => whole.rows('criteo-kaggle/config.yaml', part, 'row')),
+      );
+      const theirs = await whole.sql(
+        `SELECT label::TINYINT AS label, COLUMNS('^I')::INTEGER, COLUMNS('^C') FROM '${converted}'`,
+      );
+      const names = Object.keys(theirs[0] ?? {});
+      assert.equal(names.length, 40);
+      assert.deepEqual(pick(parts.flat(), ...names), pick(theirs, ...names));
+    } finally {
+      whole.remove();
+    }
+  });
+});
+
+describe('recipe criteo-attribution', () => {
+  const files = new Publication();
+  after(() => files.remove());
+  const header =
+    'timestamp uid campaign conversion conversion_timestamp conversion_id attribution click click_pos click_nb cost cpo ' +
+    'time_since_last_click cat1 cat2 cat3 cat4 cat5 cat6 cat7 cat8 cat9';
+
+  before(() => {
+    const rows = Array.from({ length: 30 }, (_, day) => {
+      const converted = day % 5 === 0 ? [1, day * 86400 + 777, 3063962 + day, 0] : [0, -1, -1, 0];
+      const click = day % 2 === 0 ? [1, 0, 7] : [0, -1, -1];
+      const categories = Array.from({ length: 9 }, (_, k) => 29196072 + ((day + k) % 3));
+      const since = day % 3 === 0 ? -1 : 423858;
+      return [
+        day * 86400 + 5,
+        20073966 + (day % 4),
+        22589171,
+        ...converted,
+        ...click,
+        0.00001,
+        0.39,
+        since,
+        ...categories,
+      ];
+    });
+    const text = [header.split(' '), ...rows].map((row) => row.join('\t')).join('\n');
+    files.write('criteo_attribution_dataset.tsv.gz', gzipSync(`${text}\n`));
+  });
+
+  it('reads clicks, conversions and the time since the last click, where there was one', async () => {
+    const rows = await files.rows('criteo-attribution/config.yaml', 'train', 'time');
+    assert.deepEqual(
+      pick(rows.slice(0, 3), 'uid', 'click', 'conversion', 'time_since_last_click', 'day', 'cat1', 'cat9'),
+      [
+        ['20073966', 1, 1, null, '0', '29196072', '29196074'],
+        ['20073967', 0, 0, '423858', '1', '29196073', '29196072'],
+        ['20073968', 1, 0, '423858', '2', '29196074', '29196073'],
+      ],
+    );
+  });
+
+  it('leaves out what is known only afterwards', async () => {
+    const [row = {}] = await files.rows('criteo-attribution/config.yaml', 'train', 'time');
+    for (const name of ['attribution', 'click_pos', 'click_nb', 'conversion_id', 'cost'])
+      assert.ok(!(name in row), name);
+  });
+
+  it('splits by time and trains both tasks', () => {
+    const { columns, rows } = files.train('criteo-attribution/config.yaml');
+    assert.deepEqual(rows, { train: 26, eval: 4 });
+    assert.equal((columns['role.conversion'] as number[]).filter((y) => y === 1).length, 6);
+  });
+});

@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { pick, Publication } from './support/recipe.js';
+
+const FLAGS = ['realshow', 'rerank_pos', 'rerank_neg', 'rank_pos', 'rank_neg', 'coarse_neg', 'prerank_neg'] as const;
+
+/** What became of the videos of a request: the flags that are 1, and the furthest stage. */
+const VIDEOS: readonly (readonly [
+  flags: readonly (typeof FLAGS)[number][],
+  effective: number,
+  rank: number,
+  stage: string,
+])[] = [
+  [['realshow', 'rerank_pos', 'rank_pos'], 1, 0, 'click'],
+  [['realshow', 'rerank_pos', 'rank_pos'], 0, 1, 'impression'],
+  [['rerank_pos', 'rank_pos'], 0, 2, 'auction'],
+  [['rerank_neg', 'rank_neg'], 0, 3, 'auction'],
+  [['rank_neg'], 0, 4, 'final'],
+  [['coarse_neg'], 0, 0, 'early'],
+  [['prerank_neg'], 0, 0, 'retrieved'],
+  [['prerank_neg'], 0, 0, 'retrieved'],
+];
+
+describe('recipe recflow', () => {
+  const files = new Publication();
+  after(() => files.remove());
+
+  before(async () => {
+    mkdirSync(join(files.folder, 'all_stage'));
+    for (const [day, start] of [
+      ['2024-02-16', 1708012800000],
+      ['2024-02-17', 1708099200000],
+      ['2024-02-18', 1708185600000],
+    ] as const) {
+      const rows = [0, 1, 2].flatMap((request) =>
+        VIDEOS.map(([flags, effective, rank], video) => {
+          const time = start + request * 3_600_000;
+          const bits = FLAGS.map((flag) => (flags.includes(flag) ? 1 : 0));
+          return `(${[
+            (start / 86400000) * 10 + request,
+            time,
+            request,
+            7,
+            2,
+            1,
+            11,
+            video,
+            video % 3,
+            5,
+            6,
+            1,
+            time / 1000 - 7200,
+            15000,
+            ...bits,
+            rank,
+            rank,
+            effective * 9000,
+            effective,
+            0,
+            0,
+            0,
+            0,
+            0,
+          ].join(', ')})`;
+        }),
+      );
+      const columns = [
+        'request_id',
+        'request_timestamp',
+        'user_id',
+        'device_id',
+        'age',
+        'gender',
+        'province',
+        'video_id',
+        'author_id',
+        'category_level_one',
+        'category_level_two',
+        'upload_type',
+        'upload_timestamp',
+        'duration',
+        ...FLAGS,
+        'rank_index',
+        'rerank_index',
+        'playing_time',
+        'effective_view',
+        'long_view',
+        '"like"',
+        'follow',
+        'forward',
+        'comment',
+      ];
+      await files.sql(`COPY (SELECT COLUMNS(*)::BIGINT FROM (VALUES ${rows.join(', ')}) t(${columns.join(', ')}))
+        TO '${join(files.folder, 'all_stage', `${day}.parquet`)}'`);
+    }
+  });
+
+  it('gives each video the furthest stage that it reached', async () => {
+    const rows = await files.rows('recflow/config.yaml', 'train', 'time, video_id');
+    assert.deepEqual(
+      rows.slice(0, 8).map((row) => row.stage),
+      VIDEOS.map(([, , , stage]) => stage),
+    );
+    assert.deepEqual(pick(rows.slice(0, 8), 'shown', 'effective_view', 'ranked', 'rank_value'), [
+      ['1', '1', 1, 1],
+      ['1', '0', 1, 1 / 2],
+      ['0', null, 1, 1 / 3],
+      ['0', null, 1, 1 / 4],
+      ['0', null, 1, 1 / 5],
+      ['0', null, 0, null],
+      ['0', null, 0, null],
+      ['0', null, 0, null],
+    ]);
+  });
+
+  it("takes hour and weekday in Beijing's time, and a video's age in hours", async () => {
+    const rows = await files.rows('recflow/config.yaml', 'train', 'time, video_id');
+    assert.deepEqual(pick(rows.slice(8, 9), 'hour', 'weekday', 'video_age_h', 'duration_s'), [['1', '5', 2, 15]]);
+  });
+
+  it('draws from what was not shown, trains, and replays the last day', () => {
+    const { columns, rows } = files.train('recflow/config.yaml');
+    assert.deepEqual(rows, { train: 48, eval: 24 });
+    assert.equal((columns['role.stage'] as number[]).filter((stage) => stage === 3).length, 12);
+  });
+});
