@@ -64,8 +64,8 @@ describe('recipe aliccp', () => {
     assert.deepEqual(pick([third], '109_14', '150_14', '150_14_weight'), [[[], ['4000001'], [1.5]]]);
   });
 
-  it('leaves out conversions without a click, and trains both tasks', () => {
-    const { columns, rows } = files.train('aliccp/config.yaml');
+  it('leaves out conversions without a click, and trains both tasks', async () => {
+    const { columns, rows } = await files.train('aliccp/config.yaml');
     assert.deepEqual(rows, { train: 11, eval: 11 });
     const [clicks, conversions] = [columns['role.click'], columns['role.conversion']] as [number[], number[]];
     assert.equal(
@@ -128,7 +128,7 @@ describe('recipe aliexpress', () => {
       ['100', 1, 0],
       ['100', 1, 1],
     ]);
-    assert.deepEqual(files.train('aliexpress/config.yaml').rows, { train: 12, eval: 12 });
+    assert.deepEqual((await files.train('aliexpress/config.yaml')).rows, { train: 12, eval: 12 });
   });
 
   it("gives the converted log's rows from the published files", async function () {

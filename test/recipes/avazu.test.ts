@@ -54,8 +54,8 @@ describe('recipe avazu', () => {
     );
   });
 
-  it('trains on nine days and evaluates on the tenth', () => {
-    const { columns, rows } = files.train('avazu/config.yaml');
+  it('trains on nine days and evaluates on the tenth', async () => {
+    const { columns, rows } = await files.train('avazu/config.yaml');
     assert.deepEqual(rows, { train: 18, eval: 2 });
     assert.equal((columns['role.click'] as number[]).filter((click) => click === 1).length, 5);
   });

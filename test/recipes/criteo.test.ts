@@ -36,8 +36,8 @@ describe('recipe criteo-kaggle', () => {
     assert.deepEqual(await rows('eval'), ['25', '26', '27', '28']);
   });
 
-  it('trains', () => {
-    const { columns, rows } = files.train('criteo-kaggle/config.yaml');
+  it('trains', async () => {
+    const { columns, rows } = await files.train('criteo-kaggle/config.yaml');
     assert.deepEqual(rows, { train: 24, eval: 4 });
     assert.equal((columns['role.click'] as number[]).filter((click) => click === 1).length, 8);
   });
@@ -111,8 +111,8 @@ describe('recipe criteo-attribution', () => {
       assert.ok(!(name in row), name);
   });
 
-  it('splits by time and trains both tasks', () => {
-    const { columns, rows } = files.train('criteo-attribution/config.yaml');
+  it('splits by time and trains both tasks', async () => {
+    const { columns, rows } = await files.train('criteo-attribution/config.yaml');
     assert.deepEqual(rows, { train: 26, eval: 4 });
     assert.equal((columns['role.conversion'] as number[]).filter((y) => y === 1).length, 6);
   });

@@ -92,8 +92,8 @@ describe('recipe ipinyou', () => {
     ]);
   });
 
-  it('trains', () => {
-    const { columns, rows } = files.train('ipinyou/config.yaml');
+  it('trains', async () => {
+    const { columns, rows } = await files.train('ipinyou/config.yaml');
     assert.deepEqual(rows, { train: 20, eval: 10 });
     const lengths = (columns['feature.usertag'] as number[][]).map((list) => list.length);
     assert.equal(lengths.filter((length) => length === 0).length, 5);

@@ -59,8 +59,8 @@ describe('recipe movielens-100k', () => {
   });
 
   for (const config of ['config', 'two-tower']) {
-    it(`trains ${config}.yaml`, () => {
-      assert.deepEqual(files.train(`movielens-100k/${config}.yaml`).rows, { train: 30, eval: 10 });
+    it(`trains ${config}.yaml`, async () => {
+      assert.deepEqual((await files.train(`movielens-100k/${config}.yaml`)).rows, { train: 30, eval: 10 });
     });
   }
 
@@ -133,7 +133,7 @@ describe('recipe movielens-1m', () => {
       pick(rows, 'user_id', 'timestamp'),
       [1, 2].flatMap((user) => [10, 11].map((i) => [user, String(978300760 + user + i * 100)])),
     );
-    assert.deepEqual(files.train('movielens-1m/config.yaml').rows, { train: 20, eval: 4 });
+    assert.deepEqual((await files.train('movielens-1m/config.yaml')).rows, { train: 20, eval: 4 });
   });
 
   it("gives the converted log's rows from the published files", async function () {

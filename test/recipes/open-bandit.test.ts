@@ -65,7 +65,7 @@ describe('recipe open-bandit', () => {
       ['2019-11-26 00:00:02.237681', 4, '0'],
       ['2019-11-27 00:00:03', 4, '0'],
     ]);
-    const { columns, rows: counts } = files.train('open-bandit/config.yaml');
+    const { columns, rows: counts } = await files.train('open-bandit/config.yaml');
     assert.deepEqual(counts, { train: 36, eval: 12 });
     assert.ok((columns['role.weight'] as number[]).every((weight) => weight === 4));
   });

@@ -31,7 +31,7 @@ describe('recipe kdd12', () => {
     assert.deepEqual(pick([row], 'url_hash', 'ad_id', 'depth', 'user_id'), [
       ['10710025208886284288', '8343295', 3, '0'],
     ]);
-    assert.deepEqual(files.train('kdd12/config.yaml').rows, { train: 36, eval: 4 });
+    assert.deepEqual((await files.train('kdd12/config.yaml')).rows, { train: 36, eval: 4 });
   });
 
   it("gives the converted log's split from the published file", async function () {
@@ -68,7 +68,7 @@ describe('recipe census', () => {
     }
   });
 
-  it('makes both labels, and trains', () => {
+  it('makes both labels, and trains', async () => {
     const files = new Publication();
     try {
       const person = (i: number) => [
@@ -120,9 +120,9 @@ describe('recipe census', () => {
         ', ',
         Array.from({ length: 40 }, (_, i) => person(i)),
       );
-      const { columns, rows } = files.train('census/config.yaml');
+      const { columns, rows } = await files.train('census/config.yaml');
       const sum = (name: string) => (columns[name] as number[]).reduce((a, b) => a + b);
-      assert.equal(rows.train + rows.eval, 40);
+      assert.equal(rows.train + (rows.eval ?? 0), 40);
       assert.ok(sum('label.label_never_married') > sum('label.label_income') && sum('label.label_income') > 0);
     } finally {
       files.remove();
@@ -161,7 +161,7 @@ describe('recipe ebnerd', () => {
     assert.deepEqual(pick(rows.slice(3, 5), 'log_read_time'), [[null], [Math.log(17)]]);
   });
 
-  it('trains click and reading time', () => {
-    assert.deepEqual(files.train('ebnerd/config.yaml').rows, { train: 12, eval: 12 });
+  it('trains click and reading time', async () => {
+    assert.deepEqual((await files.train('ebnerd/config.yaml')).rows, { train: 12, eval: 12 });
   });
 });

@@ -119,8 +119,8 @@ describe('recipe recflow', () => {
     assert.deepEqual(pick(rows.slice(8, 9), 'hour', 'weekday', 'video_age_h', 'duration_s'), [['1', '5', 2, 15]]);
   });
 
-  it('draws from what was not shown, trains, and replays the last day', () => {
-    const { columns, rows } = files.train('recflow/config.yaml');
+  it('draws from what was not shown, trains, and replays the last day', async () => {
+    const { columns, rows } = await files.train('recflow/config.yaml');
     assert.deepEqual(rows, { train: 48, eval: 24 });
     assert.equal((columns['role.stage'] as number[]).filter((stage) => stage === 3).length, 12);
   });

@@ -7,8 +7,9 @@ import { fileURLToPath } from 'node:url';
 import { DuckDBInstance } from '@duckdb/node-api';
 import type { Context } from 'mocha';
 import { loadConfig } from '../../../src/config/load.js';
+import type { TrainSummary } from '../../../src/train/summary.js';
+import { train } from '../../../src/train/trainer.js';
 import { readColumns } from '../../data/support/logs.js';
-import { prerank } from '../../support/sample-run.js';
 import { skip } from '../../support/skip.js';
 
 export const RECIPES = fileURLToPath(new URL('../../../../data/recipes', import.meta.url));
@@ -81,9 +82,9 @@ export class Publication {
    * Trains two steps on the files and evaluates. Returns the encoded training log's columns and the numbers of rows
    * that were trained on and evaluated.
    */
-  train(recipe: string): { columns: Record<string, unknown[]>; rows: { train: number; eval: number } } {
+  async train(recipe: string): Promise<{ columns: Record<string, unknown[]>; rows: TrainSummary['rows'] }> {
     const out = join(this.folder, 'runs', recipe);
-    const settings = [
+    const set = [
       `data.train.directory=${this.folder}`,
       `data.eval.directory=${this.folder}`,
       'training.batchSize=8',
@@ -91,10 +92,9 @@ export class Publication {
       'training.steps=2',
       'training.threads=1',
     ];
-    const args = settings.flatMap((setting) => ['--set', setting]);
-    const { status, stdout, stderr } = prerank('train', join(RECIPES, recipe), '--out', out, '--json', ...args);
-    assert.equal(status, 0, stderr);
-    return { columns: readColumns(join(out, 'data', 'train')), rows: JSON.parse(stdout).rows };
+    const { status, rows } = await train(loadConfig(join(RECIPES, recipe), { set }), { out });
+    assert.equal(status, 'completed');
+    return { columns: readColumns(join(out, 'data', 'train')), rows };
   }
 
   remove(): void {
