@@ -73,9 +73,20 @@ inline constexpr size_t kFieldName = 0, kFieldNullable = 1, kFieldTypeCode = 2, 
                         kFieldChildren = 5;
 inline constexpr size_t kIntBitWidth = 0, kIntSigned = 1;
 inline constexpr size_t kFloatPrecision = 0;
+inline constexpr size_t kDecimalPrecision = 0, kDecimalScale = 1, kDecimalBitWidth = 2;
+inline constexpr size_t kUnit = 0;  // of dates, times and timestamps
+inline constexpr size_t kTimeBitWidth = 1;
+inline constexpr size_t kTimestampZone = 1;
+inline constexpr size_t kListSize = 0;
+inline constexpr size_t kUnionMode = 0;
+inline constexpr size_t kEncodingId = 0, kEncodingIndexType = 1;
+inline constexpr size_t kDictionaryId = 0, kDictionaryData = 1, kDictionaryIsDelta = 2;
+inline constexpr size_t kCompressionCodec = 0, kCompressionMethod = 1;
 inline constexpr size_t kBatchLength = 0, kBatchNodes = 1, kBatchBuffers = 2, kBatchCompression = 3,
                         kBatchVariadicCounts = 4;
 }  // namespace slot
+
+inline constexpr int8_t kCodecLz4Frame = 0, kCodecZstd = 1;
 
 // Precisions of floating point numbers.
 inline constexpr int16_t kHalf = 0, kSingle = 1, kDouble = 2;

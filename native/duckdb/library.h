@@ -6,6 +6,8 @@
 
 #include "prerank/status.h"
 
+struct ArrowArrayStream;  // arrow/c_data.h
+
 namespace prerank::duckdb {
 
 using DatabaseHandle = struct DatabaseTag*;
@@ -82,6 +84,7 @@ enum class TypeId : int {
   F(uint64_t*, vector_get_validity, (VectorHandle))                                 \
   F(VectorHandle, list_vector_get_child, (VectorHandle))                            \
   F(uint64_t, list_vector_get_size, (VectorHandle))                                 \
+  F(int, arrow_scan, (ConnectionHandle, const char* view, ArrowArrayStream*))       \
   F(void, free, (void*))
 
 // The functions of one library.
