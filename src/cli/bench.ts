@@ -19,7 +19,8 @@ export function benchCommand(): Command {
   return new Command('bench')
     .description('measure training steps, kernels, the loader, ingestion and serving')
     .addCommand(stepCommand())
-    .addCommand(kernelsCommand());
+    .addCommand(kernelsCommand())
+    .addCommand(serveCommand());
 }
 
 interface StepCommandOptions extends CommonOptions {
@@ -115,4 +116,33 @@ async function runKernels(operations: readonly string[], options: KernelsCommand
     ];
     return parts.join('\n\n');
   });
+}
+
+interface ServeCommandOptions extends CommonOptions {
+  readonly config: string;
+  readonly ads: number;
+  readonly requests: number;
+  readonly seed: number;
+}
+
+function serveCommand(): Command {
+  return new Command('serve')
+    .description('requests a second and latency of scoring one user with many ads, on one and two cores')
+    .option('--config <name>', 'a reference step', 'two-tower-d')
+    .option('--ads <count>', 'ads of a request', positiveInteger, 1000)
+    .option('--requests <count>', 'timed requests of each combination', positiveInteger, 1000)
+    .option('--seed <number>', 'seed of data and parameters', positiveInteger, 1)
+    .action(runServe);
+}
+
+async function runServe(options: ServeCommandOptions): Promise<void> {
+  const [{ referenceStep }, { benchServe }, { formatServe }] = await Promise.all([
+    import('../bench/reference-steps.js'),
+    import('../bench/serve.js'),
+    import('../bench/serve-text.js'),
+  ]);
+  const step = referenceStep(options.config);
+  const combinations = { threads: [1, 2], requestsPerCall: [1, 8] };
+  const result = await benchServe(loadAddon(), step, { ...options, ...combinations });
+  printResult(options, result, () => formatServe(result));
 }
