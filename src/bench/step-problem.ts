@@ -61,12 +61,14 @@ export const SPARSE_SETTINGS: Omit<SparseOptimizerSettings, 'kind'> = {
 export interface ReferenceOptions {
   readonly batch?: number;
   readonly seed: number;
+  /** Batches of generated rows; default GENERATED_BATCHES. */
+  readonly batches?: number;
   /** Instead of the step's own. */
   readonly sparse?: SparseOptimizerConfig['kind'];
 }
 
 export function referenceProblem(addon: Addon, step: ReferenceStep, options: ReferenceOptions): StepProblem {
-  const { seed, batch = step.batch, sparse = step.sparse } = options;
+  const { seed, batch = step.batch, batches = GENERATED_BATCHES, sparse = step.sparse } = options;
   const program = trainingProgram(step.model, step.features, step.tasks);
   const store = new addon.ParameterStore({
     parameters: program.parameters,
@@ -80,7 +82,7 @@ export function referenceProblem(addon: Addon, step: ReferenceStep, options: Ref
     batch,
     program,
     store,
-    dataset: new addon.Dataset(generateColumns(step, batch * GENERATED_BATCHES, seed), []),
+    dataset: new addon.Dataset(generateColumns(step, batch * batches, seed), []),
     loader: { shuffle: 'full', tasks: step.sources },
     clip: { norm: 0, scope: 'dense' },
     rates: { dense: 1e-3, sparse: 1e-2 },

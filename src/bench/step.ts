@@ -5,6 +5,7 @@ import { operationCost } from './cost.js';
 import { describeEnvironment, type Environment } from './environment.js';
 import { type Summary, summarize } from './statistics.js';
 import type { StepProblem } from './step-problem.js';
+import { createStepLoader, createStepProgram, Stepper, type TimedSteps } from './stepper.js';
 
 export interface StepOptions {
   readonly threads: number;
@@ -63,56 +64,6 @@ export interface StepResult {
   readonly environment: Environment;
 }
 
-/** The trainer's loader: as many threads as the program, at most as many as batches are prefetched. */
-function createLoader(addon: Addon, problem: StepProblem, options: StepOptions, steps: number): NativeLoader {
-  const spec = {
-    ...problem.loader,
-    batchSize: problem.batch,
-    seed: options.seed,
-    threads: options.threads,
-    training: true,
-    dense: problem.program.dense,
-    ids: problem.program.ids,
-  };
-  const perEpoch = Math.ceil(problem.dataset.rows / problem.batch);
-  return new addon.Loader(problem.dataset, { ...spec, epochs: Math.ceil(steps / perEpoch) });
-}
-
-class Stepper {
-  private next = 0;
-  waitSeconds = 0;
-  allocations: number | null = 0;
-
-  constructor(
-    private readonly program: NativeProgram,
-    private readonly loader: NativeLoader,
-    private readonly problem: StepProblem,
-  ) {}
-
-  /** Seconds of each of `count` steps, scaled to a full batch, and the rows trained. */
-  async run(count: number): Promise<{ readonly seconds: number[]; readonly rows: number }> {
-    const { rates, batch } = this.problem;
-    const seconds: number[] = [];
-    let rows = 0;
-    let before = performance.now();
-    for (let i = 0; i < count; i += 1) {
-      const result = await this.program.run(this.loader, {
-        firstStep: this.next,
-        denseLr: Float64Array.of(rates.dense),
-        sparseLr: Float64Array.of(rates.sparse),
-      });
-      const after = performance.now();
-      seconds.push(((after - before) / 1000) * (batch / result.rows));
-      before = after;
-      this.next += 1;
-      this.waitSeconds += result.waitSeconds;
-      this.allocations = result.allocations === undefined ? null : (this.allocations ?? 0) + result.allocations;
-      rows += result.rows;
-    }
-    return { seconds, rows };
-  }
-}
-
 /** Steps before the first timed one: every generated batch once, so that its table rows are in memory. */
 const WARM_UP_STEPS = 8;
 const PROFILED_STEPS = 10;
@@ -121,19 +72,19 @@ export async function benchStep(addon: Addon, problem: StepProblem, options: Ste
   const { threads, runs, steps, seed } = options;
   const environment = describeEnvironment(addon);
   const profiled = Math.min(PROFILED_STEPS, steps);
-  const loader = createLoader(addon, problem, options, 2 * WARM_UP_STEPS + runs * steps + profiled);
-  const { batch, program: model, store, clip } = problem;
-  const settings = { threads, capacity: batch, clipNorm: clip.norm, clipScope: clip.scope, seed };
+  const total = 2 * WARM_UP_STEPS + runs * steps + profiled;
+  const loader = createStepLoader(addon, problem, { threads, seed, steps: total });
+  const { batch, program: model, store } = problem;
   try {
-    const program = new addon.Program(model.plan, store, settings);
-    const stepper = new Stepper(program, loader, problem);
-    await stepper.run(WARM_UP_STEPS);
+    const program = createStepProgram(addon, problem, { threads, seed });
+    const stepper = new Stepper(program, problem);
+    await stepper.run(loader, WARM_UP_STEPS);
     const before = readCounters(program, loader, stepper);
-    const measured: Awaited<ReturnType<Stepper['run']>>[] = [];
-    for (let run = 0; run < runs; run += 1) measured.push(await stepper.run(steps));
+    const measured: TimedSteps[] = [];
+    for (let run = 0; run < runs; run += 1) measured.push(await stepper.run(loader, steps));
     const after = readCounters(program, loader, stepper);
     const seconds = measured.flatMap((run) => run.seconds);
-    const total = seconds.reduce((sum, value) => sum + value, 0);
+    const wholeSeconds = seconds.reduce((sum, value) => sum + value, 0);
     const step = summarize(seconds);
     return {
       bench: 'step',
@@ -145,14 +96,14 @@ export async function benchStep(addon: Addon, problem: StepProblem, options: Ste
       optimizers: problem.optimizers,
       parameters: model.parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0),
       samplesPerSecond: batch / step.p50,
-      samplesPerSecondMean: (batch * seconds.length) / total,
+      samplesPerSecondMean: (batch * seconds.length) / wholeSeconds,
       step,
       runs: measured.map((run) => {
         const summary = summarize(run.seconds);
         return { samplesPerSecond: batch / summary.p50, step: summary };
       }),
       phases: perStep(before.phases, after.phases, seconds.length),
-      loader: loaderTimes(before.loader, after.loader, (after.waitSeconds - before.waitSeconds) / total),
+      loader: loaderTimes(before.loader, after.loader, (after.waitSeconds - before.waitSeconds) / wholeSeconds),
       operations: await profile(addon, problem, loader, options, profiled),
       memory: {
         arenaBytes: program.bytes,
@@ -201,23 +152,21 @@ async function profile(
   options: StepOptions,
   steps: number,
 ): Promise<StepOperation[]> {
-  const { batch, program: model, store, clip } = problem;
-  const { threads, seed } = options;
-  const settings = { threads, capacity: batch, clipNorm: clip.norm, clipScope: clip.scope, seed, profile: true };
-  const program = new addon.Program(model.plan, store, settings);
-  const stepper = new Stepper(program, loader, problem);
-  await stepper.run(WARM_UP_STEPS);
+  const { plan } = problem.program;
+  const program = createStepProgram(addon, problem, { threads: options.threads, seed: options.seed, profile: true });
+  const stepper = new Stepper(program, problem);
+  await stepper.run(loader, WARM_UP_STEPS);
   const before = program.operationTimes();
-  const { rows } = await stepper.run(steps);
+  const { rows } = await stepper.run(loader, steps);
   const after = program.operationTimes();
   const operations = after.map(({ seconds }, i) => seconds - (before[i]?.seconds ?? 0));
   const total = operations.reduce((sum, value) => sum + value, 0);
-  const planned = model.plan.segments.flatMap((segment) => segment.ops);
+  const planned = plan.segments.flatMap((segment) => segment.ops);
   const timed = after.map(({ kind, layer, backward }, i): StepOperation => {
     const seconds = operations[i] ?? 0;
     const op = planned[i];
     const counted = op !== undefined && /^(linear|dotInteraction)/.test(op.kind);
-    const gflops = counted ? { gflops: operationCost(model.plan, op, rows).flops / seconds / 1e9 } : {};
+    const gflops = counted ? { gflops: operationCost(plan, op, rows).flops / seconds / 1e9 } : {};
     return { kind, layer, backward, secondsPerStep: seconds / steps, share: seconds / total, ...gflops };
   });
   return timed.sort((a, b) => b.secondsPerStep - a.secondsPerStep);
