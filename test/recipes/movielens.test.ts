@@ -114,9 +114,12 @@ describe('recipe movielens-1m', () => {
       [1, 'F', 1, 10, '48067'],
       [2, 'M', 56, 16, '55117-2310'],
     ]);
-    const movies =
-      "1::Toy Story (1995)::Animation|Children's|Comedy\n2::Léon: The Professional (1994)::Thriller\n3::Heat (1995)::Crime\n";
-    files.write('movies.dat', Buffer.from(movies, 'latin1'));
+    const movies = [
+      "1::Toy Story (1995)::Animation|Children's|Comedy",
+      '2::Léon: The Professional (1994)::Thriller',
+      '3::Heat (1995)::Crime',
+    ];
+    files.write('movies.dat', Buffer.from(movies.map((line) => `${line}\n`).join(''), 'latin1'));
   });
 
   it('reads fields separated by :: and genres by |', async () => {

@@ -1,6 +1,6 @@
 -- sample_skeleton_*.csv: sample, click, conversion, index of the common features, number of features, features.
 -- common_features_*.csv: index, number of features, features of the user. No headers, separated by commas.
--- A list of features is field \x02 id \x03 value, separated by \x01. A \x01 put before it lets one pattern find a field.
+-- Features are field \x02 id \x03 value, separated by \x01; with a \x01 put before them one pattern finds a field.
 WITH samples AS (
   SELECT *, chr(1) || features AS f
   FROM read_csv(['sample_skeleton_train.csv', 'sample_skeleton_test.csv'], header = false, quote = '', escape = '',

@@ -1,5 +1,5 @@
 -- <country>_user_train.csv: one row a search result page; <country>_item_train.csv: one row a product shown on it. No
--- header, separated by commas, joined by the number of the page, the first column of both. Change nl for another country.
+-- header, separated by commas, joined by the first column of both, the page's number. Change nl for another country.
 WITH users AS (
   SELECT *, if(filename LIKE '%test%', 'test', 'train') AS split
   FROM read_csv(['nl_user_train.csv', 'nl_user_test.csv'], header = false, filename = true, all_varchar = true,

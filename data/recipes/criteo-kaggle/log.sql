@@ -1,4 +1,4 @@
--- train.txt: no header, separated by tabs: the label, 13 counts, 26 categories of 8 hexadecimal digits; empty = missing.
+-- train.txt: no header, separated by tabs: label, 13 counts, 26 categories of 8 hexadecimal digits; empty = missing.
 -- The rows are in order of time over seven days: the last seventh becomes the test log (test.txt has no labels).
 WITH lines AS NOT MATERIALIZED (
   SELECT *

@@ -8,8 +8,8 @@ WITH views AS (
   SELECT user_id, parse_path(filename)[-2] AS split, article_id_fixed AS history
   FROM read_parquet(['train/history.parquet', 'validation/history.parquet'], filename = true)
 )
-SELECT split, impression_id AS request_id, session_id, user_id, impression_time AS ts, device_type, gender, age, postcode,
-  shown AS article_id, inview_index, views.article_id AS page_article_id, history,
+SELECT split, impression_id AS request_id, session_id, user_id, impression_time AS ts, device_type, gender, age,
+  postcode, shown AS article_id, inview_index, views.article_id AS page_article_id, history,
   list_contains(article_ids_clicked, shown)::TINYINT AS click,
   if(click = 1, ln(1 + next_read_time), NULL) AS log_read_time
 FROM views LEFT JOIN histories USING (user_id, split)

@@ -13,7 +13,8 @@ SELECT parse_filename(filename, true)::DATE AS day, request_id, user_id, device_
     WHEN coarse_neg = 1 THEN 'early'
     ELSE 'retrieved'
   END AS stage,
-  realshow AS shown, if(realshow = 1, effective_view, NULL) AS effective_view, if(realshow = 1, long_view, NULL) AS long_view,
+  realshow AS shown, if(realshow = 1, effective_view, NULL) AS effective_view,
+  if(realshow = 1, long_view, NULL) AS long_view,
   (stage NOT IN ('retrieved', 'early'))::TINYINT AS ranked, if(ranked = 1, 1 / (1 + rank_index), NULL) AS rank_value
 FROM (
   SELECT *, epoch_ms(request_timestamp) + INTERVAL 8 HOURS AS local_time
