@@ -34,7 +34,7 @@ export class TruthModel {
     this.#world = world;
     this.events = allEvents(world.config);
     const { bait, low } = world.ads;
-    const shared = world.config.quality.correlation;
+    const shared = world.config.quality.sharedTraits;
     this.#eventOfAd = this.events.map((event) =>
       Float32Array.from(bait, (value, ad) => {
         const traits = event.bait * value + event.low[0] * (low[0][ad] ?? 0) + event.low[1] * (low[1][ad] ?? 0);
