@@ -6,10 +6,6 @@ import type { AuctionConfig, QualityFunction } from '../config/types.js';
 import { OBJECTIVES } from '../data/plan-columns.js';
 import type { Numbers } from '../metrics/index.js';
 
-const CLICK = OBJECTIVES.indexOf('click');
-const POST_CLICK = OBJECTIVES.indexOf('postClick');
-const POST_IMPRESSION = OBJECTIVES.indexOf('postImpression');
-
 /** Columns of equal length; an absent one is null. */
 export interface TotalValueInputs {
   readonly ctr: Numbers;
@@ -72,24 +68,16 @@ function combine({ form, f }: AuctionConfig, action: number, cqs: number): numbe
 
 /** The estimated action rate of a row. */
 export function actionRate(inputs: TotalValueInputs, row: number): number {
-  const objective = inputs.objective === null ? CLICK : inputs.objective[row];
-  if (objective === POST_IMPRESSION) return at(inputs.vtr, row);
-  const ctr = at(inputs.ctr, row);
-  return objective === POST_CLICK ? ctr * at(inputs.cvr, row) : ctr;
+  switch (OBJECTIVES[inputs.objective?.[row] ?? 0]) {
+    case 'postClick':
+      return at(inputs.ctr, row) * at(inputs.cvr, row);
+    case 'postImpression':
+      return at(inputs.vtr, row);
+    default:
+      return at(inputs.ctr, row);
+  }
 }
 
 function at(values: Numbers | null, row: number): number {
   return values?.[row] ?? Number.NaN;
-}
-
-/** Which role a row lacks for its early total value; null when it lacks none. */
-export function missingInput(inputs: TotalValueInputs, row: number): 'bid' | 'earlyCvr' | 'earlyVtr' | null {
-  if (inputs.bid !== null && Number.isNaN(at(inputs.bid, row))) {
-    return 'bid';
-  }
-  const objective = inputs.objective?.[row];
-  if (objective === POST_CLICK && Number.isNaN(at(inputs.cvr, row))) {
-    return 'earlyCvr';
-  }
-  return objective === POST_IMPRESSION && Number.isNaN(at(inputs.vtr, row)) ? 'earlyVtr' : null;
 }

@@ -37,12 +37,11 @@ export interface SimulateSummary {
   readonly scored: number;
   readonly seconds: {
     readonly total: number;
-    /** Sums over the threads; the scoring of both stages is a part of simulating. */
+    /** Sums over the threads. */
     readonly simulating: number;
-    readonly scoring: number;
     readonly writing: number;
   };
-  /** Pairs per second of scoring, per thread. */
+  /** Pairs per second and thread, without the writing of files. */
   readonly scoredPerSecond: number;
 }
 
@@ -152,8 +151,7 @@ function summarise(
     );
   const sums = { train: sumsOf('train'), eval: sumsOf('eval'), replay: sumsOf('replay') };
   const scored = LOGS.reduce((total, log) => total + sums[log].scored, 0);
-  const seconds = (of: 'simulating' | 'scoring' | 'writing'): number =>
-    results.reduce((total, result) => total + result[of], 0) / 1000;
+  const simulating = results.reduce((total, result) => total + result.simulating, 0) / 1000;
   return {
     logs: {
       train: logFigures(sums.train, events),
@@ -163,10 +161,9 @@ function summarise(
     scored,
     seconds: {
       total: milliseconds / 1000,
-      simulating: seconds('simulating'),
-      scoring: seconds('scoring'),
-      writing: seconds('writing'),
+      simulating,
+      writing: results.reduce((total, result) => total + result.writing, 0) / 1000,
     },
-    scoredPerSecond: scored / seconds('scoring'),
+    scoredPerSecond: scored / simulating,
   };
 }

@@ -1,9 +1,11 @@
 /** `prerank/metrics`: metrics of predictions and of a stage's consistency with the next. */
 export { auc, type GaucOptions, type GaucValue, gauc } from './auc.js';
+export { type BootstrapOptions, bootstrapIntervals, type Interval, type RequestRatio } from './bootstrap.js';
 export { calibration, type EceOptions, expectedCalibrationError } from './calibration.js';
 export { type ExposureRates, exposureRates, type ImpressionSums, relativeChange } from './exposure.js';
 export { type NdcgOptions, type NdcgValue, ndcg } from './ndcg.js';
 export { type BinaryOptions, binaryEntropy, logLoss, type NeOptions, normalizedEntropy } from './ne.js';
+export { percentile } from './percentile.js';
 export {
   hardRecall,
   type RecallOptions,

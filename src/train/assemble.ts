@@ -17,6 +17,8 @@ export interface AssembledModel {
   readonly tasks: readonly TaskModel[];
   readonly training: ModelProgram;
   readonly prediction: ModelProgram;
+  /** The same model with the user side once per request. */
+  readonly requestPrediction: ModelProgram;
 }
 
 export function assembleModel(config: ResolvedConfig, features: FeatureMap): AssembledModel {
@@ -26,6 +28,7 @@ export function assembleModel(config: ResolvedConfig, features: FeatureMap): Ass
     tasks,
     training: trainingProgram(config.model, features, models),
     prediction: predictionProgram(config.model, features, models),
+    requestPrediction: predictionProgram(config.model, features, models, { requestDomain: true }),
   };
 }
 

@@ -8,6 +8,8 @@ import { evaluateSet } from './evaluate-set.js';
 import type { EvaluationResult } from './evaluation-result.js';
 import { createPredictor, type Run } from './run.js';
 
+const BOOTSTRAP_RESAMPLES = 1000;
+
 export interface EvaluateOptions {
   /** Log to judge on; default: `data.eval` of the run's configuration. */
   readonly data?: SourceConfig;
@@ -16,7 +18,8 @@ export interface EvaluateOptions {
 }
 
 /**
- * Predicts every row of the evaluation log and computes the configured metrics.
+ * Predicts every row of the evaluation log and computes the configured metrics; those of the replay with 95 % bootstrap
+ * intervals over requests.
  * @throws PrerankError for unreadable data, and METRIC_INPUT naming the row of an input that is not finite.
  */
 export async function evaluate(run: Run, options: EvaluateOptions = {}): Promise<EvaluationResult> {
@@ -36,7 +39,8 @@ async function evaluateFrom(run: Run, folder: string, { data, k }: EvaluateOptio
   const set = await openSet(addon, { config, split: 'eval', folder, features, source: data });
   try {
     const predictions = await createPredictor(run, set.rows).predict(set);
-    return await evaluateSet({ config, set, predictions, metrics: addon.metrics, step, k });
+    const bootstrap = { resamples: BOOTSTRAP_RESAMPLES, seed: config.training.seed };
+    return await evaluateSet({ config, set, predictions, metrics: addon.metrics, step, k, bootstrap });
   } finally {
     set.close();
   }

@@ -1,6 +1,7 @@
 /** What `evaluate` returns, and its table. */
 import { PrerankError } from '../base/errors.js';
 import type { ResolvedConfig } from '../config/types.js';
+import type { Interval } from '../metrics/index.js';
 
 /** A metric that is undefined on the data is null. */
 export type MetricValues = Readonly<Record<string, number | null>>;
@@ -13,6 +14,8 @@ export interface EvaluationResult {
   readonly tasks: Readonly<Record<string, MetricValues>>;
   /** Consistency with the final stage by replaying requests; null without request or final total value. */
   readonly replay: MetricValues | null;
+  /** 95 % bootstrap intervals over requests of the replay's metrics, when asked for. */
+  readonly intervals?: Readonly<Record<string, Interval>>;
   /** Why a metric is missing or null, and what was assumed. */
   readonly notes: readonly string[];
 }
@@ -52,11 +55,20 @@ export function stoppingMetric(config: ResolvedConfig, result: EvaluationResult)
 
 /** A plain text table: one line a task and metric. */
 export function formatEvaluation(result: EvaluationResult): string {
+  const { intervals = {} } = result;
+  const known = Object.keys(intervals).length > 0;
   const rows = Object.entries(nestMetrics(result)).flatMap(([group, metrics]) =>
-    Object.entries(metrics).map(([name, value], i) => [i === 0 ? group : '', name, formatValue(value)] as const),
+    Object.entries(metrics).map(([name, value], i) => {
+      const interval = known ? [formatInterval(group === 'replay' ? intervals[name] : undefined)] : [];
+      return [i === 0 ? group : '', name, formatValue(value), ...interval];
+    }),
   );
-  const lines = formatTable(['', 'metric', 'value'], rows);
+  const lines = formatTable(['', 'metric', 'value', ...(known ? ['95 % interval'] : [])], rows);
   return [...lines, ...result.notes.map((note) => `note: ${note}`)].join('\n');
+}
+
+function formatInterval(interval: Interval | undefined): string {
+  return interval === undefined ? '' : `${formatValue(interval.low)} to ${formatValue(interval.high)}`;
 }
 
 function formatValue(value: number | null): string {

@@ -11,7 +11,7 @@ import { dataError, identifier, literal } from '../data/duckdb.js';
 import { ROLE_COLUMNS } from '../data/features.js';
 import { Log } from '../data/log.js';
 import { type EncodedSet, openSet } from './encoded-set.js';
-import type { Predictions } from './predictor.js';
+import { type Predictions, readPredictions } from './predictor.js';
 import { createPredictor, type Run } from './run.js';
 import { totalValueInputs } from './total-value.js';
 
@@ -52,7 +52,7 @@ export async function predict(run: Run, options: PredictOptions): Promise<Predic
     });
     try {
       const predictions = await createPredictor(run, set.rows).predict(set);
-      return await writePredictions(run, set, withTotalValue(run, set, predictions), options);
+      return await writePredictions(run, set, predictedColumns(run, set, predictions), options);
     } finally {
       set.close();
     }
@@ -81,18 +81,22 @@ function predictionConfig(config: ResolvedConfig): ResolvedConfig {
   };
 }
 
-function withTotalValue(run: Run, set: EncodedSet, predictions: Predictions): Predictions {
+/** Columns of the output by name, [rows] each. */
+type PredictedColumns = ReadonlyMap<string, Float64Array>;
+
+function predictedColumns(run: Run, set: EncodedSet, predictions: Predictions): PredictedColumns {
+  const columns = new Map([...predictions].map(([name, prediction]) => [name, readPredictions(prediction)]));
   const inputs = totalValueInputs(set, predictions);
-  if (inputs === null || !set.columns.has(ROLE_COLUMNS.bid.column)) {
-    return predictions;
+  if (inputs !== null && set.columns.has(ROLE_COLUMNS.bid.column)) {
+    columns.set('totalValue', totalValues(run.config.auction, inputs));
   }
-  return new Map([...predictions, ['totalValue', totalValues(run.config.auction, inputs)]]);
+  return columns;
 }
 
 async function writePredictions(
   run: Run,
   set: EncodedSet,
-  predictions: Predictions,
+  predictions: PredictedColumns,
   { input, output }: PredictOptions,
 ): Promise<PredictResult> {
   const log = await Log.open(input);
@@ -122,7 +126,7 @@ async function writePredictions(
 }
 
 /** Creates the table `predictions` in the log's database, in row order; NaN becomes null. */
-async function loadPredictions(log: Log, predictions: Predictions, rows: number): Promise<void> {
+async function loadPredictions(log: Log, predictions: PredictedColumns, rows: number): Promise<void> {
   const [[count] = []] = await log.database.rows(`SELECT count(*) FROM ${log.relation}`);
   if (Number(count) !== rows) {
     throw new PrerankError('DATASET_CHANGED', `${log.name}: ${count} rows, ${rows} when it was encoded; run it again`);

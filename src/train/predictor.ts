@@ -1,39 +1,47 @@
-/** Runs a model's prediction program over encoded datasets. */
+/** Runs a model's prediction programs over encoded datasets. */
 import { PrerankError } from '../base/errors.js';
-import type { Addon, NativeParameterStore, NativeProgram } from '../runtime/native.js';
+import { ROLE_COLUMNS } from '../data/features.js';
+import { sigmoid } from '../losses/tasks.js';
+import type { ModelProgram } from '../models/model.js';
+import type { Addon, NativeParameterStore, NativeProgram, PredictionSpec } from '../runtime/native.js';
 import type { AssembledModel } from './assemble.js';
 import type { EncodedSet } from './encoded-set.js';
-import { toPredictions } from './tasks.js';
 
 export interface PredictorSettings {
   readonly threads: number;
   readonly batchSize: number;
 }
 
-/** Predictions by task name, [rows] each: probabilities, or values in the label's units. */
-export type Predictions = ReadonlyMap<string, Float64Array>;
+/** Predictions by task name: the head's output of every row, and how it is read. */
+export type Predictions = ReadonlyMap<string, PredictionSpec>;
+
+/** What is predicted. `constantInRequest`: columns with one value in all rows of a request. */
+export interface PredictedSet extends Pick<EncodedSet, 'native' | 'rows' | 'columns'> {
+  readonly constantInRequest?: ReadonlySet<string>;
+}
 
 export class Predictor {
   readonly #addon: Addon;
   readonly #model: AssembledModel;
-  readonly #program: NativeProgram;
+  readonly #store: NativeParameterStore;
   readonly #settings: PredictorSettings;
+  readonly #programs = new Map<ModelProgram, NativeProgram>();
 
   /** Shares `store`: it predicts with whatever parameters the store holds at the time. */
   constructor(addon: Addon, model: AssembledModel, store: NativeParameterStore, settings: PredictorSettings) {
     this.#addon = addon;
     this.#model = model;
+    this.#store = store;
     this.#settings = settings;
-    this.#program = new addon.Program(model.prediction.plan, store, {
-      threads: settings.threads,
-      capacity: settings.batchSize,
-      seed: 0,
-    });
   }
 
-  /** Predicts every row of a dataset, in its order. Tasks without own logits have no entry. */
-  async predict(set: EncodedSet): Promise<Predictions> {
-    const { dense, ids, plan } = this.#model.prediction;
+  /**
+   * Predicts every row of a dataset, in its order; the user side once per request where all its columns are constant in
+   * every request. Tasks without own logits have no entry.
+   */
+  async predict(set: PredictedSet): Promise<Predictions> {
+    const byRequest = runsByRequest(this.#model.requestPrediction, set);
+    const model = byRequest ? this.#model.requestPrediction : this.#model.prediction;
     const { threads, batchSize } = this.#settings;
     const loader = new this.#addon.Loader(set.native, {
       batchSize,
@@ -42,23 +50,61 @@ export class Predictor {
       epochs: 1,
       threads,
       training: false,
-      dense,
-      ids,
+      ...(byRequest ? { request: ROLE_COLUMNS.request.column } : {}),
+      dense: model.dense,
+      ids: model.ids,
       tasks: [],
     });
     try {
-      const outputs = await this.#program.predictAll(loader);
-      return new Map(plan.outputs.map(({ name }, i) => [name, this.#convert(name, outputs[i], set.rows)]));
+      const outputs = await this.#program(model).predictAll(loader);
+      return new Map(model.plan.outputs.map(({ name }, i) => [name, this.#prediction(name, outputs[i], set.rows)]));
     } finally {
       loader.close();
     }
   }
 
-  #convert(name: string, output: Float32Array | undefined, rows: number): Float64Array {
-    const task = this.#model.tasks.find((candidate) => candidate.name === name);
-    if (task === undefined || output?.length !== rows) {
-      throw new PrerankError('INTERNAL', `output ${name} has ${output?.length} values for ${rows} rows`);
+  #program(model: ModelProgram): NativeProgram {
+    const known = this.#programs.get(model);
+    if (known !== undefined) {
+      return known;
     }
-    return toPredictions(task, output);
+    const { threads, batchSize } = this.#settings;
+    const settings = { threads, capacity: batchSize, requestCapacity: batchSize, seed: 0 };
+    const program = new this.#addon.Program(model.plan, this.#store, settings);
+    this.#programs.set(model, program);
+    return program;
   }
+
+  #prediction(name: string, outputs: Float32Array | undefined, rows: number): PredictionSpec {
+    const task = this.#model.tasks.find((candidate) => candidate.name === name);
+    if (task === undefined || outputs?.length !== rows) {
+      throw new PrerankError('INTERNAL', `output ${name} has ${outputs?.length} values for ${rows} rows`);
+    }
+    const { prediction } = task;
+    return prediction.kind === 'probability'
+      ? { outputs, link: 'sigmoid' }
+      : { outputs, link: 'identity', scale: prediction.scale, shift: prediction.shift };
+  }
+}
+
+/** Whether a request-domain program gives what the row program does: its request columns may not vary in a request. */
+export function runsByRequest(program: ModelProgram, set: PredictedSet): boolean {
+  const { dense, ids } = program;
+  const columns = [
+    ...dense.filter(({ domain }) => domain === 'request').flatMap((input) => input.columns),
+    ...ids.filter(({ domain }) => domain === 'request').flatMap(({ column, weights }) => [column, weights ?? column]),
+  ];
+  const constant = set.constantInRequest;
+  return (
+    columns.length > 0 &&
+    set.columns.has(ROLE_COLUMNS.request.column) &&
+    columns.every((column) => constant?.has(column) === true)
+  );
+}
+
+/** Probabilities, or values in the label's own units, in float64. */
+export function readPredictions({ outputs, link, scale = 1, shift = 0 }: PredictionSpec): Float64Array {
+  return link === 'sigmoid'
+    ? Float64Array.from(outputs, sigmoid)
+    : Float64Array.from(outputs, (value) => value / scale + shift);
 }

@@ -1,25 +1,33 @@
 /** Replay: what the early stage would pass on, against what the final stage would pick (framework.md §6). */
-import { missingInput, type TotalValueInputs, totalValues } from '../auction/total-value.js';
 import { PrerankError } from '../base/errors.js';
 import type { MetricName } from '../config/types.js';
-import { ROLE_COLUMNS } from '../data/features.js';
-import { totalValueDifference } from '../metrics/index.js';
+import { ROLE_COLUMNS, type Role } from '../data/features.js';
+import type { Interval } from '../metrics/index.js';
+import { awaitNative } from '../runtime/errors.js';
+import type { NativeMetrics, NativeReplay, ReplaySpec } from '../runtime/native.js';
+import type { EncodedSet } from './encoded-set.js';
 import type { EvaluationInput } from './evaluate-set.js';
 import type { MetricValues } from './evaluation-result.js';
-import { totalValueInputs } from './total-value.js';
+import { type Bootstrap, replayIntervals, replayMetrics } from './replay-figures.js';
+import { totalValueSpec } from './total-value.js';
 
 const REPLAY_METRICS: readonly MetricName[] = ['hardRecall', 'softRecall', 'recall', 'rcs', 'ndcg', 'tvd'];
 
-/** Columns of `perRequest` of the native recall. */
-const PER_REQUEST = ['n', 'k', 'hits', 'softNumerator', 'softDenominator', 'dcg', 'idcg'] as const;
+export interface ReplayResult {
+  readonly values: MetricValues;
+  /** 95 % bootstrap intervals over requests, when asked for. */
+  readonly intervals?: Readonly<Record<string, Interval>>;
+}
 
-type RequestFigures = Record<(typeof PER_REQUEST)[number], number>;
-
-/** The rows that the final stage has scored. */
-interface Replayed {
-  readonly early: Float64Array;
-  readonly final: Float64Array;
-  readonly requests: Uint32Array;
+export interface ReplayRequest {
+  readonly set: Pick<EncodedSet, 'native'>;
+  readonly metrics: NativeMetrics;
+  /** The early stage's score: a float32 column of the set, a number for every row, or a total value. */
+  readonly early: ReplaySpec['early'];
+  readonly k: number;
+  /** Which of the replay metrics; default all. */
+  readonly wanted?: readonly MetricName[];
+  readonly bootstrap?: Bootstrap;
 }
 
 /**
@@ -27,106 +35,60 @@ interface Replayed {
  * is wanted, or request, final total value or a task `ctr` is missing. Assumptions are added to `notes`.
  * @throws METRIC_INPUT naming row and role when an input of the early total value is missing.
  */
-export async function replay(input: EvaluationInput, notes: string[]): Promise<MetricValues | null> {
-  const { config, set, predictions, metrics: native } = input;
-  const wanted = new Set(config.evaluation.metrics.filter((metric) => REPLAY_METRICS.includes(metric)));
-  const requests = set.uint32(ROLE_COLUMNS.request.column);
-  const final = set.float64(ROLE_COLUMNS.finalTotalValue.column);
-  const inputs = totalValueInputs(set, predictions);
-  if (wanted.size === 0 || requests === null || final === null || inputs === null) {
+export async function replay(input: EvaluationInput, notes: string[]): Promise<ReplayResult | null> {
+  const { config, set, predictions, metrics, bootstrap } = input;
+  const wanted = config.evaluation.metrics.filter((metric) => REPLAY_METRICS.includes(metric));
+  const early = totalValueSpec(config.auction, set.columns, predictions);
+  const judgeable = [ROLE_COLUMNS.request, ROLE_COLUMNS.finalTotalValue].every(({ column }) => set.columns.has(column));
+  if (wanted.length === 0 || early === null || !judgeable) {
     return null;
   }
-  if (inputs.bid === null) {
+  if (early.bid === undefined) {
     notes.push('replay: the log has no bid; every bid is taken as 1');
   }
-  const rows = replayed(requests, final, inputs, totalValues(config.auction, inputs));
-  const k = input.k ?? config.evaluation.k;
-  const { perRequest } = await native.recall(rows.early, rows.final, rows.requests, k, k);
-  const figures = requestFigures(perRequest);
-  return { k, requests: figures.length, ...recallMetrics(figures, wanted), ...distanceMetrics(rows, wanted) };
+  return replayScores({ set, metrics, early, k: input.k ?? config.evaluation.k, wanted, bootstrap });
 }
 
-function replayed(requests: Uint32Array, final: Float64Array, inputs: TotalValueInputs, early: Float64Array): Replayed {
-  const rows: number[] = [];
-  for (const [row, value] of final.entries()) {
-    if (Number.isNaN(value)) {
-      continue;
-    }
-    const missing = missingInput(inputs, row);
-    if (missing !== null) {
-      throw new PrerankError('METRIC_INPUT', `replay: row ${row} has no ${missing}, which its total value needs`, {
-        row,
-        column: ROLE_COLUMNS[missing].column,
-      });
-    }
-    rows.push(row);
-  }
-  return {
-    early: Float64Array.from(rows, (row) => early[row] ?? Number.NaN),
-    final: Float64Array.from(rows, (row) => final[row] ?? Number.NaN),
-    requests: Uint32Array.from(rows, (row) => requests[row] ?? 0),
+/**
+ * Replays a log with given early scores, over its mapped columns `role.request` and `role.finalTotalValue`.
+ * @throws METRIC_INPUT naming row and role when a candidate's score is missing or not finite.
+ */
+export async function replayScores(request: ReplayRequest): Promise<ReplayResult> {
+  const { set, metrics, early, k, bootstrap } = request;
+  const wanted = new Set(request.wanted ?? REPLAY_METRICS);
+  const spec: ReplaySpec = {
+    request: ROLE_COLUMNS.request.column,
+    final: ROLE_COLUMNS.finalTotalValue.column,
+    early,
+    k,
+    earlyK: k,
+    gains: wanted.has('ndcg'),
   };
-}
-
-function requestFigures(perRequest: Float64Array): RequestFigures[] {
-  const width = PER_REQUEST.length;
-  return Array.from({ length: perRequest.length / width }, (_, request) => {
-    const values = PER_REQUEST.map((name, i) => [name, perRequest[request * width + i] ?? Number.NaN] as const);
-    return Object.fromEntries(values) as RequestFigures;
-  });
-}
-
-/** Requests whose denominator is not positive are left out of a ratio and counted. */
-function recallMetrics(figures: readonly RequestFigures[], wanted: ReadonlySet<MetricName>): MetricValues {
-  const values: Record<string, number | null> = {};
-  const hard = figures.map(({ hits, k }) => hits / k);
-  const usable = figures.filter(({ softDenominator }) => softDenominator > 0);
-  const soft = usable.map(({ softNumerator, softDenominator }) => softNumerator / softDenominator);
-  if (wanted.has('hardRecall') || wanted.has('recall')) {
-    values.hardRecall = mean(hard);
-    values.hardRecallSd = deviation(hard);
+  const replayed = await awaitNative(() => metrics.replay(set.native, spec));
+  if (replayed.fault !== undefined) {
+    throw faultError(replayed.fault);
   }
-  if (wanted.has('softRecall')) {
-    values.softRecall = mean(soft);
-    values.softRecallSd = deviation(soft);
-    values.softRecallPooled = ratio(
-      usable.map(({ softNumerator }) => softNumerator),
-      usable.map(({ softDenominator }) => softDenominator),
-    );
-    values.softSkipped = figures.length - usable.length;
+  const { requests, perRequest } = replayed;
+  const values = { k, requests: requests.length, ...replayMetrics(perRequest, wanted) };
+  return bootstrap === undefined ? { values } : { values, intervals: replayIntervals(perRequest, wanted, bootstrap) };
+}
+
+type Fault = NonNullable<NativeReplay['fault']>;
+
+const FAULT_ROLES: Partial<Record<Fault['input'], Role>> = {
+  bid: 'bid',
+  clickRate: 'earlyCvr',
+  viewRate: 'earlyVtr',
+};
+
+function faultError({ row, input }: Fault): PrerankError {
+  const role = FAULT_ROLES[input];
+  if (role !== undefined) {
+    return new PrerankError('METRIC_INPUT', `replay: row ${row} has no ${role}, which its total value needs`, {
+      row,
+      column: ROLE_COLUMNS[role].column,
+    });
   }
-  if (wanted.has('rcs')) {
-    values.rcs = mean(hard);
-  }
-  if (wanted.has('ndcg')) {
-    values.ndcg = mean(figures.flatMap(({ dcg, idcg }) => (idcg > 0 ? [dcg / idcg] : [])));
-  }
-  return values;
-}
-
-function distanceMetrics({ early, final }: Replayed, wanted: ReadonlySet<MetricName>): MetricValues {
-  if (!wanted.has('tvd')) {
-    return {};
-  }
-  return { tvd: totalValueDifference(final, early).value };
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
-}
-
-/** Σa / Σb; null when Σb is 0. */
-function ratio(a: readonly number[], b: readonly number[]): number | null {
-  const denominator = sum(b);
-  return denominator === 0 ? null : sum(a) / denominator;
-}
-
-function mean(values: readonly number[]): number | null {
-  return values.length === 0 ? null : sum(values) / values.length;
-}
-
-/** Population standard deviation. */
-function deviation(values: readonly number[]): number | null {
-  const center = mean(values);
-  return center === null ? null : Math.sqrt(sum(values.map((value) => (value - center) ** 2)) / values.length);
+  const score = input === 'final' ? 'final total value' : 'early score';
+  return new PrerankError('METRIC_INPUT', `replay: the ${score} of row ${row} is missing or not finite`, { row });
 }

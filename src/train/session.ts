@@ -303,7 +303,8 @@ export class Session {
       throw new PrerankError('INTERNAL', 'there is no evaluation data');
     }
     const outputs = model.prediction.plan.outputs;
-    const predictions = new Map(outputs.map(({ name }) => [name, new Float64Array(set.rows).fill(0.5)]));
+    const even = { outputs: new Float32Array(set.rows), link: 'sigmoid' } as const;
+    const predictions = new Map(outputs.map(({ name }) => [name, even]));
     return evaluateSet({ config, set, predictions, metrics: addon.metrics, step: null });
   }
 

@@ -1,75 +1,98 @@
-/** The metrics of one task over the rows that carry its label. */
+/** The metrics of one task over the rows that carry its label, from the native sums over the mapped columns. */
+import { PrerankError } from '../base/errors.js';
 import type { MetricName } from '../config/types.js';
-import {
-  calibration,
-  expectedCalibrationError,
-  logLoss,
-  type MetricValue,
-  mse,
-  nmse,
-  normalizedEntropy,
-} from '../metrics/index.js';
-import type { NativeMetrics } from '../runtime/native.js';
+import { calibrationOfSums } from '../metrics/calibration.js';
+import { logLossOfSums, neOfSums } from '../metrics/ne.js';
+import { mseOfSums } from '../metrics/regression.js';
+import { awaitNative } from '../runtime/errors.js';
+import type { NativeDataset, NativeMetrics, NativeTaskMetrics, TaskMetricsSpec } from '../runtime/native.js';
 
-/** Scores and labels of equal length, with row weights and groups where the log has them. */
-export interface Judged {
-  readonly scores: Float64Array;
-  readonly labels: Float64Array;
-  readonly weights: Float64Array | null;
-  readonly groups: Uint32Array | null;
+/** Which rows are judged, and by which predictions. */
+export type JudgedRows = Omit<TaskMetricsSpec, 'probability' | 'auc' | 'ece' | 'eceBins' | 'groupWeight'>;
+
+export interface Judge {
+  readonly dataset: NativeDataset;
+  readonly metrics: NativeMetrics;
+  /** Name of the task, for errors. */
+  readonly task: string;
 }
 
-type Metric = (scores: Float64Array, labels: Float64Array, options: { readonly weights?: Float64Array }) => MetricValue;
-
-const PROBABILITY_METRICS: Partial<Record<MetricName, Metric>> = {
-  ne: normalizedEntropy,
-  logLoss,
-  calibration,
-  ece: expectedCalibrationError,
-};
-const VALUE_METRICS: Partial<Record<MetricName, Metric>> = { mse, nmse };
-
-type Values = Record<string, number | null>;
-
-function compute(metric: Metric, { scores, labels, weights }: Judged): number | null {
-  return metric(scores, labels, weights === null ? {} : { weights }).value;
+/** Rows with their metrics; a metric that is undefined on the rows is null. */
+export interface JudgedValues {
+  readonly rows: number;
+  readonly values: Readonly<Record<string, number | null>>;
 }
 
-function computeAll(
-  metrics: Partial<Record<MetricName, Metric>>,
+/** Metrics of probabilities against labels in [0, 1]. */
+export async function probabilityMetrics(
+  judge: Judge,
+  rows: JudgedRows,
   wanted: ReadonlySet<MetricName>,
-  judged: Judged,
-): Values {
-  const entries = Object.entries(metrics).filter(([name]) => wanted.has(name as MetricName));
-  return Object.fromEntries(entries.map(([name, metric]) => [name, compute(metric, judged)]));
+): Promise<JudgedValues> {
+  const { group, ...others } = rows;
+  const auc = wanted.has('auc');
+  const gauc = wanted.has('gauc') && group !== undefined;
+  const spec = { ...others, probability: true, auc, ece: wanted.has('ece'), ...(gauc ? { group } : {}) };
+  const sums = await judged(judge, spec);
+  const values: Record<string, number | null> = {};
+  if (auc) {
+    values.auc = orNull(sums.auc);
+    if (sums.aucError > 0) {
+      values.aucError = sums.aucError;
+    }
+  }
+  if (gauc) {
+    values.gauc = orNull(sums.groupSum / sums.groupWeight);
+  }
+  if (wanted.has('ne')) {
+    values.ne = neOfSums(sums).value;
+  }
+  if (wanted.has('logLoss')) {
+    values.logLoss = logLossOfSums(sums).value;
+  }
+  if (wanted.has('calibration')) {
+    values.calibration = calibrationOfSums(sums).value;
+  }
+  if (wanted.has('ece')) {
+    values.ece = orNull(sums.ece);
+  }
+  return { rows: sums.count, values };
 }
 
 /** Σ w p / Σ w y; null without positive labels. */
-export function weightedCalibration(judged: Judged): number | null {
-  return compute(calibration, judged);
-}
-
-/** Metrics of probabilities against labels in [0, 1]; a metric that is undefined on the rows is null. */
-export async function probabilityMetrics(
-  judged: Judged,
-  wanted: ReadonlySet<MetricName>,
-  native: NativeMetrics,
-): Promise<Values> {
-  const { scores, labels, weights, groups } = judged;
-  const values: Values = {};
-  if (wanted.has('auc')) {
-    values.auc = orNull(await native.auc(scores, labels, weights));
-  }
-  if (wanted.has('gauc') && groups !== null) {
-    const { weightedSum, weight } = await native.gauc(scores, labels, weights, groups);
-    values.gauc = orNull(weightedSum / weight);
-  }
-  return { ...values, ...computeAll(PROBABILITY_METRICS, wanted, judged) };
+export async function weightedCalibration(judge: Judge, rows: JudgedRows): Promise<number | null> {
+  return calibrationOfSums(await judged(judge, { ...rows, group: undefined, probability: true })).value;
 }
 
 /** Metrics of values against labels in the same units. */
-export function valueMetrics(judged: Judged, wanted: ReadonlySet<MetricName>): Values {
-  return computeAll(VALUE_METRICS, wanted, judged);
+export async function valueMetrics(
+  judge: Judge,
+  rows: JudgedRows,
+  wanted: ReadonlySet<MetricName>,
+): Promise<JudgedValues> {
+  const sums = await judged(judge, { ...rows, group: undefined, probability: false });
+  const values: Record<string, number | null> = {};
+  if (wanted.has('mse')) {
+    values.mse = mseOfSums(sums).value;
+  }
+  if (wanted.has('nmse')) {
+    values.nmse = sums.spread > 0 ? orNull(sums.loss / sums.spread) : null;
+  }
+  return { rows: sums.count, values };
+}
+
+/** @throws METRIC_INPUT naming the row of a label, prediction or weight that the metrics are not defined for. */
+async function judged({ dataset, metrics, task }: Judge, spec: TaskMetricsSpec): Promise<NativeTaskMetrics> {
+  const sums = await awaitNative(() => metrics.task(dataset, spec));
+  const { fault } = sums;
+  if (fault === undefined) {
+    return sums;
+  }
+  const columns = { label: spec.label, weight: spec.weight, prediction: undefined };
+  throw new PrerankError('METRIC_INPUT', `${task}: the ${fault.input} of row ${fault.row} is ${fault.value}`, {
+    row: fault.row,
+    column: columns[fault.input],
+  });
 }
 
 function orNull(value: number): number | null {

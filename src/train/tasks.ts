@@ -5,7 +5,6 @@
 import { PrerankError } from '../base/errors.js';
 import { type ResolvedConfig, type TaskConfig, taskSource } from '../config/types.js';
 import { type FeatureMap, labelColumn, ROLE_COLUMNS, type Role } from '../data/features.js';
-import { sigmoid } from '../losses/tasks.js';
 import type { ModelTask } from '../models/model.js';
 import type { TaskSourceSpec } from '../runtime/native.js';
 
@@ -143,13 +142,4 @@ function labelSource(label: string, task: TaskConfig, columns: ReadonlySet<strin
 function roleOf(label: string, columns: ReadonlySet<string>): Role | undefined {
   const role = Object.hasOwn(ROLE_COLUMNS, label) ? (label as Role) : undefined;
   return role !== undefined && columns.has(ROLE_COLUMNS[role].column) ? role : undefined;
-}
-
-/** The predictions of a task from the outputs of its head, in float64. */
-export function toPredictions(task: Pick<ResolvedTask, 'prediction'>, outputs: Float32Array): Float64Array {
-  const { prediction } = task;
-  if (prediction.kind === 'probability') {
-    return Float64Array.from(outputs, sigmoid);
-  }
-  return Float64Array.from(outputs, (value) => value / prediction.scale + prediction.shift);
 }

@@ -1,24 +1,57 @@
-/** The inputs of the early stage's total value, from a log and a model's predictions. */
+/** The early stage's total value of the rows of a log, from a model's predictions. */
 import type { TotalValueInputs } from '../auction/total-value.js';
-import { ROLE_COLUMNS } from '../data/features.js';
+import type { AuctionConfig } from '../config/types.js';
+import { ROLE_COLUMNS, type Role } from '../data/features.js';
+import type { TotalValueSpec } from '../runtime/native.js';
 import type { EncodedSet } from './encoded-set.js';
-import type { Predictions } from './predictor.js';
+import { type Predictions, readPredictions } from './predictor.js';
 
-/** The inputs that a log and a model's predictions give; null when the model has no task `ctr`. */
+/** Copies of the inputs that a log and a model's predictions give; null when the model has no task `ctr`. */
 export function totalValueInputs(
-  set: Pick<EncodedSet, 'float64' | 'uint32'>,
+  set: Pick<EncodedSet, 'columns' | 'column'>,
   predictions: Predictions,
 ): TotalValueInputs | null {
   const ctr = predictions.get('ctr');
   if (ctr === undefined) {
     return null;
   }
+  const cqs = predictions.get('cqs');
+  const column = (role: Role): Float32Array | Uint32Array | Uint8Array | null => {
+    const name = ROLE_COLUMNS[role].column;
+    return set.columns.has(name) ? set.column(name) : null;
+  };
+  return {
+    ctr: readPredictions(ctr),
+    cqs: cqs === undefined ? null : readPredictions(cqs),
+    bid: column('bid'),
+    objective: column('objective'),
+    cvr: column('earlyCvr'),
+    vtr: column('earlyVtr'),
+  };
+}
+
+/** The same total value for the native core, which reads the columns where they are mapped. */
+export function totalValueSpec(
+  auction: AuctionConfig,
+  columns: ReadonlySet<string>,
+  predictions: Predictions,
+): TotalValueSpec | null {
+  const ctr = predictions.get('ctr');
+  if (ctr === undefined) {
+    return null;
+  }
+  const present = (role: Role): string | undefined => {
+    const { column } = ROLE_COLUMNS[role];
+    return columns.has(column) ? column : undefined;
+  };
   return {
     ctr,
-    cqs: predictions.get('cqs') ?? null,
-    bid: set.float64(ROLE_COLUMNS.bid.column),
-    objective: set.uint32(ROLE_COLUMNS.objective.column),
-    cvr: set.float64(ROLE_COLUMNS.earlyCvr.column),
-    vtr: set.float64(ROLE_COLUMNS.earlyVtr.column),
+    quality: predictions.get('cqs'),
+    bid: present('bid'),
+    objective: present('objective'),
+    clickRate: present('earlyCvr'),
+    viewRate: present('earlyVtr'),
+    form: auction.form,
+    f: auction.f,
   };
 }

@@ -6,8 +6,9 @@ import { loadConfig } from '../../src/config/load.js';
 import { type Dataset, openEncoded } from '../../src/data/dataset.js';
 import { encodeDataset } from '../../src/data/encode.js';
 import { loadAddon } from '../../src/runtime/load.js';
-import type { Addon, LoaderSpec } from '../../src/runtime/native.js';
+import { type Addon, type LoaderSpec, REPLAY_FIGURES } from '../../src/runtime/native.js';
 import { assembleModel, createStore } from '../../src/train/assemble.js';
+import { replayScores } from '../../src/train/replay.js';
 import { resolveTasks } from '../../src/train/tasks.js';
 import { sampleConfig, writeLogs } from '../support/sample-run.js';
 import { skip } from '../support/skip.js';
@@ -75,6 +76,22 @@ describe('from the encoded log to the batch', () => {
       const inside = ranges.some(({ first, last }) => address >= first && address + BigInt(bytes) <= last);
       assert.ok(inside, `${column} is not in the mapping`);
     }
+  });
+
+  it('a replay over the mapped columns allocates nothing by row', async () => {
+    const early = 'role.bid';
+    const read = data.native
+      .addresses()
+      .filter(({ column }) => ['role.request', 'role.finalTotalValue', early].includes(column));
+    assert.equal(
+      read.reduce((sum, { bytes }) => sum + bytes, 0),
+      3 * Float32Array.BYTES_PER_ELEMENT * ROWS,
+    );
+    const before = process.memoryUsage().arrayBuffers;
+    const { values } = await replayScores({ set: data, metrics: addon.metrics, early, k: 3, wanted: ['softRecall'] });
+    assert.equal(values.requests, ROWS / 8);
+    const figures = (ROWS / 8) * (REPLAY_FIGURES.length + 1) * Float64Array.BYTES_PER_ELEMENT;
+    assert.ok(process.memoryUsage().arrayBuffers - before <= 3 * figures);
   });
 
   it('a batch takes each byte it needs once', () => {

@@ -15,6 +15,7 @@ import {
   ndcg,
   nmse,
   normalizedEntropy,
+  percentile,
   relativeChange,
   relevantRecall,
   softRecall,
@@ -49,6 +50,13 @@ describe('metrics: edges', () => {
       assert.ok(reason && reason.length > 0);
     });
   }
+
+  it('percentiles want values and a share above 0', () => {
+    assert.throws(() => percentile([], 0.5), /no values/);
+    assert.throws(() => percentile([1, Number.NaN, 2], 0.5), /NaN/);
+    assert.throws(() => percentile([1], 0), /q must be in/);
+    assert.throws(() => percentile([1], 1.01), /q must be in/);
+  });
 
   it('NaN and infinity name metric and row', () => {
     const bad = (run: () => unknown, row: number) =>

@@ -12,6 +12,7 @@ import {
   ndcg,
   nmse,
   normalizedEntropy,
+  percentile,
   rcs,
   relevantRecall,
   rSquared,
@@ -34,6 +35,16 @@ const BOTH = {
 const zeros = (n: number) => new Uint32Array(n);
 
 describe('metrics: worked examples', () => {
+  it('nearest-rank percentiles', () => {
+    const values = Float64Array.from({ length: 100 }, (_, i) => 100 - i);
+    assert.deepEqual(
+      [0.01, 0.5, 0.99, 1].map((q) => percentile(values, q)),
+      [1, 50, 99, 100],
+    );
+    assert.equal(percentile(values, 0.07), 7);
+    assert.equal(percentile([3, 1], 0.001), 1);
+  });
+
   it('AUC', () => {
     close(auc([0.9, 0.8, 0.8, 0.1], [1, 0, 1, 0]), 0.875, 1e-15);
     close(auc([0.9, 0.8, 0.8, 0.1], [1, 0, 1, 0], { weights: [2, 1, 1, 3] }), 0.958333);

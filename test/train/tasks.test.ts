@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { TaskConfig } from '../../src/config/types.js';
 import type { FeatureMap } from '../../src/data/features.js';
 import type { TaskSourceSpec } from '../../src/runtime/native.js';
-import { resolveTasks, toPredictions } from '../../src/train/tasks.js';
+import { resolveTasks } from '../../src/train/tasks.js';
 
 const FEATURES: FeatureMap = { version: 1, features: [], tables: [], cqs: { mean: 2, std: 0.5 } };
 const ALL = [
@@ -145,14 +145,5 @@ describe('which row trains which task', () => {
       code: 'COLUMN_MISSING',
       message: /label\.unknown/,
     });
-  });
-
-  it('inverts the CQS scale and the logit in predictions', () => {
-    const [cqs] = resolveTasks({ tasks: { cqs: task({ loss: 'mse', scale: 0.3 }) } }, FEATURES, new Set(ALL));
-    assert.ok(cqs);
-    assert.ok(Math.abs((toPredictions(cqs, Float32Array.of(0.6))[0] ?? 0) - 3) < 1e-6);
-    const probabilities = toPredictions({ prediction: { kind: 'probability' } }, Float32Array.of(0, -200, 200));
-    assert.equal(probabilities[0], 0.5);
-    assert.ok((probabilities[1] ?? 1) < 1e-80 && probabilities[2] === 1);
   });
 });
