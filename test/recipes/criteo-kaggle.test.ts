@@ -35,6 +35,26 @@ describe('recipe criteo-kaggle', () => {
     assert.deepEqual(await rows('eval'), ['25', '26', '27', '28']);
   });
 
+  it('numbers the lines of a file that several threads read', async () => {
+    const large = new Publication();
+    try {
+      const rest = [...Array.from({ length: 12 }, (_, k) => k), ...Array.from({ length: 26 }, (_, k) => hex(k))].join(
+        '\t',
+      );
+      large.write('train.txt', Array.from({ length: 100_000 }, (_, i) => `0\t${i}\t${rest}\n`).join(''));
+      for (const part of ['train', 'eval'] as const) {
+        const [figures] = await large.figures(
+          'criteo-kaggle/config.yaml',
+          part,
+          'min(row - I1)::INT AS least, max(row - I1)::INT AS most',
+        );
+        assert.deepEqual(figures, { least: 1, most: 1 });
+      }
+    } finally {
+      large.remove();
+    }
+  });
+
   it('trains', async () => {
     const { columns, rows } = await files.train('criteo-kaggle/config.yaml');
     assert.deepEqual(rows, { train: 24, eval: 4 });

@@ -40,11 +40,12 @@ export class Publication {
   }
 
   /** Runs SQL whose relative paths start in the folder. */
-  async sql(query: string): Promise<Row[]> {
+  async sql(query: string, setting?: string): Promise<Row[]> {
     const instance = await DuckDBInstance.create(':memory:');
     const connection = await instance.connect();
     try {
       await connection.run(`SET file_search_path = '${this.folder}'`);
+      if (setting !== undefined) await connection.run(setting);
       return (await connection.runAndReadAll(query)).getRowObjectsJson() as Row[];
     } finally {
       connection.closeSync();
@@ -61,6 +62,11 @@ export class Publication {
   /** The rows of a recipe's log, ordered; numbers beyond 32 bits and times come as text. */
   async rows(recipe: string, part: 'train' | 'eval', order: string): Promise<Row[]> {
     return this.sql(`SELECT * FROM (${logSql(recipe, part)}) ORDER BY ${order}`);
+  }
+
+  /** Aggregates over a recipe's log, read by four threads. */
+  async figures(recipe: string, part: 'train' | 'eval', aggregates: string): Promise<Row[]> {
+    return this.sql(`SELECT ${aggregates} FROM (${logSql(recipe, part)})`, 'SET threads = 4');
   }
 
   /** Fails unless a recipe's log has the rows of a converted log, in the columns that both have; returns these. */
