@@ -17,6 +17,7 @@ export { describeRun, type InspectedRun } from './train/inspect-run.js';
 export { type PredictOptions, type PredictResult, predict } from './train/predict.js';
 export { Progress, type ProgressStream } from './train/progress.js';
 export { type OpenRunOptions, openRun, type Run } from './train/run.js';
+export { type ColumnBatch, ColumnScorer } from './train/column-scorer.js';
 export { SafetensorsFile, type TensorEntry, type TensorSource, writeSafetensors } from './train/safetensors.js';
 export type { TrainSummary } from './train/summary.js';
 export { type TrainOptions, train } from './train/trainer.js';

@@ -6,6 +6,10 @@ import type { AuctionConfig, QualityFunction } from '../config/types.js';
 import { OBJECTIVES } from '../data/plan-columns.js';
 import type { Numbers } from '../metrics/index.js';
 
+const CLICK = OBJECTIVES.indexOf('click');
+const POST_CLICK = OBJECTIVES.indexOf('postClick');
+const POST_IMPRESSION = OBJECTIVES.indexOf('postImpression');
+
 /** Columns of equal length; an absent one is null. */
 export interface TotalValueInputs {
   readonly ctr: Numbers;
@@ -68,14 +72,10 @@ function combine({ form, f }: AuctionConfig, action: number, cqs: number): numbe
 
 /** The estimated action rate of a row. */
 export function actionRate(inputs: TotalValueInputs, row: number): number {
-  switch (OBJECTIVES[inputs.objective?.[row] ?? 0]) {
-    case 'postClick':
-      return at(inputs.ctr, row) * at(inputs.cvr, row);
-    case 'postImpression':
-      return at(inputs.vtr, row);
-    default:
-      return at(inputs.ctr, row);
-  }
+  const objective = inputs.objective === null ? CLICK : inputs.objective[row];
+  if (objective === POST_IMPRESSION) return at(inputs.vtr, row);
+  const ctr = at(inputs.ctr, row);
+  return objective === POST_CLICK ? ctr * at(inputs.cvr, row) : ctr;
 }
 
 function at(values: Numbers | null, row: number): number {

@@ -12,7 +12,7 @@ export class TotalValueAuction implements Auction {
     return {
       cqs,
       action: Float32Array.from(bid, (value, row) => value * actionRate(inputs, row)),
-      totalValue: Float32Array.from(totalValues(system.config.auction, inputs)),
+      totalValue: new Float32Array(totalValues(system.config.auction, inputs)),
     };
   }
 }
@@ -25,5 +25,5 @@ function consolidatedQuality({ events }: FinalScores, scalars: Float64Array, row
     if (Number.isNaN(scalar)) continue;
     for (let row = 0; row < rows; row += 1) sum[row] = (sum[row] ?? 0) + scalar * (values[row] ?? 0);
   }
-  return Float32Array.from(sum);
+  return new Float32Array(sum);
 }

@@ -113,7 +113,7 @@ export const simulationSchema = strict({
   }).prefault({}),
   quality: strict({
     scale: nonNegative.default(0.25),
-    correlation: nonNegative.default(1),
+    sharedTraits: nonNegative.default(1),
     events: z.array(qualityEvent).min(1).prefault(PAPER_EVENTS),
   }).prefault({}),
   retrieval: strict({

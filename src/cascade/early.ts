@@ -15,8 +15,10 @@ export function earlyValue(
 ): Float32Array {
   const { cvr, vtr } = candidates.conversionRates;
   const { bid, objective, system } = candidates;
-  return Float32Array.from(totalValues(system.config.auction, { ctr, cqs, bid, objective, cvr, vtr }));
+  return new Float32Array(totalValues(system.config.auction, { ctr, cqs, bid, objective, cvr, vtr }));
 }
+
+const NONE = new Float64Array(0);
 
 export interface OracleSettings {
   /** Standard deviation of the error of each logit. */
@@ -41,16 +43,17 @@ export class OracleEarly implements EarlyStage {
     const { noise } = this.settings;
     const { draws } = candidates.system.world;
     const errors = new Float64Array(1 + this.#events.length);
+    const known = this.#events.map((e) => ({ scalar: batch.phase.scalars[e] ?? 0, logits: truth.events[e] ?? NONE }));
     const ctr = new Float32Array(rows);
     const cqs = new Float32Array(rows);
     for (let row = 0; row < rows; row += 1) {
       draws.normals(PURPOSE.earlyOracle, candidates.request[row] ?? 0, candidates.ad[row] ?? 0, errors);
       ctr[row] = sigmoid((truth.click[row] ?? 0) + noise * (errors[0] ?? 0));
       let quality = 0;
-      for (let k = 0; k < this.#events.length; k += 1) {
-        const e = this.#events[k] ?? 0;
-        const logit = (truth.events[e]?.[row] ?? 0) + noise * (errors[1 + k] ?? 0);
-        quality += (batch.phase.scalars[e] ?? 0) * sigmoid(logit);
+      for (let k = 0; k < known.length; k += 1) {
+        const event = known[k];
+        if (event === undefined) continue;
+        quality += event.scalar * sigmoid((event.logits[row] ?? 0) + noise * (errors[1 + k] ?? 0));
       }
       cqs[row] = quality;
     }

@@ -104,12 +104,13 @@ function crossColumn(world: World, truth: TruthModel, name: string, index: numbe
   return {
     name,
     side: 'cross',
-    gather: (users, ads) =>
-      Float32Array.from(ads, (ad, row) => {
-        const user = users[row] ?? 0;
-        const { whole, first, second } = truth.match(user, ad);
-        world.draws.normals(PURPOSE.crossFeatures, user, ad, normals);
-        return ([whole, first, second][index] ?? 0) + noise * (normals[index] ?? 0);
-      }),
+    gather: (users, ads) => {
+      const { whole, first, second } = truth.matches(users, ads);
+      const exact = [whole, first, second][index] ?? whole;
+      return Float32Array.from(exact, (value, row) => {
+        world.draws.normals(PURPOSE.crossFeatures, users[row] ?? 0, ads[row] ?? 0, normals);
+        return value + noise * (normals[index] ?? 0);
+      });
+    },
   };
 }

@@ -19,21 +19,23 @@ export interface ExpectedFeedback {
 }
 
 export function expectedFeedback(shown: Candidates): ExpectedFeedback {
-  const { truth, objective, batch } = shown;
-  const click = Float64Array.from(truth.click, sigmoid);
-  return {
-    click,
-    conversion: Float64Array.from(objective, (aim, row) =>
-      aim === POST_IMPRESSION
-        ? sigmoid(truth.viewThrough[row] ?? 0)
-        : (click[row] ?? 0) * sigmoid(truth.conversion[row] ?? 0),
-    ),
-    events: truth.events.map((logits, e) =>
-      Number.isNaN(batch.phase.scalars[e] ?? Number.NaN)
-        ? new Float64Array(logits.length).fill(Number.NaN)
-        : Float64Array.from(logits, sigmoid),
-    ),
-  };
+  const { truth, objective, batch, rows } = shown;
+  const click = probabilities(truth.click);
+  const conversion = probabilities(truth.conversion);
+  const viewThrough = probabilities(truth.viewThrough);
+  for (let row = 0; row < rows; row += 1) {
+    conversion[row] =
+      objective[row] === POST_IMPRESSION ? (viewThrough[row] ?? 0) : (click[row] ?? 0) * (conversion[row] ?? 0);
+  }
+  const inForce = (e: number): boolean => !Number.isNaN(batch.phase.scalars[e] ?? Number.NaN);
+  const none = new Float64Array(rows).fill(Number.NaN);
+  return { click, conversion, events: truth.events.map((logits, e) => (inForce(e) ? probabilities(logits) : none)) };
+}
+
+function probabilities(logits: Float64Array): Float64Array {
+  const column = new Float64Array(logits.length);
+  for (let row = 0; row < column.length; row += 1) column[row] = sigmoid(logits[row] ?? 0);
+  return column;
 }
 
 export class SampledFeedback implements UserFeedback {

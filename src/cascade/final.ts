@@ -2,18 +2,20 @@
 import { OBJECTIVES } from '../data/plan-columns.js';
 import type { Candidates } from './candidates.js';
 import type { TeacherConfig } from './config.js';
-import { PURPOSE, sigmoid } from './random.js';
+import { type Draws, PURPOSE, sigmoid } from './random.js';
 import { prediction, type ScoringCallback, scoringBatch } from './scoring.js';
 import type { FinalScores, FinalStage } from './stages.js';
 
 const POST_CLICK = OBJECTIVES.indexOf('postClick');
 const POST_IMPRESSION = OBJECTIVES.indexOf('postImpression');
 
-/** Normals of a row: CTR, CVR, VTR, the error that heads share, then one per event. */
-const SHARED = 3;
-const EVENTS = 4;
+/** Normals of a row: the head of the objective (CTR or VTR), CVR, what the heads share, then one per event. */
+const ACTION = 0;
+const CONVERSION = 1;
+const SHARED = 2;
+const EVENTS = 3;
 
-/** Blocks of random words of one final stage; the next one starts behind them. */
+/** Blocks of random words of one final stage; the next one's start behind them. */
 const BLOCKS_PER_TEACHER = 1024;
 
 /**
@@ -24,26 +26,30 @@ export class OracleFinal implements FinalStage {
   score(candidates: Candidates): FinalScores {
     const { truth, batch, rows, objective, request, ad } = candidates;
     const { teacher, teacherVersion, scalars } = batch.phase;
-    const errors = new HeadErrors(candidates, teacher, teacherVersion);
-    const events = truth.events.map(() => new Float32Array(rows));
+    const { bias } = teacher;
+    const events = truth.events.map(() => column(rows));
     const scores = { ctr: column(rows), cvr: column(rows), vtr: column(rows), events };
+    const inForce = [...events.keys()].filter((e) => !Number.isNaN(scalars[e] ?? Number.NaN));
+    const errors = new HeadErrors(candidates, teacher, teacherVersion);
+    const { values } = errors;
     for (let row = 0; row < rows; row += 1) {
       errors.draw(request[row] ?? 0, ad[row] ?? 0);
       const aim = objective[row];
+      const action = values[ACTION] ?? 0;
       if (aim === POST_IMPRESSION) {
-        scores.vtr[row] = sigmoid((truth.viewThrough[row] ?? 0) + errors.of(2) + teacher.bias.conversion);
+        scores.vtr[row] = sigmoid((truth.viewThrough[row] ?? 0) + action + bias.conversion);
       } else {
-        scores.ctr[row] = sigmoid((truth.click[row] ?? 0) + errors.of(0) + teacher.bias.ctr);
+        scores.ctr[row] = sigmoid((truth.click[row] ?? 0) + action + bias.ctr);
       }
       if (aim === POST_CLICK) {
-        scores.cvr[row] = sigmoid((truth.conversion[row] ?? 0) + errors.of(1) + teacher.bias.conversion);
+        scores.cvr[row] = sigmoid((truth.conversion[row] ?? 0) + (values[CONVERSION] ?? 0) + bias.conversion);
       }
-      for (let e = 0; e < events.length; e += 1) {
-        const values = events[e];
-        if (values === undefined) continue;
-        const inForce = !Number.isNaN(scalars[e] ?? Number.NaN);
-        const logit = (truth.events[e]?.[row] ?? 0) + errors.of(EVENTS + e) + teacher.bias.quality;
-        values[row] = inForce ? sigmoid(logit) : Number.NaN;
+      for (let k = 0; k < inForce.length; k += 1) {
+        const e = inForce[k] ?? 0;
+        const logits = truth.events[e];
+        const predictions = events[e];
+        if (logits === undefined || predictions === undefined) continue;
+        predictions[row] = sigmoid((logits[row] ?? 0) + (values[EVENTS + e] ?? 0) + bias.quality);
       }
     }
     return scores;
@@ -56,32 +62,36 @@ function column(rows: number): Float32Array {
 
 /** The errors of a row's heads. */
 class HeadErrors {
-  readonly #pair: Float64Array;
-  readonly #ad: Float64Array;
+  /** Of the last `draw`, by place. */
+  readonly values: Float64Array;
+  readonly #draws: Draws;
+  readonly #ofAd: Float64Array;
   readonly #own: number;
   readonly #common: number;
 
   constructor(
-    private readonly candidates: Candidates,
+    { system }: Candidates,
     private readonly teacher: TeacherConfig,
     private readonly version: number,
   ) {
-    const heads = EVENTS + candidates.system.truth.events.length;
-    this.#pair = new Float64Array(heads);
-    this.#ad = new Float64Array(teacher.adNoise > 0 ? heads : 0);
+    const places = EVENTS + system.truth.events.length;
+    this.#draws = system.world.draws;
+    this.values = new Float64Array(places);
+    this.#ofAd = new Float64Array(teacher.adNoise > 0 ? places : 0);
     this.#own = teacher.noise * Math.sqrt(1 - teacher.sharedNoise);
     this.#common = teacher.noise * Math.sqrt(teacher.sharedNoise);
   }
 
   draw(request: number, ad: number): void {
-    const { draws } = this.candidates.system.world;
-    draws.normals(PURPOSE.finalOracle, request, ad, this.#pair, this.version * BLOCKS_PER_TEACHER);
-    if (this.#ad.length > 0) draws.normals(PURPOSE.finalAdNoise, this.version, ad, this.#ad);
-  }
-
-  of(head: number): number {
-    const pair = this.#own * (this.#pair[head] ?? 0) + this.#common * (this.#pair[SHARED] ?? 0);
-    return this.#ad.length > 0 ? pair + this.teacher.adNoise * (this.#ad[head] ?? 0) : pair;
+    const { values } = this;
+    this.#draws.normals(PURPOSE.finalOracle, request, ad, values, this.version * BLOCKS_PER_TEACHER);
+    const common = this.#common * (values[SHARED] ?? 0);
+    for (let i = 0; i < values.length; i += 1) values[i] = this.#own * (values[i] ?? 0) + common;
+    if (this.#ofAd.length === 0) return;
+    this.#draws.normals(PURPOSE.finalAdNoise, this.version, ad, this.#ofAd);
+    for (let i = 0; i < values.length; i += 1) {
+      values[i] = (values[i] ?? 0) + this.teacher.adNoise * (this.#ofAd[i] ?? 0);
+    }
   }
 }
 

@@ -53,8 +53,8 @@ export async function loggedRows(cascade: Cascade, served: Served, selection: Se
   for (const row of shown.rows) places[passed.rows[row] ?? 0] = row;
   for (const row of unseen) places[passed.rows[row] ?? 0] = row;
   for (const [i, row] of background.entries()) places[row] = auction.candidates.rows + i;
-  const rows = Uint32Array.from(places.keys()).filter((row) => (places[row] ?? -1) >= 0);
-  return assemble(served, retrieved.select(rows), scored, gather(Uint32Array.from(places), rows));
+  const rows = placedRows(places);
+  return assemble(served, retrieved.select(rows), scored, gather(new Uint32Array(places), rows));
 }
 
 function flags(count: number, rows: Uint32Array): Uint8Array {
@@ -73,21 +73,26 @@ interface Samples {
 
 /** Of each request, `count` of the rows without a flag, uniformly; ascending. */
 function sampleUnflagged(samples: Samples, flagged: Uint8Array, offsets: Uint32Array, count: number): Uint32Array {
-  const sampled: number[] = [];
+  const sampled = new Uint32Array(flagged.length);
+  let taken = 0;
   for (let i = 0; i + 1 < offsets.length; i += 1) {
-    const pool: number[] = [];
+    let end = taken;
     for (let row = offsets[i] ?? 0; row < (offsets[i + 1] ?? 0); row += 1) {
-      if (flagged[row] === 0) pool.push(row);
+      if (flagged[row] === 0) {
+        sampled[end] = row;
+        end += 1;
+      }
     }
+    const pool = sampled.subarray(taken, end);
     if (pool.length > count) partialShuffle(samples, samples.first + i, pool, count);
-    pool.length = Math.min(pool.length, count);
-    for (const row of pool.sort((a, b) => a - b)) sampled.push(row);
+    pool.subarray(0, count).sort();
+    taken += Math.min(pool.length, count);
   }
-  return Uint32Array.from(sampled);
+  return sampled.slice(0, taken);
 }
 
 /** Puts a uniform sample of `count` rows in front. */
-function partialShuffle({ draws, stream }: Samples, request: number, pool: number[], count: number): void {
+function partialShuffle({ draws, stream }: Samples, request: number, pool: Uint32Array, count: number): void {
   for (let place = 0; place < count; place += 1) {
     const word = draws.words(PURPOSE.logged, request, stream, Math.floor(place / 4))[place % 4] ?? 0;
     const other = place + integer(word, pool.length - place);
@@ -95,6 +100,19 @@ function partialShuffle({ draws, stream }: Samples, request: number, pool: numbe
     pool[other] = pool[place] ?? 0;
     pool[place] = moved;
   }
+}
+
+/** The rows that have a place. */
+function placedRows(places: Int32Array): Uint32Array {
+  const rows = new Uint32Array(places.length);
+  let count = 0;
+  for (let row = 0; row < places.length; row += 1) {
+    if ((places[row] ?? -1) >= 0) {
+      rows[count] = row;
+      count += 1;
+    }
+  }
+  return rows.slice(0, count);
 }
 
 type ScoredColumns = Omit<Scored, 'candidates'>;
@@ -136,9 +154,18 @@ function assemble(served: Served, candidates: Candidates, scored: ScoredColumns,
   const { rows } = candidates;
   const impressionOf = new Int32Array(auction.candidates.rows).fill(-1);
   for (const [i, row] of shown.rows.entries()) impressionOf[row] = i;
-  const impressions = Int32Array.from(places, (place) => impressionOf[place] ?? -1);
-  const outcome = (values: Uint8Array): Uint8Array =>
-    Uint8Array.from(impressions, (i) => (i < 0 ? NULL_FLAG : (values[i] ?? NULL_FLAG)));
+  const impressions = new Int32Array(rows);
+  for (let row = 0; row < rows; row += 1) impressions[row] = impressionOf[places[row] ?? 0] ?? -1;
+  const isShown = new Uint8Array(rows);
+  for (let row = 0; row < rows; row += 1) isShown[row] = (impressions[row] ?? -1) < 0 ? 0 : 1;
+  const outcome = (values: Uint8Array): Uint8Array => {
+    const column = new Uint8Array(rows);
+    for (let row = 0; row < rows; row += 1) {
+      const i = impressions[row] ?? -1;
+      column[row] = i < 0 ? NULL_FLAG : (values[i] ?? NULL_FLAG);
+    }
+    return column;
+  };
   const click = outcome(feedback.click);
   const conversion = outcome(feedback.conversion);
   const stage = new Uint8Array(rows);
@@ -163,7 +190,7 @@ function assemble(served: Served, candidates: Candidates, scored: ScoredColumns,
       totalValue: gather(values.totalValue, places),
     },
     stage,
-    shown: Uint8Array.from(impressions, (i) => (i < 0 ? 0 : 1)),
+    shown: isShown,
     click,
     conversion,
     events: feedback.events.map((column, e) => {

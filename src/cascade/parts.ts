@@ -1,11 +1,12 @@
 /** A simulation cut into parts, one file of each log a part, that any worker can make in any order. */
 import { join } from 'node:path';
+import type { Candidates } from './candidates.js';
 import { Cascade, createStages } from './cascade.js';
 import type { SimulationConfig } from './config.js';
 import { loggedRows, type Selection } from './log-rows.js';
 import { concatTables, logTable, type Table, truthTable } from './log-table.js';
 import type { ParquetWriter } from './parquet-writer.js';
-import type { Stages } from './stages.js';
+import type { Awaitable, Stages } from './stages.js';
 import { addSums, batchSums, emptySums, type Sums } from './statistics.js';
 import type { SimulatedSystem } from './system.js';
 
@@ -24,8 +25,9 @@ export interface Part {
 
 export interface PartResult {
   readonly sums: Sums;
-  /** Milliseconds spent simulating and writing. */
+  /** Milliseconds spent simulating, the scoring of both stages among it, and writing. */
   readonly simulating: number;
+  readonly scoring: number;
   readonly writing: number;
 }
 
@@ -57,8 +59,26 @@ export function truthFolder(log: LogName): string {
   return join('truth', log);
 }
 
+interface Stopwatch {
+  milliseconds: number;
+}
+
+/** The same stages; `watch` counts the time that the early and the final stage score. */
+function timed(stages: Stages, watch: Stopwatch): Stages {
+  const timedScore =
+    <Scores>(stage: { score(candidates: Candidates): Awaitable<Scores> }) =>
+    async (candidates: Candidates): Promise<Scores> => {
+      const begin = performance.now();
+      const scores = await stage.score(candidates);
+      watch.milliseconds += performance.now() - begin;
+      return scores;
+    };
+  return { ...stages, early: { score: timedScore(stages.early) }, final: { score: timedScore(stages.final) } };
+}
+
 export class PartMaker {
   readonly #cascade: Cascade;
+  readonly #scoring: Stopwatch = { milliseconds: 0 };
 
   constructor(
     readonly system: SimulatedSystem,
@@ -67,19 +87,25 @@ export class PartMaker {
     stages: Partial<Stages> = {},
     private readonly batchRequests = 64,
   ) {
-    this.#cascade = new Cascade(system, createStages(system, stages));
+    this.#cascade = new Cascade(system, timed(createStages(system, stages), this.#scoring));
   }
 
   /** Simulates a part's requests and writes its files. */
   async make(part: Part): Promise<PartResult> {
     const begin = performance.now();
+    this.#scoring.milliseconds = 0;
     const { logs, truths, sums } = await this.#simulate(part);
     const simulated = performance.now();
     await this.writer.write(join(this.folder, part.log, fileName(part)), concatTables(logs));
     if (truths.length > 0) {
       await this.writer.write(join(this.folder, truthFolder(part.log), fileName(part)), concatTables(truths));
     }
-    return { sums, simulating: simulated - begin, writing: performance.now() - simulated };
+    return {
+      sums,
+      simulating: simulated - begin,
+      scoring: this.#scoring.milliseconds,
+      writing: performance.now() - simulated,
+    };
   }
 
   async #simulate({ log, from, to }: Part): Promise<{ logs: Table[]; truths: Table[]; sums: Sums }> {

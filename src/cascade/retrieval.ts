@@ -32,17 +32,16 @@ export class SampledRetrieval implements Retrieval {
     let filled = 0;
     for (let i = 0; i < requests; i += 1) {
       const request = batch.first + i;
-      const count = Math.min(wanted, launchedAds(this.#system.config, request));
-      this.#draw(request, drawn.subarray(0, count), relevance);
+      const launched = launchedAds(this.#system.config, request);
+      const mine = drawn.subarray(0, Math.min(wanted, launched));
+      const scores = relevance.subarray(0, mine.length);
+      this.#draw(request, launched, mine, scores);
       if (relevant) {
-        const user = batch.users[i] ?? 0;
-        for (let place = 0; place < count; place += 1) {
-          const match = this.#system.truth.match(user, drawn[place] ?? 0).whole;
-          relevance[place] = match + retrieval.noise * (relevance[place] ?? 0);
-        }
+        for (let place = 0; place < scores.length; place += 1) scores[place] = retrieval.noise * (scores[place] ?? 0);
+        this.#system.truth.addMatches(batch.users[i] ?? 0, mine, scores);
       }
-      const { rows } = topRows(relevance.subarray(0, count), Uint32Array.of(0, count), cascade.retrieved);
-      for (let k = 0; k < rows.length; k += 1) ads[filled + k] = drawn[rows[k] ?? 0] ?? 0;
+      const { rows } = topRows(scores, Uint32Array.of(0, scores.length), cascade.retrieved);
+      for (let k = 0; k < rows.length; k += 1) ads[filled + k] = mine[rows[k] ?? 0] ?? 0;
       ads.subarray(filled, filled + rows.length).sort();
       filled += rows.length;
       offsets[i + 1] = filled;
@@ -50,18 +49,20 @@ export class SampledRetrieval implements Retrieval {
     return new Candidates(this.#system, batch, offsets, ads.subarray(0, filled));
   }
 
-  /** `drawn.length` different launched ads by a partial Fisher–Yates shuffle, and a standard normal for each. */
-  #draw(request: number, drawn: Uint32Array, normals: Float64Array): void {
+  /**
+   * `drawn.length` different ads with an index below `launched`, by a partial Fisher–Yates shuffle, and a standard normal for
+   * each.
+   */
+  #draw(request: number, launched: number, drawn: Uint32Array, normals: Float64Array): void {
     const { draws } = this.#system.world;
     const permutation = this.#permutation;
-    const below = launchedAds(this.#system.config, request);
     const swapped = new Uint32Array(drawn.length);
     for (let place = 0; place < drawn.length; place += 2) {
       const words = draws.words(PURPOSE.retrieval, request, place, 0);
       const pair = Math.min(2, drawn.length - place);
       for (let k = 0; k < pair; k += 1) {
         const at = place + k;
-        const other = at + integer(words[k] ?? 0, below - at);
+        const other = at + integer(words[k] ?? 0, launched - at);
         const ad = permutation[other] ?? 0;
         permutation[other] = permutation[at] ?? 0;
         permutation[at] = ad;

@@ -1,9 +1,9 @@
 /** The best rows of each request: value descending, ties by row ascending (metrics.md). */
 
-/** The k-th largest (k from 1) of values[0 … count); reorders them. */
-function kthLargest(values: Float64Array, count: number, k: number): number {
+/** The k-th largest value, k from 1; reorders them. */
+function kthLargest(values: Float64Array, k: number): number {
   let low = 0;
-  let high = count - 1;
+  let high = values.length - 1;
   const wanted = k - 1;
   while (low < high) {
     const pivot = medianOfThree(values, low, high);
@@ -50,32 +50,30 @@ export function topRows(values: ArrayLike<number>, offsets: Uint32Array, k: numb
   const requests = offsets.length - 1;
   const picked = new Uint32Array(values.length);
   const pickedOffsets = new Uint32Array(requests + 1);
-  let scratch = new Float64Array(1024);
+  const numbers = new Float64Array(values.length);
+  for (let row = 0; row < numbers.length; row += 1) {
+    const value = values[row] ?? Number.NaN;
+    numbers[row] = Number.isNaN(value) ? Number.NEGATIVE_INFINITY : value;
+  }
+  const reordered = numbers.slice();
   let taken = 0;
   for (let i = 0; i < requests; i += 1) {
     const begin = offsets[i] ?? 0;
     const end = offsets[i + 1] ?? 0;
-    const count = end - begin;
-    if (count > scratch.length) scratch = new Float64Array(2 * count);
-    let threshold = Number.NEGATIVE_INFINITY;
-    for (let row = 0; row < count; row += 1) scratch[row] = numberOf(values[begin + row]);
-    if (count > k) threshold = kthLargest(scratch, count, k);
+    const threshold = end - begin > k ? kthLargest(reordered.subarray(begin, end), k) : Number.NEGATIVE_INFINITY;
     let above = 0;
-    for (let row = begin; row < end; row += 1) above += numberOf(values[row]) > threshold ? 1 : 0;
-    let ties = Math.min(k, count) - above;
     for (let row = begin; row < end; row += 1) {
-      const value = numberOf(values[row]);
-      if (value > threshold || (value === threshold && ties > 0)) {
-        if (value === threshold) ties -= 1;
-        picked[taken] = row;
-        taken += 1;
-      }
+      if ((numbers[row] ?? 0) > threshold) above += 1;
+    }
+    let ties = Math.min(k, end - begin) - above;
+    for (let row = begin; row < end; row += 1) {
+      const value = numbers[row] ?? 0;
+      if (value < threshold || (value === threshold && ties === 0)) continue;
+      if (value === threshold) ties -= 1;
+      picked[taken] = row;
+      taken += 1;
     }
     pickedOffsets[i + 1] = taken;
   }
   return { rows: picked.slice(0, taken), offsets: pickedOffsets };
-}
-
-function numberOf(value: number | undefined): number {
-  return value === undefined || Number.isNaN(value) ? Number.NEGATIVE_INFINITY : value;
 }

@@ -37,11 +37,12 @@ export interface SimulateSummary {
   readonly scored: number;
   readonly seconds: {
     readonly total: number;
-    /** Sums over the threads. */
+    /** Sums over the threads; the scoring of both stages is a part of simulating. */
     readonly simulating: number;
+    readonly scoring: number;
     readonly writing: number;
   };
-  /** Pairs per second and thread, without the writing of files. */
+  /** Pairs per second of scoring, per thread. */
   readonly scoredPerSecond: number;
 }
 
@@ -151,7 +152,8 @@ function summarise(
     );
   const sums = { train: sumsOf('train'), eval: sumsOf('eval'), replay: sumsOf('replay') };
   const scored = LOGS.reduce((total, log) => total + sums[log].scored, 0);
-  const simulating = results.reduce((total, result) => total + result.simulating, 0) / 1000;
+  const seconds = (of: 'simulating' | 'scoring' | 'writing'): number =>
+    results.reduce((total, result) => total + result[of], 0) / 1000;
   return {
     logs: {
       train: logFigures(sums.train, events),
@@ -161,9 +163,10 @@ function summarise(
     scored,
     seconds: {
       total: milliseconds / 1000,
-      simulating,
-      writing: results.reduce((total, result) => total + result.writing, 0) / 1000,
+      simulating: seconds('simulating'),
+      scoring: seconds('scoring'),
+      writing: seconds('writing'),
     },
-    scoredPerSecond: scored / simulating,
+    scoredPerSecond: scored / seconds('scoring'),
   };
 }

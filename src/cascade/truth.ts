@@ -14,14 +14,14 @@ export interface TrueLogits {
   readonly events: readonly Float64Array[];
 }
 
-/** Inner products of a user's and an ad's factors. */
-export interface Match {
+/** Inner products of users' and ads' factors, one per candidate. */
+export interface Matches {
   /** ⟨U, A⟩ / √k. */
-  readonly whole: number;
+  readonly whole: Float64Array;
   /** ⟨first half⟩ / √(k/2): its negative part is the relevance cliff. */
-  readonly first: number;
+  readonly first: Float64Array;
   /** ⟨second half⟩ / √(k/2): what conversions follow. */
-  readonly second: number;
+  readonly second: Float64Array;
 }
 
 export class TruthModel {
@@ -34,7 +34,7 @@ export class TruthModel {
     this.#world = world;
     this.events = allEvents(world.config);
     const { bait, low } = world.ads;
-    const shared = world.config.quality.correlation;
+    const shared = world.config.quality.sharedTraits;
     this.#eventOfAd = this.events.map((event) =>
       Float32Array.from(bait, (value, ad) => {
         const traits = event.bait * value + event.low[0] * (low[0][ad] ?? 0) + event.low[1] * (low[1][ad] ?? 0);
@@ -45,59 +45,93 @@ export class TruthModel {
 
   /** @param users, ads of each candidate. */
   logits(users: Uint32Array, ads: Uint32Array): TrueLogits {
-    const { world: settings } = this.#world.config;
-    const { click: clicks, conversion: conversions, viewThrough: views } = settings;
-    const { users: u, ads: a } = this.#world;
+    const { click: clicks, conversion: conversions, viewThrough: views } = this.#world.config.world;
+    const { activity, sensitivity } = this.#world.users;
+    const { bait, popularity, low } = this.#world.ads;
+    const [sensitivity0, sensitivity1] = sensitivity;
+    const [low0, low1] = low;
     const rows = ads.length;
-    const columns = {
-      click: new Float64Array(rows),
-      conversion: new Float64Array(rows),
-      viewThrough: new Float64Array(rows),
-      events: this.events.map(() => new Float64Array(rows)),
-    };
-    const matches = new Float64Array(rows);
-    const upsets = new Float64Array(rows);
+    const { whole, first, second } = this.matches(users, ads);
+    const click = new Float64Array(rows);
+    const conversion = new Float64Array(rows);
+    const viewThrough = new Float64Array(rows);
+    const upset = new Float64Array(rows);
     for (let row = 0; row < rows; row += 1) {
       const user = users[row] ?? 0;
       const ad = ads[row] ?? 0;
-      const { whole, first, second } = this.match(user, ad);
-      const bait = a.bait[ad] ?? 0;
-      const popularity = a.popularity[ad] ?? 0;
-      columns.click[row] =
-        clicks.base +
-        whole +
-        (u.activity[user] ?? 0) +
-        popularity +
-        clicks.bait * bait -
-        clicks.cliff * Math.max(0, -first);
-      columns.conversion[row] = conversions.base + conversions.match * second + conversions.bait * bait;
-      columns.viewThrough[row] = views.base + views.match * whole + views.popularity * popularity;
-      matches[row] = whole;
-      upsets[row] =
-        (u.sensitivity[0][user] ?? 0) * (a.low[0][ad] ?? 0) + (u.sensitivity[1][user] ?? 0) * (a.low[1][ad] ?? 0);
+      const match = whole[row] ?? 0;
+      const popular = popularity[ad] ?? 0;
+      const lure = bait[ad] ?? 0;
+      const miss = Math.max(0, -(first[row] ?? 0));
+      click[row] = clicks.base + match + (activity[user] ?? 0) + popular + clicks.bait * lure - clicks.cliff * miss;
+      conversion[row] = conversions.base + conversions.match * (second[row] ?? 0) + conversions.bait * lure;
+      viewThrough[row] = views.base + views.match * match + views.popularity * popular;
+      upset[row] = (sensitivity0[user] ?? 0) * (low0[ad] ?? 0) + (sensitivity1[user] ?? 0) * (low1[ad] ?? 0);
     }
-    for (const [e, event] of this.events.entries()) {
-      const ofAd = this.#eventOfAd[e] ?? new Float32Array(0);
-      const column = columns.events[e] ?? matches;
-      for (let row = 0; row < rows; row += 1) {
-        column[row] =
-          (ofAd[ads[row] ?? 0] ?? 0) + event.sensitivity * (upsets[row] ?? 0) + event.match * (matches[row] ?? 0);
-      }
-    }
-    return columns;
+    const events = this.events.map((event, e) => eventLogits(event, this.#eventOfAd[e], { ads, upset, whole }));
+    return { click, conversion, viewThrough, events };
   }
 
-  match(user: number, ad: number): Match {
-    const { users, ads, config } = this.#world;
+  /** @param users, ads of each candidate. */
+  matches(users: Uint32Array, ads: Uint32Array): Matches {
+    const { users: all, ads: allAds, config } = this.#world;
+    const ofUsers = all.factors;
+    const ofAds = allAds.factors;
     const width = config.world.factors;
     const half = width / 2;
-    let first = 0;
-    let second = 0;
-    for (let i = 0; i < half; i += 1) {
-      first += (users.factors[user * width + i] ?? 0) * (ads.factors[ad * width + i] ?? 0);
-      second += (users.factors[user * width + half + i] ?? 0) * (ads.factors[ad * width + half + i] ?? 0);
-    }
+    const rows = ads.length;
+    const matches = { whole: new Float64Array(rows), first: new Float64Array(rows), second: new Float64Array(rows) };
+    const { whole, first, second } = matches;
     const scale = 1 / Math.sqrt(half);
-    return { whole: (first + second) / Math.sqrt(width), first: first * scale, second: second * scale };
+    const wholeScale = 1 / Math.sqrt(width);
+    for (let row = 0; row < rows; row += 1) {
+      const u = (users[row] ?? 0) * width;
+      const a = (ads[row] ?? 0) * width;
+      let sum1 = 0;
+      let sum2 = 0;
+      for (let k = 0; k < half; k += 1) {
+        sum1 += (ofUsers[u + k] ?? 0) * (ofAds[a + k] ?? 0);
+        sum2 += (ofUsers[u + half + k] ?? 0) * (ofAds[a + half + k] ?? 0);
+      }
+      whole[row] = (sum1 + sum2) * wholeScale;
+      first[row] = sum1 * scale;
+      second[row] = sum2 * scale;
+    }
+    return matches;
   }
+
+  /** Adds ⟨U, A⟩ / √k of a user and each of `ads` to `sums`, which has their length. */
+  addMatches(user: number, ads: Uint32Array, sums: Float64Array): void {
+    const { users, ads: all, config } = this.#world;
+    const width = config.world.factors;
+    const scale = 1 / Math.sqrt(width);
+    const own = Float64Array.from(users.factors.subarray(user * width, (user + 1) * width), (value) => scale * value);
+    const ofAds = all.factors;
+    for (let i = 0; i < ads.length; i += 1) {
+      const from = (ads[i] ?? 0) * width;
+      let sum = sums[i] ?? 0;
+      for (let k = 0; k < own.length; k += 1) sum += (own[k] ?? 0) * (ofAds[from + k] ?? 0);
+      sums[i] = sum;
+    }
+  }
+}
+
+interface EventTerms {
+  readonly ads: Uint32Array;
+  /** ⟨sensitivity, low⟩. */
+  readonly upset: Float64Array;
+  readonly whole: Float64Array;
+}
+
+function eventLogits(
+  { sensitivity, match }: QualityEventConfig,
+  ofAd: Float32Array | undefined,
+  { ads, upset, whole }: EventTerms,
+): Float64Array {
+  const logits = new Float64Array(ads.length);
+  if (ofAd === undefined) return logits;
+  for (let row = 0; row < logits.length; row += 1) {
+    logits[row] = (ofAd[ads[row] ?? 0] ?? 0) + sensitivity * (upset[row] ?? 0) + match * (whole[row] ?? 0);
+  }
+  return logits;
 }

@@ -6,6 +6,7 @@ import type { ModelProgram } from '../models/model.js';
 import type { Addon, NativeParameterStore, NativeProgram, PredictionSpec } from '../runtime/native.js';
 import type { AssembledModel } from './assemble.js';
 import type { EncodedSet } from './encoded-set.js';
+import type { TaskModel } from './tasks.js';
 
 export interface PredictorSettings {
   readonly threads: number;
@@ -80,11 +81,15 @@ export class Predictor {
     if (task === undefined || outputs?.length !== rows) {
       throw new PrerankError('INTERNAL', `output ${name} has ${outputs?.length} values for ${rows} rows`);
     }
-    const { prediction } = task;
-    return prediction.kind === 'probability'
-      ? { outputs, link: 'sigmoid' }
-      : { outputs, link: 'identity', scale: prediction.scale, shift: prediction.shift };
+    return predictionOf(task, outputs);
   }
+}
+
+/** A head's outputs as the predictions of its task. */
+export function predictionOf({ prediction }: Pick<TaskModel, 'prediction'>, outputs: Float32Array): PredictionSpec {
+  return prediction.kind === 'probability'
+    ? { outputs, link: 'sigmoid' }
+    : { outputs, link: 'identity', scale: prediction.scale, shift: prediction.shift };
 }
 
 /** Whether a request-domain program gives what the row program does: its request columns may not vary in a request. */

@@ -48,7 +48,7 @@ describe('the cascade', () => {
   it('retrieves different launched ads, the relevant ones rather', async () => {
     const system = smallSystem({ world: { lateAds: 0.5 } });
     const matchOf = ({ user, ad }: Candidates): number =>
-      ad.reduce((sum, id, row) => sum + system.truth.match(user[row] ?? 0, id).whole, 0) / ad.length;
+      system.truth.matches(user, ad).whole.reduce((sum, value) => sum + value, 0) / ad.length;
     const [first] = await serveAll(system, { to: 1 });
     assert.ok(first);
     for (const { retrieved } of await serveAll(system)) {

@@ -9,7 +9,6 @@ import { ParquetWriter } from '../../src/cascade/parquet-writer.js';
 import { PartMaker, planParts } from '../../src/cascade/parts.js';
 import { simulate } from '../../src/cascade/simulate.js';
 import { SimulatedSystem } from '../../src/cascade/system.js';
-import { loadConfig, train } from '../../src/index.js';
 import { hardRecall } from '../../src/metrics/index.js';
 import { duckdb, prerank } from '../support/sample-run.js';
 import { smallConfig } from './support.js';
@@ -139,21 +138,6 @@ describe('prerank simulate', () => {
   it('writes a configuration that reads back to the same', async () => {
     const path = join(out, 'simulation.yaml');
     assert.equal(simulationYaml(loadSimulation(path)), await readFile(path, 'utf8'));
-  });
-
-  it('leaves logs on which prerank train learns what the cascade does', async () => {
-    const logs = join(folder, 'trainable');
-    const config = smallConfig({ requests: { train: 1500, replay: 40 }, features: { traits: 'noisy', noise: 0.2 } });
-    const summary = await simulate(config, { out: logs, threads: 1 });
-    const training = loadConfig(join(logs, 'config.yaml'), {
-      overrides: { training: { epochs: 8, threads: 1, batchSize: 256 } },
-    });
-    assert.equal(training.evaluation.k, 12);
-    const { metrics } = await train(training, { out: join(folder, 'run') });
-    const recall = metrics.eval?.replay?.softRecall ?? 0;
-    const quality = metrics.eval?.cqs?.nmse ?? 1;
-    assert.ok(recall > 0.8, `soft recall ${recall}, logging policy ${summary.logs.replay.softRecall}`);
-    assert.ok(quality < 0.6, `NMSE of CQS ${quality}`);
   });
 
   it("takes the user's own stages", async () => {
