@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "encode_fixture.h"
+#include "ingest/dense_transform.h"
 
 namespace prerank::testing_encode {
 namespace {
@@ -207,6 +208,29 @@ TEST(EncodeDense, TransformsInTheGivenOrder) {
   Encoded encoded = encode_dense(Physical::kDouble, cells, {kStandardize, kLog1p});
   for (size_t i = 0; i < 6; ++i) {
     EXPECT_EQ(encoded.numbers.at("x1")[i], static_cast<float>(log1p(standardize(values[i]))));
+  }
+}
+
+TEST(EncodeDense, Log1pIsExactToTwoUnitsInTheLastPlace) {
+  const DenseTransform transforms[] = {DenseTransform::kLog1p};
+  std::vector<double> values = {0, kInfinity, kNan, 5e-324, std::numeric_limits<double>::max(), 0.41421356237309503,
+                                0.41421356237309509, 1, 9007199254740991.0, 9007199254740993.0};
+  for (double x = 1e-20; x < 1e20; x *= 1.0037) values.push_back(x);
+  const size_t positive = values.size();
+  for (size_t i = 0; i < positive; ++i) values.push_back(-values[i]);
+  std::vector<double> found = values;
+  ingest::transform_dense(transforms, 0, 1, found.data(), found.size());
+  for (size_t i = 0; i < values.size(); ++i) {
+    const double wanted = std::copysign(std::log1p(std::fabs(values[i])), values[i]);
+    if (std::isnan(wanted)) {
+      EXPECT_TRUE(std::isnan(found[i]));
+      continue;
+    }
+    EXPECT_EQ(std::signbit(found[i]), std::signbit(values[i]));
+    const double towards = std::copysign(kInfinity, wanted);
+    const double unit = std::fabs(std::nextafter(wanted, towards) - wanted);
+    if (std::isinf(wanted)) EXPECT_EQ(found[i], wanted);
+    else EXPECT_LE(std::fabs(found[i] - wanted), 2 * unit) << values[i];
   }
 }
 
