@@ -16,5 +16,6 @@ void register_store(Napi::Env env, Napi::Object exports);
 void register_program(Napi::Env env, Napi::Object exports);
 void register_bench(Napi::Env env, Napi::Object exports);
 void register_stage(Napi::Env env, Napi::Object exports);
+void register_ingest(Napi::Env env, Napi::Object exports);
 
 }  // namespace prerank::addon

@@ -16,6 +16,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   register_program(env, exports);
   register_bench(env, exports);
   register_stage(env, exports);
+  register_ingest(env, exports);
   return exports;
 }
 

@@ -51,6 +51,14 @@ Napi::Promise promise_on_pool(Napi::Env env, const char* name, Job job) {
   return promise;
 }
 
+// The job's value holds the queue, so both go when the promise is settled or the environment ends.
+Napi::Promise promise_on_thread(Napi::Env env, const char* name, std::function<void()> stop, Job job) {
+  auto queue = std::make_shared<JobQueue>(env, name, std::move(stop));
+  JobQueue& thread = *queue;
+  job.result = [queue, result = std::move(job.result)](Napi::Env of) { return result(of); };
+  return thread.submit(std::move(job));
+}
+
 JobQueue::JobQueue(Napi::Env env, const char* name, std::function<void()> stop)
     : env_(env), name_(name), stop_(std::move(stop)) {}
 
@@ -133,9 +141,10 @@ void JobQueue::shut_down() {
   changed_.notify_one();
   if (stop_) stop_();
   thread_.join();
-  waiting_.clear();
-  finished_.clear();
   wake_.Abort();
+  // Last, since a job may hold the queue.
+  const auto waiting = std::move(waiting_);
+  const auto finished = std::move(finished_);
 }
 
 }  // namespace prerank::addon

@@ -1,5 +1,5 @@
 // Work off the event loop, with promises: JobQueue for objects that run one job after the other on a thread of their
-// own, promise_on_pool for independent functions.
+// own, promise_on_thread and promise_on_pool for independent functions that take long or not.
 #pragma once
 
 #include <napi.h>
@@ -69,7 +69,10 @@ class JobQueue {
   std::vector<std::unique_ptr<Entry>> finished_;
 };
 
-// Runs one job on libuv's pool.
+// Runs one job on a thread of its own, which is asked to `stop` when the environment ends: any thread.
+Napi::Promise promise_on_thread(Napi::Env env, const char* name, std::function<void()> stop, Job job);
+
+// Runs one job on libuv's pool. An environment that ends waits for it.
 Napi::Promise promise_on_pool(Napi::Env env, const char* name, Job job);
 
 }  // namespace prerank::addon

@@ -1,4 +1,5 @@
 // stageArrow: Arrow IPC files and streams as one Parquet file (StageSpec of src/runtime/native.ts).
+#include <atomic>
 #include <memory>
 #include <string>
 #include <utility>
@@ -6,7 +7,6 @@
 
 #include "addon/bindings.h"
 #include "addon/convert.h"
-#include "addon/environment_end.h"
 #include "addon/promise.h"
 #include "arrow/stage.h"
 
@@ -36,14 +36,15 @@ arrow::StageSpec read_spec(Napi::Value value) {
 Napi::Value stage(const Napi::CallbackInfo& call) {
   auto spec = std::make_shared<const arrow::StageSpec>(read_spec(call[0]));
   auto rows = std::make_shared<uint64_t>();
-  auto end = std::make_shared<const EnvironmentEnd>(call.Env());
+  auto stopped = std::make_shared<std::atomic<bool>>(false);
   Job job;
-  job.work = [spec, rows, end]() -> Status {
-    PRERANK_ASSIGN_OR_RETURN(*rows, arrow::stage_arrow(*spec, [&end] { return end->ended(); }));
+  job.work = [spec, rows, stopped]() -> Status {
+    PRERANK_ASSIGN_OR_RETURN(*rows, arrow::stage_arrow(*spec, [&stopped] { return stopped->load(); }));
     return {};
   };
   job.result = [rows](Napi::Env env) -> Napi::Value { return Napi::Number::New(env, static_cast<double>(*rows)); };
-  return promise_on_pool(call.Env(), "prerank.stageArrow", std::move(job));
+  return promise_on_thread(
+      call.Env(), "prerank.stageArrow", [stopped] { *stopped = true; }, std::move(job));
 }
 
 }  // namespace
