@@ -261,6 +261,7 @@ Result<ReplayResult> replay_with(const ReplayOptions& options, ColumnFinder& col
     workers[worker]->replay_rows(first, last, block);
   });
   if (!result.ok() || result.value().fault || !scattered(result.value().requests)) return result;
+  result = ReplayResult();  // its memory is not needed beside the keys
   std::vector<uint64_t> keys;
   PRERANK_RETURN_IF_ERROR(workers.front()->append_keys(0, columns.rows(), keys));
   sort_keys(keys, *pool);

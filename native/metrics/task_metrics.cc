@@ -225,6 +225,7 @@ class Task {
     std::sort(seen.begin(), seen.end());
     if (std::adjacent_find(seen.begin(), seen.end()) == seen.end()) return reader.status();
     metrics_ = before;
+    seen = {};
     std::vector<uint64_t> by_group;
     by_group.reserve(metrics_.rows);
     reader.for_each(0, columns_.rows(), [&](const JudgedRow& row) {
