@@ -1,5 +1,7 @@
 /** A simulation cut into parts, one file of each log a part, that any worker can make in any order. */
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
+import { PrerankError } from '../base/errors.js';
 import type { Candidates } from './candidates.js';
 import { Cascade, createStages } from './cascade.js';
 import type { SimulationConfig } from './config.js';
@@ -31,6 +33,9 @@ export interface PartResult {
   readonly writing: number;
 }
 
+/** Keeps parts small enough to share them evenly among threads. */
+const MAX_PART_REQUESTS = 4096;
+
 /** Requests go to training first, then to evaluation, then to replay. */
 export function planParts(config: SimulationConfig): Part[] {
   const { requests, log, cascade } = config;
@@ -40,7 +45,8 @@ export function planParts(config: SimulationConfig): Part[] {
   let from = 0;
   for (const name of LOGS) {
     const end = from + requests[name];
-    const size = Math.max(1, Math.floor(log.rowsPerFile / rowsPerRequest(name)));
+    const fitting = Math.floor(log.rowsPerFile / rowsPerRequest(name));
+    const size = Math.min(MAX_PART_REQUESTS, Math.max(1, fitting));
     for (let index = 0; from < end; index += 1) {
       const to = Math.min(end, from + size);
       parts.push({ log: name, index, from, to });
@@ -90,11 +96,14 @@ export class PartMaker {
     this.#cascade = new Cascade(system, timed(createStages(system, stages), this.#scoring));
   }
 
-  /** Simulates a part's requests and writes its files. */
-  async make(part: Part): Promise<PartResult> {
+  /**
+   * Simulates a part's requests and writes its files.
+   * @throws PrerankError CANCELLED soon after `signal` is aborted.
+   */
+  async make(part: Part, signal?: AbortSignal): Promise<PartResult> {
     const begin = performance.now();
     this.#scoring.milliseconds = 0;
-    const { logs, truths, sums } = await this.#simulate(part);
+    const { logs, truths, sums } = await this.#simulate(part, signal);
     const simulated = performance.now();
     await this.writer.write(join(this.folder, part.log, fileName(part)), concatTables(logs));
     if (truths.length > 0) {
@@ -108,13 +117,19 @@ export class PartMaker {
     };
   }
 
-  async #simulate({ log, from, to }: Part): Promise<{ logs: Table[]; truths: Table[]; sums: Sums }> {
+  async #simulate(
+    { log, from, to }: Part,
+    signal: AbortSignal | undefined,
+  ): Promise<{ logs: Table[]; truths: Table[]; sums: Sums }> {
     const complete = log === 'replay';
     const selection: Selection = complete ? 'complete' : this.system.config.log;
     const logs: Table[] = [];
     const truths: Table[] = [];
     let sums = emptySums(this.system.truth.events.length);
     for (const batch of this.system.requests(from, to, this.batchRequests)) {
+      // Signals and messages arrive between turns of the event loop.
+      await turn();
+      if (signal?.aborted) throw new PrerankError('CANCELLED', 'the simulation was interrupted');
       const served = await this.#cascade.serve(batch);
       const logged = await loggedRows(this.#cascade, served, selection);
       logs.push(logTable(logged));

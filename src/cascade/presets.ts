@@ -11,7 +11,7 @@ export const PRESETS: Readonly<Record<PresetName, SimulationInput>> = {
   large: {
     world: { users: 200_000, ads: 20_000, lateAds: 0.1 },
     requests: { train: 260_000, eval: 10_000, replay: 1500, perSecond: 1 },
-    log: { final: 14, early: 24, rowsPerFile: 1_048_576 },
+    log: { final: 14, early: 24 },
   },
   /** An event is added, scalars change, and the final stage is replaced, a quarter of the training stream each. */
   drift: {

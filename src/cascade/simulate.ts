@@ -127,8 +127,7 @@ async function makeHere(
     const maker = new PartMaker(system, writer, folder, stages?.(system));
     const results: PartResult[] = [];
     for (const part of parts) {
-      if (signal?.aborted) throw new PrerankError('CANCELLED', 'the simulation was interrupted');
-      const result = await maker.make(part);
+      const result = await maker.make(part, signal);
       done(part, result);
       results.push(result);
     }

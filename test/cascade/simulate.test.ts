@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -171,22 +171,42 @@ describe('prerank simulate', () => {
     assert.ok(Math.abs((logs.replay.hardRecall ?? 0) - expected) < 1e-12);
   });
 
-  it('refuses a folder with content, and leaves nothing behind when it is interrupted', async () => {
+  it('refuses a folder with content', async () => {
     const full = join(folder, 'full');
     await mkdir(full);
     await writeFile(join(full, 'file'), '');
     await assert.rejects(simulate(smallConfig(), { out: full }), { code: 'RUN_EXISTS' });
-    const stop = new AbortController();
-    const stopped = join(folder, 'stopped');
-    await assert.rejects(
-      simulate(smallConfig(PARTS), { out: stopped, threads: 1, signal: stop.signal, onProgress: () => stop.abort() }),
-      { code: 'CANCELLED' },
-    );
-    assert.deepEqual(
-      (await readdir(folder)).filter((name) => name.startsWith('stopped')),
-      [],
-    );
   });
+
+  for (const threads of [1, 2]) {
+    it(`leaves nothing behind when it is interrupted, with ${threads} threads`, async () => {
+      const stop = new AbortController();
+      const stopped = join(folder, 'stopped');
+      const config = smallConfig({ requests: { train: 20_000 }, log: { rowsPerFile: 800 } });
+      let seen = 0;
+      const onProgress = (): void => {
+        seen += 1;
+        stop.abort();
+      };
+      await assert.rejects(simulate(config, { out: stopped, threads, signal: stop.signal, onProgress }), {
+        code: 'CANCELLED',
+      });
+      assert.ok(seen <= threads);
+      assert.deepEqual(
+        (await readdir(folder)).filter((name) => name.startsWith('stopped')),
+        [],
+      );
+    });
+
+    it(`says what a file kept it from writing, with ${threads} threads`, async () => {
+      const out2 = join(folder, `broken-${threads}`);
+      const config = smallConfig({ requests: { train: 400 }, log: { rowsPerFile: 800 } });
+      const removeFolder = (): void => {
+        rmSync(`${out2}.tmp-${process.pid}`, { recursive: true, force: true });
+      };
+      await assert.rejects(simulate(config, { out: out2, threads, onProgress: removeFolder }), { code: 'IO_ERROR' });
+    });
+  }
 });
 
 describe('prerank simulate on the command line', () => {
