@@ -46,7 +46,6 @@ export function trainingConfig(config: SimulationConfig): string {
     model: {
       kind: 'two-tower',
       embeddingDim: 16,
-      bottom: [64, 16],
       tower: { hidden: [64], out: 32 },
       merge: 'concat+hadamard',
       heads: { hidden: [32] },
@@ -54,7 +53,7 @@ export function trainingConfig(config: SimulationConfig): string {
     tasks: { ctr: { weight: 1 }, cqs: { weight: 1.5, scale: 0.3 }, teacher: { weight: 2 } },
     training: {
       batchSize: 1024,
-      epochs: requests.train >= 100_000 ? 1 : 4,
+      epochs: requests.train >= 100_000 ? 1 : 6,
       sparseOptimizer: { kind: 'rowwise-adagrad', lr: 0.05 },
       denseOptimizer: { kind: 'adam', lr: 0.003 },
       schedule: { kind: 'cosine', finalFraction: 0.1 },

@@ -7,6 +7,7 @@ import { loadSimulation, simulationYaml } from '../../src/cascade/config.js';
 import { OracleEarly } from '../../src/cascade/early.js';
 import { ParquetWriter } from '../../src/cascade/parquet-writer.js';
 import { PartMaker, planParts } from '../../src/cascade/parts.js';
+import { PRESET_NAMES } from '../../src/cascade/presets.js';
 import { simulate } from '../../src/cascade/simulate.js';
 import { SimulatedSystem } from '../../src/cascade/system.js';
 import { hardRecall } from '../../src/metrics/index.js';
@@ -170,6 +171,21 @@ describe('prerank simulate', () => {
     const expected = hardRecall(early, final, requests, 12).value ?? 0;
     assert.ok(Math.abs((logs.replay.hardRecall ?? 0) - expected) < 1e-12);
   });
+
+  for (const preset of PRESET_NAMES) {
+    it(`runs a small version of the preset ${preset}`, async () => {
+      const small = {
+        world: { users: 300, ads: 400 },
+        cascade: { retrieved: 40, passed: 25 },
+        requests: { train: 40, eval: 5, replay: 5 },
+      };
+      const { logs } = await simulate(loadSimulation({}, { preset, overrides: small }), {
+        out: join(folder, preset),
+        threads: 1,
+      });
+      assert.deepEqual([logs.train.requests, logs.eval.requests, logs.replay.rows], [40, 5, 200]);
+    });
+  }
 
   it('refuses a folder with content', async () => {
     const full = join(folder, 'full');
