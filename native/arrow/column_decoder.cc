@@ -158,10 +158,10 @@ Status ColumnDecoder::check_times(const Type& type, const Array& array) const {
 
 template <class Offset>
 Result<std::span<const Offset>> ColumnDecoder::offsets(Array& out) {
-  PRERANK_ASSIGN_OR_RETURN(const std::span<Offset> copy, memory_.allocate<Offset>(out.length + 1));
   // Writers may leave out the one offset of an empty column.
-  const uint64_t needed = out.length == 0 ? 0 : copy.size_bytes();
+  const uint64_t needed = out.length == 0 ? 0 : (out.length + 1) * sizeof(Offset);
   PRERANK_ASSIGN_OR_RETURN(const Bytes stored, body_.buffer(needed));
+  PRERANK_ASSIGN_OR_RETURN(const std::span<Offset> copy, memory_.allocate<Offset>(out.length + 1));
   if (!stored.empty()) std::memcpy(copy.data(), stored.data(), std::min<size_t>(stored.size(), copy.size_bytes()));
   if (copy[0] < 0) return damaged("a negative offset");
   for (uint64_t i = 0; i < out.length; ++i) {
@@ -233,10 +233,11 @@ Status ColumnDecoder::fixed_size_list(const Type& type, Array& out) {
   constexpr uint64_t kMaxValues = uint64_t{1} << 40;
   const auto size = static_cast<uint64_t>(type.list_size);
   if (size > 0 && out.length > kMaxValues / size) return damaged("more values in lists than a batch can have");
+  PRERANK_RETURN_IF_ERROR(add_child(type, out.length * size, out));
   PRERANK_ASSIGN_OR_RETURN(const std::span<int64_t> starts, memory_.allocate<int64_t>(out.length + 1));
   for (uint64_t i = 0; i <= out.length; ++i) starts[i] = static_cast<int64_t>(i * size);
   out.buffers.push_back(std::as_bytes(starts));
-  return add_child(type, static_cast<uint64_t>(starts.back()), out);
+  return {};
 }
 
 Status ColumnDecoder::indexed(const Field& field, Array& out) {

@@ -56,7 +56,7 @@ Status check_expansion(Codec codec, std::span<const std::byte> compressed, uint6
   if (codec == Codec::kZstd) {
     const auto known = ZSTD_getFrameContentSize(compressed.data(), compressed.size());
     if (known == ZSTD_CONTENTSIZE_ERROR) return damaged("no ZSTD frame begins here");
-    if (known != ZSTD_CONTENTSIZE_UNKNOWN && known > bytes) return wrong_length(bytes);
+    if (known != ZSTD_CONTENTSIZE_UNKNOWN && known != bytes) return wrong_length(bytes);
   }
   return {};
 }

@@ -17,12 +17,16 @@ struct StageSpec {
   std::string output;               // Parquet file to write
   std::string file_column;          // VARCHAR: path of the row's file
   std::string row_column;           // BIGINT: row within its file, from 0
+  // A quarter is for the decoded values of a record batch, a quarter for dictionaries; the rest is DuckDB's, whose limit
+  // `setup` sets.
   uint64_t memory_bytes = uint64_t{2} << 30;
 };
 
-// Columns are united by name (absent: null); columns of types that no feature or role can use (structs, maps, binary)
-// are left out. Every length, offset and index of the files is checked before a value is used: kInvalidArgument names
-// the file, the record batch and the column or byte. Returns the number of rows.
+// Columns are united by name (absent: null), integers, floating point numbers, decimals and timestamps to the widest
+// type; columns of types that no feature or role can use (structs, maps, binary) are left out. Rows keep the order of
+// the files. Every length, offset and index of the files is checked before a value is used: kInvalidArgument names the
+// file, the record batch and the column or byte. kOutOfMemory, kDatasetChanged and kIoError as elsewhere; the output is
+// then useless. Returns the number of rows.
 Result<uint64_t> stage_arrow(const StageSpec& spec, const std::function<bool()>& cancelled);
 
 }  // namespace prerank::arrow

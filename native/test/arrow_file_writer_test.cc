@@ -9,23 +9,17 @@
 #include <array>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
+
+#include "test/duckdb_fixture.h"
 
 namespace prerank::arrow {
 namespace {
 
 class FileWriterTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = std::filesystem::temp_directory_path() / "prerank-arrow-XXXXXX";
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    directory_ = name;
-  }
-  void TearDown() override { std::filesystem::remove_all(directory_); }
-
-  std::string path(const std::string& name) const { return directory_ / name; }
+  std::string path(const std::string& name) const { return folder_.path() + "/" + name; }
 
   static std::string content(const std::string& path) {
     std::ifstream stream(path, std::ios::binary);
@@ -39,7 +33,7 @@ class FileWriterTest : public ::testing::Test {
     return value;
   }
 
-  std::filesystem::path directory_;
+  test::TemporaryFolder folder_;
 };
 
 TEST_F(FileWriterTest, MessagesAndValuesAreAlignedAndStandWhereTheWriterSays) {
