@@ -33,3 +33,33 @@ export function nonNegativeInteger(value: string): number {
   }
   return number;
 }
+
+const UNITS: Readonly<Record<string, number>> = {
+  '': 1,
+  B: 1,
+  kB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  TB: 1e12,
+  KiB: 2 ** 10,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+  TiB: 2 ** 40,
+};
+
+/** `2GiB`, `500 MB` or a number of bytes. */
+export function byteCount(value: string): number {
+  const [, number = '', unit = ''] = /^([\d.]+)\s*([A-Za-z]*)$/.exec(value.trim()) ?? [];
+  const bytes = Math.floor(Number(number) * (UNITS[unit] ?? Number.NaN));
+  if (number === '' || !Number.isSafeInteger(bytes) || bytes <= 0) {
+    throw new InvalidArgumentError('expected a size such as 2GiB or 512MiB');
+  }
+  return bytes;
+}
+
+export function splitName(value: string): 'train' | 'eval' {
+  if (value === 'train' || value === 'eval') {
+    return value;
+  }
+  throw new InvalidArgumentError('expected train or eval');
+}

@@ -1,16 +1,17 @@
-/** `prerank inspect PATH`: the schema and statistics of a log, or the model and parameters of a run. */
+/** `prerank inspect PATH`: a log's schema and statistics, a dataset's summary, or a run's model and parameters. */
 import { existsSync } from 'node:fs';
 import { Command } from 'commander';
 import type { InspectedColumn, InspectedFile } from '../data/inspect.js';
 import { formatTable } from '../train/evaluation-result.js';
 import type { InspectedRun } from '../train/inspect-run.js';
 import { runPaths } from '../train/run-folder.js';
+import { formatInspectedDataset } from './inspect-dataset.js';
 import { type CommonOptions, printResult } from './output.js';
 
 export function inspectCommand(): Command {
   return new Command('inspect')
-    .description("show a log's schema and statistics, or a run's model and parameter table")
-    .argument('<path>', 'log file, folder or glob; or folder of a run')
+    .description("show a log's schema and statistics, a dataset's summary, or a run's model and parameter table")
+    .argument('<path>', 'log file, folder or glob; folder of a dataset, or of a run')
     .action(runInspect);
 }
 
@@ -19,6 +20,12 @@ async function runInspect(path: string, options: CommonOptions): Promise<void> {
     const { describeRun } = await import('../train/inspect-run.js');
     const run = await describeRun(path);
     printResult(options, run, () => formatRun(run));
+    return;
+  }
+  const { datasetFolders, inspectDataset } = await import('../data/inspect-dataset.js');
+  const datasets = datasetFolders(path).map(inspectDataset);
+  if (datasets.length > 0) {
+    printResult(options, { datasets }, () => datasets.map(formatInspectedDataset).join('\n\n'));
   } else {
     const { inspectFile } = await import('../data/inspect.js');
     const file = await inspectFile(path);

@@ -8,6 +8,7 @@ import { version } from '../version.js';
 import { benchCommand } from './bench.js';
 import { doctorCommand } from './doctor.js';
 import { evaluateCommand } from './evaluate.js';
+import { ingestCommand } from './ingest.js';
 import { inspectCommand } from './inspect.js';
 import { type CommonOptions, EXIT, reportError } from './output.js';
 import { predictCommand } from './predict.js';
@@ -18,6 +19,7 @@ const EPILOGUE = `
 Exit codes: 0 success, 1 failure, 2 wrong usage or bad input, 130 interrupted.`;
 
 const COMMANDS = [
+  ingestCommand,
   trainCommand,
   evaluateCommand,
   predictCommand,

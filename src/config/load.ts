@@ -4,6 +4,7 @@ import { dirname, isAbsolute, resolve } from 'node:path';
 import { type Document, isNode, LineCounter, parseDocument, stringify } from 'yaml';
 import type { z } from 'zod';
 import { PrerankError } from '../base/errors.js';
+import { fillFromDataset } from './dataset-source.js';
 import { applySetting, isPlainObject, mergeOverrides, type PlainObject } from './override.js';
 import { type ConfigProblem, resolveConfig } from './resolve.js';
 import { type ConfigInput, configSchema } from './schema.js';
@@ -129,6 +130,8 @@ export interface ConfigLayers<Schema extends z.ZodType> {
   readonly overrides?: object;
   /** Makes the paths of one layer absolute; `directory` is where its author stood. */
   readonly anchor?: (config: unknown, directory: string) => unknown;
+  /** Adds what other files say to the layers together. */
+  readonly complete?: (config: unknown) => unknown;
 }
 
 export interface CheckedConfig<Value> {
@@ -149,7 +152,7 @@ export function checkConfig<Schema extends z.ZodType>(
   source: string | object,
   layers: ConfigLayers<Schema>,
 ): CheckedConfig<z.output<Schema>> {
-  const { schema, base, set = [], overrides, anchor = (config) => config } = layers;
+  const { schema, base, set = [], overrides, anchor = (config) => config, complete = (config) => config } = layers;
   const file = typeof source === 'string' ? readFile(source) : undefined;
   const fail = (problems: readonly ConfigProblem[]): never => failWith(problems, file);
   const content: unknown = file ? file.document.toJS() : source;
@@ -159,7 +162,7 @@ export function checkConfig<Schema extends z.ZodType>(
   let config: PlainObject = base === undefined ? given : mergeOverrides(base, given);
   for (const setting of set) config = applySetting(config, setting);
   if (overrides) config = mergeOverrides(config, overrides);
-  const parsed = schema.safeParse(anchor(config, process.cwd()));
+  const parsed = schema.safeParse(complete(anchor(config, process.cwd())));
   if (!parsed.success) return fail(zodProblems(parsed.error));
   return { value: parsed.data, directory, fail };
 }
@@ -171,7 +174,12 @@ export function checkConfig<Schema extends z.ZodType>(
  * @throws PrerankError CONFIG_INVALID naming file, line and configuration path of every problem.
  */
 export function loadConfig(source: string | ConfigInput, options: LoadConfigOptions = {}): ResolvedConfig {
-  const checked = checkConfig(source, { ...options, schema: configSchema, anchor: anchorPaths });
+  const checked = checkConfig(source, {
+    ...options,
+    schema: configSchema,
+    anchor: anchorPaths,
+    complete: fillFromDataset,
+  });
   const problems: ConfigProblem[] = [];
   const resolved = resolveConfig(checked.value, checked.directory, problems);
   if (problems.length > 0) checked.fail(problems);

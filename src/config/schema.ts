@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { didYouMean, listNames } from '../base/suggest.js';
-import { METRICS, SIMPLE_ROLES, STAGES, type Stage } from './types.js';
+import { DEFAULT_SPLIT_FRACTION, METRICS, SIMPLE_ROLES, STAGES, type Stage } from './types.js';
 
 /** An object whose unknown keys are refused with the nearest known one. */
 export function strict<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
@@ -91,7 +91,7 @@ const split = z.discriminatedUnion(
   'by',
   [
     strict({ by: z.literal('time'), at: z.union([text, finite], { error: 'expected a time: a number or a text' }) }),
-    strict({ by: z.literal('hash'), fraction: z.number().gt(0).lt(1).default(0.1) }),
+    strict({ by: z.literal('hash'), fraction: z.number().gt(0).lt(1).default(DEFAULT_SPLIT_FRACTION) }),
     strict({ by: z.literal('column'), column: text, eval: z.array(splitValue).min(1) }),
   ],
   { error: (issue) => (issue.code === 'invalid_union' ? 'expected by: time, hash or column' : undefined) },

@@ -82,6 +82,9 @@ export const STAGES = ['retrieved', 'early', 'final', 'auction', 'impression', '
 
 export type Stage = (typeof STAGES)[number];
 
+/** Share of the requests that a split by hash keeps for evaluation unless it says. */
+export const DEFAULT_SPLIT_FRACTION = 0.1;
+
 /** Which rows of the one log `data.train` are for evaluation; the others are for training. */
 export type SplitConfig =
   /** Rows whose time is not before `at`. */

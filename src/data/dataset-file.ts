@@ -1,71 +1,86 @@
 /** `dataset.json`: what an encoded dataset holds and what it was made from. */
-import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { PrerankError } from '../base/errors.js';
 import { writeJsonDurable } from '../base/files.js';
-import type { ResolvedConfig } from '../config/types.js';
-import type { FeatureMap } from './features.js';
-import { rawLabels } from './plan-columns.js';
-import type { SourceFile } from './sources.js';
+import { FORMAT_VERSION } from './dataset-settings.js';
 
 export const DATASET_FILE = 'dataset.json';
 export const FEATURES_FILE = 'features.json';
 export const REJECTS_FILE = 'rejects.jsonl';
 
-const FORMAT_VERSION = 1;
+const count = z.int().nonnegative();
+const figure = z.number().nullable();
+
+const counts = {
+  rows: count,
+  requests: count,
+  rejected: count,
+  dropped: count,
+  sampledOut: count,
+  duplicates: count,
+};
+
+const summarySchema = z.object({
+  name: z.string(),
+  kind: z.enum(['dense', 'categorical', 'multi']),
+  nulls: count,
+  minimum: figure,
+  maximum: figure,
+  mean: figure,
+  deviation: figure,
+  skewness: figure,
+  ids: count,
+  empty: count,
+  longest: count,
+  distinct: count,
+  outOfVocabulary: count,
+  topShare: figure,
+});
+
+const ingestSchema = z.object({
+  ...counts,
+  vocabularies: z.array(z.object({ table: z.string(), values: count, added: count, refused: count })),
+  features: z.array(summarySchema),
+});
 
 const schema = z.object({
   version: z.literal(FORMAT_VERSION),
   fingerprint: z.string(),
-  rows: z.int().positive(),
-  rejected: z.int().nonnegative(),
-  dropped: z.int().nonnegative(),
-  sampledOut: z.int().nonnegative(),
+  source: z.string().nullable(),
+  split: z.enum(['train', 'eval']),
+  ...counts,
   columns: z.array(
     z.object({ name: z.string(), type: z.enum(['float32', 'uint32', 'uint8', 'list<uint32>', 'list<float32>']) }),
   ),
-  files: z.array(z.object({ name: z.string(), rows: z.int().positive(), bytes: z.int().positive() })),
+  constantInRequest: z.array(z.string()),
+  files: z.array(
+    z.object({
+      name: z.string().regex(/^part-\d+\.arrow$/),
+      rows: z.int().positive(),
+      bytes: z.int().positive(),
+      batches: z.array(
+        z.object({ offset: count, bytes: z.int().positive(), rows: z.int().positive(), checksum: z.string() }),
+      ),
+    }),
+  ),
   sources: z.array(z.object({ path: z.string(), size: z.number().optional(), modified: z.number().optional() })),
+  config: z.record(z.string(), z.unknown()),
+  vocabularies: z.record(z.string(), count),
+  ingests: z.array(ingestSchema).min(1),
 });
 
+/**
+ * `fingerprint` is that of the encoded values, `source` that of the files and settings they came from. `vocabularies`:
+ * values of each table that this dataset knows. `ingests`: what each ingest added, the first one first.
+ */
 export type DatasetDescription = z.output<typeof schema>;
 
-/**
- * SHA-256 over everything the encoded bytes depend on: files (path, size, time), columns, features, and the given feature map.
- * Undefined when a source cannot be told unchanged (SQL, remote files): such a dataset is never reused.
- */
-export function fingerprint(
-  config: ResolvedConfig,
-  split: string,
-  optionalRoles: boolean,
-  files: readonly SourceFile[],
-  features: FeatureMap | undefined,
-): string | undefined {
-  if (files.length === 0 || files.some((file) => file.modified === undefined)) return undefined;
-  const { columns, features: specified, augmentation, shuffle, nulls, maxBad } = config.data;
-  const content = {
-    version: FORMAT_VERSION,
-    split,
-    optionalRoles,
-    files,
-    data: { columns, specified, augmentation, ordered: shuffle === 'window', nulls, maxBad },
-    seed: augmentation && config.training.seed,
-    labels: rawLabels(config),
-    features,
-  };
-  return createHash('sha256').update(JSON.stringify(content)).digest('hex');
-}
+/** Figures of a feature over the rows that one ingest kept; null: not known, or without a value. */
+export type FeatureSummary = z.output<typeof summarySchema>;
 
-/** SHA-256 over the bytes of the encoded files, for sources without a fingerprint. */
-export async function contentFingerprint(folder: string, names: readonly string[]): Promise<string> {
-  const hash = createHash('sha256');
-  for (const name of names) {
-    for await (const block of createReadStream(join(folder, name))) hash.update(block as Buffer);
-  }
-  return hash.digest('hex');
-}
+export type IngestSummary = z.output<typeof ingestSchema>;
 
 export async function writeDescription(folder: string, description: DatasetDescription): Promise<void> {
   await writeJsonDurable(join(folder, DATASET_FILE), description);

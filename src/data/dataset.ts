@@ -1,19 +1,21 @@
 /** Opens an encoded dataset: its files are mapped and handed to the native core without a copy. */
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Data, RecordBatchReader } from 'apache-arrow';
+import { type Data, type RecordBatch, RecordBatchReader, Table } from 'apache-arrow';
 import { PrerankError } from '../base/errors.js';
 import type {
   Addon,
+  ChunkChecksumSpec,
   ColumnChunkSpec,
   ColumnSpec,
   ColumnType,
   NativeDataset,
   NativeMapping,
 } from '../runtime/native.js';
+import { loadAddon } from '../runtime/load.js';
 import { checkArrowFile } from './arrow-check.js';
-import { type DatasetDescription, FEATURES_FILE, readDescription } from './dataset-file.js';
-import { readFeatureMap } from './feature-map.js';
+import { type DatasetDescription, readDescription } from './dataset-file.js';
+import { readFeatures } from './dataset-features.js';
 import type { FeatureMap } from './features.js';
 
 type Values = Float32Array | Uint32Array | Uint8Array;
@@ -44,13 +46,24 @@ function chunkOf(file: string, type: ColumnType, data: Data): LocatedChunk {
   return { file, values, offsets: data.valueOffsets as Int32Array, rows: data.length };
 }
 
-function addFile(columns: readonly MappedColumn[], path: string, mapping: NativeMapping, rows: number): void {
-  let found = 0;
+type DescribedFile = DatasetDescription['files'][number];
+
+/** Adds a file's record batches to the columns; returns them. */
+function addFile(
+  columns: readonly MappedColumn[],
+  path: string,
+  mapping: NativeMapping,
+  { batches }: DescribedFile,
+): RecordBatch[] {
+  const found: RecordBatch[] = [];
   try {
     const bytes = new Uint8Array(mapping.buffer);
     checkArrowFile(bytes);
     for (const batch of RecordBatchReader.from(bytes)) {
-      found += batch.numRows;
+      const rows = batches[found.length]?.rows;
+      if (batch.numRows !== rows)
+        throw changed(path, `a record batch of ${batch.numRows} rows instead of ${rows ?? 0}`);
+      found.push(batch);
       for (const { name, type, chunks } of columns) {
         const data = batch.getChild(name)?.data[0];
         if (!data) throw changed(path, `no column "${name}"`);
@@ -67,7 +80,18 @@ function addFile(columns: readonly MappedColumn[], path: string, mapping: Native
       { cause },
     );
   }
-  if (found !== rows) throw changed(path, `${found} rows instead of ${rows}`);
+  if (found.length !== batches.length) {
+    throw changed(path, `${found.length} record batches instead of ${batches.length}`);
+  }
+  return found;
+}
+
+/** What the messages of a file's record batches must hash to. */
+function checksumsOf(path: string, mapping: NativeMapping, { batches }: DescribedFile): ChunkChecksumSpec[] {
+  return batches.map(({ offset, bytes, checksum }, batch) => {
+    if (offset + bytes > mapping.byteLength) throw changed(path, `record batch ${batch} ends outside the file`);
+    return { message: new Uint8Array(mapping.buffer, offset, bytes), checksum, file: path, batch };
+  });
 }
 
 function readExactly(file: string, target: Uint8Array, position: number): void {
@@ -94,19 +118,30 @@ export class Dataset {
     readonly description: DatasetDescription,
     readonly features: FeatureMap,
     private readonly mapped: ReadonlyMap<string, MappedColumn>,
+    private recordBatches: readonly RecordBatch[],
     private mappings: readonly NativeMapping[],
     private nativeDataset: NativeDataset | undefined,
   ) {}
 
-  static open(dir: string, addon: Pick<Addon, 'mapFile' | 'Dataset'>): Dataset {
+  /** `adapt` may refuse the dataset, and gives the feature map that its user wants. */
+  static open(
+    dir: string,
+    addon: Pick<Addon, 'mapFile' | 'Dataset'>,
+    adapt: (features: FeatureMap, description: DatasetDescription) => FeatureMap = (features) => features,
+  ): Dataset {
     const description = readDescription(dir);
+    const features = adapt(readFeatures(dir, description), description);
     const columns = description.columns.map((column): MappedColumn => ({ ...column, chunks: [] }));
-    const mappings = description.files.map(({ name, rows, bytes }) => {
+    const batches: RecordBatch[] = [];
+    const checksums: ChunkChecksumSpec[] = [];
+    const mappings = description.files.map((file) => {
+      const { name, bytes } = file;
       const path = join(dir, name);
       const size = statSync(path, { throwIfNoEntry: false })?.size;
       if (size !== bytes) throw changed(path, size === undefined ? 'missing' : `${size} bytes instead of ${bytes}`);
       const mapping = addon.mapFile(path);
-      addFile(columns, path, mapping, rows);
+      batches.push(...addFile(columns, path, mapping, file));
+      checksums.push(...checksumsOf(path, mapping, file));
       return mapping;
     });
     const specs = columns.map(
@@ -116,9 +151,9 @@ export class Dataset {
         chunks: chunks.map(({ values, offsets, rows }) => (offsets ? { values, offsets, rows } : { values, rows })),
       }),
     );
-    const native = new addon.Dataset(specs, mappings);
+    const native = new addon.Dataset(specs, mappings, checksums);
     const byName = new Map(columns.map((column): [string, MappedColumn] => [column.name, column]));
-    return new Dataset(dir, description, readFeatureMap(join(dir, FEATURES_FILE)), byName, mappings, native);
+    return new Dataset(dir, description, features, byName, batches, mappings, native);
   }
 
   get rows(): number {
@@ -134,6 +169,22 @@ export class Dataset {
   /** The mapped files. */
   get mappedFiles(): readonly NativeMapping[] {
     return this.mappings;
+  }
+
+  /** Encoded feature columns that hold the same in all rows of every request. */
+  get constantInRequest(): ReadonlySet<string> {
+    return new Set(this.description.constantInRequest);
+  }
+
+  /** The record batches in order; their buffers are views of the mapped files. */
+  batches(): readonly RecordBatch[] {
+    if (!this.nativeDataset) throw new PrerankError('INVALID_ARGUMENT', `${this.dir}: the dataset is closed`);
+    return this.recordBatches;
+  }
+
+  /** All rows as a table over the mapped files; nothing is copied. */
+  table(): Table {
+    return new Table([...this.batches()]);
   }
 
   /** Names of the encoded columns. */
@@ -187,6 +238,7 @@ export class Dataset {
   /** Lets the mappings go once no loader uses them. */
   close(): void {
     this.nativeDataset = undefined;
+    this.recordBatches = [];
     this.mappings = [];
   }
 }
@@ -194,4 +246,12 @@ export class Dataset {
 /** Opens an encoded dataset; see `encodeDataset`. */
 export function openEncoded(dir: string, addon: Pick<Addon, 'mapFile' | 'Dataset'>): Dataset {
   return Dataset.open(dir, addon);
+}
+
+/**
+ * Opens a dataset folder (`DIR/train`, `DIR/eval`) by mapping its files into memory.
+ * @throws PrerankError DATA_NOT_FOUND, DATA_INVALID, DATASET_CHANGED.
+ */
+export function openDataset(dir: string): Dataset {
+  return Dataset.open(dir, loadAddon());
 }

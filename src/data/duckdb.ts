@@ -1,6 +1,8 @@
-/** DuckDB as the reader of logs: queries, raw chunks, and its errors in our terms. */
-import { type DuckDBConnection, type DuckDBDataChunk, DuckDBInstance } from '@duckdb/node-api';
+/** DuckDB as the reader of logs: queries, its limits, and its errors in our terms. */
+import { availableParallelism } from 'node:os';
+import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { PrerankError } from '../base/errors.js';
+import { throwIfCancelled } from './cancel.js';
 
 /** `name` as an SQL identifier. */
 export function identifier(name: string): string {
@@ -12,18 +14,40 @@ export function literal(value: string): string {
   return `'${value.replaceAll("'", "''")}'`;
 }
 
+/** Items of an SQL list of strings. */
+export function literalList(values: readonly string[]): string {
+  return `[${values.map(literal).join(', ')}]`;
+}
+
 /** The first line of DuckDB's message, without its candidate lists and pointers. */
 function firstLine(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   return message.split('\n')[0] ?? message;
 }
 
+/** Extension that a message says is missing. */
+function missingExtension(error: unknown): string | undefined {
+  const message = error instanceof Error ? error.message : String(error);
+  const mentioned = /extension\b[^\n]*?["'](\w+)["']/i.exec(message)?.[1];
+  return mentioned !== undefined && /autoload|install|not found|download/i.test(message) ? mentioned : undefined;
+}
+
 /** A query failure as an error of the data that `what` names. */
 export function dataError(error: unknown, what: string): PrerankError {
-  if (error instanceof PrerankError) return error;
+  if (error instanceof PrerankError && error.code !== 'INVALID_ARGUMENT' && error.code !== 'UNSUPPORTED') return error;
   const message = firstLine(error);
   if (/Out of Memory/i.test(message)) {
     return new PrerankError('OUT_OF_MEMORY', `${what}: ${message}`, {}, { cause: error });
+  }
+  if (/^INTERRUPT/i.test(message)) return new PrerankError('CANCELLED', `${what}: cancelled`, {}, { cause: error });
+  const extension = missingExtension(error);
+  if (extension !== undefined) {
+    return new PrerankError(
+      'DEVICE_UNAVAILABLE',
+      `${what}: DuckDB reads this with its extension ${extension}, which is not installed. Run INSTALL ${extension} in DuckDB on a machine with a connection (it stays in ~/.duckdb/extensions, which may be copied to another machine with the same version of DuckDB), or copy the files to this machine`,
+      { file: what },
+      { cause: error },
+    );
   }
   return new PrerankError(
     'DATA_INVALID',
@@ -39,6 +63,22 @@ export interface ColumnDescription {
   readonly type: string;
 }
 
+/** How much a job may use. */
+export interface DatabaseLimits {
+  /** A database takes half of it; the rest is for what works beside it. */
+  readonly memoryBytes: number;
+  /** Folder for what does not fit into memory. */
+  readonly temporary: string;
+}
+
+/** Statements that hold a database to its limits. */
+export function limitStatements({ memoryBytes, temporary }: DatabaseLimits): string[] {
+  return [`SET memory_limit = '${Math.floor(memoryBytes / 2)}B'`, `SET temp_directory = ${literal(temporary)}`];
+}
+
+/** Of the memory bound, at least this much for a thread: below it sorting and writing fail. */
+const BYTES_PER_THREAD = 2 ** 27;
+
 export class Database {
   private constructor(
     private readonly instance: DuckDBInstance,
@@ -46,15 +86,36 @@ export class Database {
   ) {}
 
   /** An in-memory database. `directory`: where relative paths of queries start. */
-  static async open(directory?: string): Promise<Database> {
+  static async open(directory?: string, limits?: DatabaseLimits): Promise<Database> {
     const instance = await DuckDBInstance.create(':memory:');
     const connection = await instance.connect();
-    if (directory !== undefined) await connection.run(`SET file_search_path = ${literal(directory)}`);
-    return new Database(instance, connection);
+    const database = new Database(instance, connection);
+    if (directory !== undefined) await database.run(`SET file_search_path = ${literal(directory)}`);
+    if (limits !== undefined) {
+      for (const statement of limitStatements(limits)) await database.run(statement);
+      const threads = Math.max(
+        1,
+        Math.min(availableParallelism(), Math.floor(limits.memoryBytes / 2 / BYTES_PER_THREAD)),
+      );
+      await database.run(`SET threads = ${threads}`);
+    }
+    return database;
   }
 
   async run(sql: string): Promise<void> {
     await this.connection.run(sql);
+  }
+
+  /** Runs a long statement; aborting the signal ends it with an error. */
+  async runInterruptible(sql: string, signal: AbortSignal | undefined): Promise<void> {
+    const interrupt = (): void => this.connection.interrupt();
+    signal?.addEventListener('abort', interrupt);
+    try {
+      throwIfCancelled(signal);
+      await this.connection.run(sql);
+    } finally {
+      signal?.removeEventListener('abort', interrupt);
+    }
   }
 
   /** All rows, each as an array in column order. For small results. */
@@ -67,16 +128,6 @@ export class Database {
   async describe(query: string): Promise<ColumnDescription[]> {
     const rows = await this.rows(`DESCRIBE ${query}`);
     return rows.map(([name, type]) => ({ name: String(name), type: String(type) }));
-  }
-
-  /** Chunks of at most 2048 rows, in the order of the query. A chunk must be read before the next is asked for. */
-  async *chunks(sql: string): AsyncGenerator<DuckDBDataChunk> {
-    const result = await this.connection.stream(sql);
-    for (;;) {
-      const chunk = await result.fetchChunk();
-      if (chunk === null || chunk.rowCount === 0) return;
-      yield chunk;
-    }
   }
 
   close(): void {

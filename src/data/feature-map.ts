@@ -1,125 +1,9 @@
-/** Learns the feature map from the training split; reads and writes `features.json`. */
+/** Reads and writes the feature map, `features.json`. */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { PrerankError } from '../base/errors.js';
 import { writeJsonDurable } from '../base/files.js';
-import { type FeatureConfig, type IdFeatureConfig, type ResolvedConfig, SIDES, type Side } from '../config/types.js';
-import type { DenseFeature, Feature, FeatureMap, IdFeature, Table } from './features.js';
-import type { Log, LogColumn } from './log.js';
-import { cqsSql, type IdType, idColumn, numberSql } from './plan-columns.js';
-import { log1pSql, type Moments, moments } from './statistics.js';
-import { learnVocabulary } from './vocabulary.js';
-
-interface Located<T extends FeatureConfig> {
-  readonly feature: T;
-  readonly side: Side;
-  readonly path: string;
-}
-
-function locate(config: ResolvedConfig): Located<FeatureConfig>[] {
-  return SIDES.flatMap((side) =>
-    config.data.features[side].map((feature, i) => ({ feature, side, path: `data.features.${side}[${i}]` })),
-  );
-}
-
-const isId = (located: Located<FeatureConfig>): located is Located<IdFeatureConfig> => located.feature.kind !== 'dense';
-
-interface TableUse {
-  readonly config: IdFeatureConfig;
-  readonly type: IdType;
-  readonly columns: LogColumn[];
-  readonly first: string;
-}
-
-function tableUses(log: Log, features: readonly Located<IdFeatureConfig>[]): Map<string, TableUse> {
-  const uses = new Map<string, TableUse>();
-  for (const { feature, path } of features) {
-    const { column, type } = idColumn(log, feature.column, feature.kind === 'multi', path);
-    const use = uses.get(feature.table);
-    if (use === undefined) {
-      uses.set(feature.table, { config: feature, type, columns: [column], first: feature.column });
-      continue;
-    }
-    if (use.type !== type) {
-      throw new PrerankError(
-        'COLUMN_TYPE',
-        `${log.name}: ${path} shares table "${feature.table}" with column "${use.first}", which holds ${use.type} values, but column "${column.name}" is ${column.type}. Cast one of them`,
-        { file: log.name, column: column.name, path },
-      );
-    }
-    use.columns.push(column);
-  }
-  return uses;
-}
-
-async function learnTable(log: Log, name: string, use: TableUse): Promise<Table> {
-  const { config, type, columns } = use;
-  if (config.hash) {
-    const { buckets } = config.hash;
-    return { name, rows: buckets, dim: config.dim, mapping: { kind: 'hash', valueType: type, buckets } };
-  }
-  const minFrequency = config.vocabulary?.minFrequency ?? 1;
-  const values = await learnVocabulary(log, columns, type, minFrequency);
-  return {
-    name,
-    rows: values.length + 1,
-    dim: config.dim,
-    mapping: { kind: 'vocabulary', valueType: type, minFrequency, values },
-  };
-}
-
-function describeFeature({ feature, side }: Located<FeatureConfig>, dense: ReadonlyMap<string, Moments>): Feature {
-  const base = { name: feature.name, side, source: feature.column, column: `feature.${feature.name}` };
-  if (feature.kind === 'dense') {
-    const { mean, std } = dense.get(feature.name) ?? { mean: 0, std: 1 };
-    return { ...base, kind: 'dense', transforms: feature.transform, mean, std } satisfies DenseFeature;
-  }
-  const weights = feature.weights && { weightsSource: feature.weights, weightsColumn: `weights.${feature.name}` };
-  return {
-    ...base,
-    kind: feature.kind,
-    table: feature.table,
-    pooling: feature.pooling ?? 'sum',
-    ...weights,
-  } satisfies IdFeature;
-}
-
-/** Steps before `standardize`, as SQL: what its mean and std are taken of. */
-function transformedSql(sql: string, transforms: readonly string[]): string {
-  return transforms.indexOf('log1p') >= 0 && transforms.indexOf('log1p') < transforms.indexOf('standardize')
-    ? log1pSql(sql)
-    : sql;
-}
-
-/**
- * Statistics and vocabularies of a log (the training split, every row of it).
- *
- * @throws PrerankError COLUMN_MISSING, COLUMN_TYPE naming the configuration path.
- */
-export async function learnFeatureMap(log: Log, config: ResolvedConfig): Promise<FeatureMap> {
-  const located = locate(config);
-  const expressions: string[] = [];
-  const standardized: string[] = [];
-  for (const { feature, path } of located) {
-    if (feature.kind !== 'dense') continue;
-    const sql = numberSql(log, feature.column, path);
-    if (!feature.transform.includes('standardize')) continue;
-    standardized.push(feature.name);
-    expressions.push(transformedSql(sql, feature.transform));
-  }
-  const uses = tableUses(log, located.filter(isId));
-  const cqs = cqsSql(log, config);
-  const learned = await moments(log, cqs === undefined ? expressions : [...expressions, cqs]);
-  const dense = new Map(standardized.map((name, i): [string, Moments] => [name, learned[i] ?? { mean: 0, std: 1 }]));
-  const tables: Table[] = [];
-  for (const [name, use] of uses) tables.push(await learnTable(log, name, use));
-  return {
-    version: 1,
-    features: located.map((feature) => describeFeature(feature, dense)),
-    tables,
-    cqs: cqs === undefined ? null : (learned[expressions.length] ?? null),
-  };
-}
+import { type FeatureMap, tableRows } from './features.js';
 
 const side = z.enum(['user', 'ad', 'context']);
 const valueType = z.enum(['int', 'string']);
@@ -156,6 +40,7 @@ const featureMapSchema = z.object({
           kind: z.literal('vocabulary'),
           valueType,
           minFrequency: z.int().positive(),
+          capacity: z.int().positive().optional(),
           values: z.array(z.string()),
         }),
         z.object({ kind: z.literal('hash'), valueType, buckets: z.int().positive() }),
@@ -172,7 +57,9 @@ function checkConsistency(map: FeatureMap): string | undefined {
       return `feature ${feature.name} has no table ${feature.table}`;
   }
   for (const { name, rows, mapping } of map.tables) {
-    const expected = mapping.kind === 'hash' ? mapping.buckets : mapping.values.length + 1;
+    const expected = tableRows(mapping);
+    const values = mapping.kind === 'vocabulary' ? mapping.values.length : 0;
+    if (values >= rows) return `table ${name} has ${rows} rows for ${values} values`;
     if (rows !== expected) return `table ${name} has ${rows} rows, its mapping ${expected}`;
   }
   return undefined;

@@ -39,6 +39,8 @@ export type IdMapping =
       readonly kind: 'vocabulary';
       readonly valueType: 'int' | 'string';
       readonly minFrequency: number;
+      /** Rows of the table whatever the number of values; absent: as many as needed. */
+      readonly capacity?: number;
       readonly values: readonly string[];
     }
   | { readonly kind: 'hash'; readonly valueType: 'int' | 'string'; readonly buckets: number };
@@ -49,6 +51,11 @@ export interface Table {
   /** Embedding dimension; when it differs from the model's embeddingDim a learned projection follows. */
   readonly dim: number;
   readonly mapping: IdMapping;
+}
+
+/** Rows of a table with this mapping. */
+export function tableRows(mapping: IdMapping): number {
+  return mapping.kind === 'hash' ? mapping.buckets : (mapping.capacity ?? mapping.values.length + 1);
 }
 
 export interface FeatureMap {

@@ -1,6 +1,7 @@
 /** Schema and statistics of a log file. */
 import { dataError } from './duckdb.js';
-import { columnSql, Log, type LogColumn } from './log.js';
+import { Log } from './log.js';
+import { columnSql, type LogColumn } from './log-columns.js';
 
 export interface InspectedColumn {
   readonly name: string;

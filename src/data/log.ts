@@ -1,26 +1,25 @@
 /** A raw log opened for reading: one relation over all its files, with typed columns. */
+import { rmSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { PrerankError } from '../base/errors.js';
 import { didYouMean, listNames } from '../base/suggest.js';
 import type { SourceConfig } from '../config/types.js';
-import { importArrow } from './arrow-import.js';
-import { Database, dataError, identifier, literal } from './duckdb.js';
+import { awaitNative } from '../runtime/errors.js';
+import { loadAddon } from '../runtime/load.js';
+import {
+  type ColumnDescription,
+  Database,
+  type DatabaseLimits,
+  dataError,
+  limitStatements,
+  literal,
+  literalList,
+} from './duckdb.js';
+import { duckdbLibrary } from './duckdb-library.js';
+import { classify, FILE_COLUMN, type LogColumn, ROW_COLUMN } from './log-columns.js';
 import { type FileKind, type SourceFile, sourceFiles } from './sources.js';
-
-/** What a column's values can be used as. */
-export type ValueClass = 'int' | 'float' | 'bool' | 'string' | 'time' | 'other';
-
-export interface LogColumn {
-  readonly name: string;
-  /** DuckDB's type name, for messages. */
-  readonly type: string;
-  readonly valueClass: ValueClass;
-  readonly list: boolean;
-}
-
-/** Columns added to the log's own: where a row came from. */
-export const FILE_COLUMN = '__prerank_file';
-/** Row within its file for Parquet and Arrow, within all CSV or all JSON files otherwise; from 0. */
-export const ROW_COLUMN = '__prerank_row';
 
 const READERS: Record<Exclude<FileKind, 'arrow'>, string> = {
   parquet: 'read_parquet',
@@ -28,29 +27,18 @@ const READERS: Record<Exclude<FileKind, 'arrow'>, string> = {
   json: 'read_json',
 };
 
-function classify(type: string): Pick<LogColumn, 'valueClass' | 'list'> {
-  const element = /^(.*)\[\d*\]$/s.exec(type)?.[1];
-  if (element !== undefined) {
-    const inner = classify(element);
-    return { valueClass: inner.list ? 'other' : inner.valueClass, list: true };
-  }
-  const valueClass = ((): ValueClass => {
-    if (/^U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?$/.test(type)) return 'int';
-    if (/^(FLOAT|DOUBLE|DECIMAL\(.*\))$/.test(type)) return 'float';
-    if (type === 'BOOLEAN') return 'bool';
-    if (type === 'VARCHAR' || type === 'UUID' || type.startsWith('ENUM(')) return 'string';
-    return /^(DATE|TIME|TIMESTAMP)/.test(type) ? 'time' : 'other';
-  })();
-  return { valueClass, list: false };
+/** A Parquet file as it is, without what hive partitions or other files add. */
+export interface ParquetFile {
+  readonly path: string;
+  /** Type of each column, by name. */
+  readonly columns: ReadonlyMap<string, string>;
 }
 
-function readerQuery(kind: Exclude<FileKind, 'arrow'>, paths: readonly string[]): string {
-  const list = `[${paths.map(literal).join(', ')}]`;
-  const common = `union_by_name = true, filename = ${literal(FILE_COLUMN)}`;
-  if (kind === 'parquet') {
-    return `SELECT * EXCLUDE (file_row_number), file_row_number AS ${ROW_COLUMN} FROM read_parquet(${list}, ${common}, file_row_number = true)`;
-  }
-  return `SELECT *, row_number() OVER () - 1 AS ${ROW_COLUMN} FROM ${READERS[kind]}(${list}, ${common})`;
+/** Parquet files that can be read piece by piece. */
+export interface ParquetLog {
+  readonly files: readonly ParquetFile[];
+  /** Folders named key=value give columns. */
+  readonly hive: boolean;
 }
 
 /** What to call a source in messages. */
@@ -59,12 +47,46 @@ export function sourceName(source: SourceConfig): string {
   return source.length === 1 ? (source[0] ?? '') : `${source[0]} and ${source.length - 1} more`;
 }
 
+/** Keys of the folders named key=value above a file, as DuckDB sees them. */
+function hiveKeys(path: string): string {
+  const folders = path.split(/[/\\]/).slice(0, -1);
+  return folders.flatMap((folder) => /^([^=]+)=/.exec(folder)?.[1] ?? []).join('/');
+}
+
+/** Whether all files lie in folders named key=value with the same keys. */
+function isHive(paths: readonly string[]): boolean {
+  const [first = '', ...rest] = paths.map(hiveKeys);
+  return first !== '' && rest.every((keys) => keys === first);
+}
+
+function readerQuery(kind: Exclude<FileKind, 'arrow'>, paths: readonly string[]): string {
+  const common = `union_by_name = true, filename = ${literal(FILE_COLUMN)}, hive_partitioning = ${isHive(paths)}`;
+  const list = literalList(paths);
+  if (kind === 'parquet') {
+    return `SELECT * EXCLUDE (file_row_number), file_row_number AS ${ROW_COLUMN} FROM read_parquet(${list}, ${common}, file_row_number = true)`;
+  }
+  return `SELECT *, row_number() OVER () - 1 AS ${ROW_COLUMN} FROM ${READERS[kind]}(${list}, ${common})`;
+}
+
+function sqlQuery(sql: string): string {
+  const query = sql.trim().replace(/;\s*$/, '');
+  return `SELECT *, 'sql' AS ${FILE_COLUMN}, row_number() OVER () - 1 AS ${ROW_COLUMN} FROM (${query})`;
+}
+
+export interface LogOptions {
+  /** Memory bound, and the folder for temporary files; default: DuckDB's, and one of the system that close() removes. */
+  readonly limits?: DatabaseLimits;
+}
+
 export class Log {
   private constructor(
     readonly database: Database,
     readonly name: string,
     readonly files: readonly SourceFile[],
     readonly columns: ReadonlyMap<string, LogColumn>,
+    /** Set when all files are Parquet. */
+    readonly parquet: ParquetLog | undefined,
+    private readonly temporary: string | undefined,
   ) {}
 
   /** The relation to select from. */
@@ -73,13 +95,13 @@ export class Log {
   /**
    * @throws PrerankError DATA_NOT_FOUND, DATA_EMPTY (a file of 0 bytes, or no rows at all), DATA_INVALID (unreadable).
    */
-  static async open(source: SourceConfig): Promise<Log> {
-    const directory = 'length' in source ? undefined : source.directory;
-    const database = await Database.open(directory);
+  static async open(source: SourceConfig, options: LogOptions = {}): Promise<Log> {
+    const database = await Database.open('length' in source ? undefined : source.directory, options.limits);
     const name = sourceName(source);
+    const opener = new LogOpener(database, options.limits);
     try {
       const files = await sourceFiles(database, source);
-      const query = 'length' in source ? await filesQuery(database, files) : sqlQuery(source.sql);
+      const query = 'length' in source ? await opener.filesQuery(files) : sqlQuery(source.sql);
       await database.run(`CREATE TEMP VIEW prerank_log AS ${query}`);
       const columns = (await database.describe('SELECT * FROM prerank_log'))
         .filter((column) => column.name !== FILE_COLUMN && column.name !== ROW_COLUMN)
@@ -88,9 +110,10 @@ export class Log {
       if (rows.length === 0) {
         throw new PrerankError('DATA_EMPTY', `${name}: no rows. Give a log with at least one row`, { file: name });
       }
-      return new Log(database, name, files, new Map(columns));
+      return new Log(database, name, files, new Map(columns), opener.parquetLog(files), opener.temporary);
     } catch (error) {
       database.close();
+      opener.close();
       throw dataError(error, name);
     }
   }
@@ -113,54 +136,78 @@ export class Log {
 
   close(): void {
     this.database.close();
+    if (this.temporary !== undefined) rmSync(this.temporary, { recursive: true, force: true });
   }
 }
 
-async function filesQuery(database: Database, files: readonly SourceFile[]): Promise<string> {
-  const queries: string[] = [];
-  for (const kind of ['parquet', 'csv', 'json'] as const) {
-    const paths = files.filter((file) => file.kind === kind).map((file) => file.path);
-    for (const path of paths) await checkFile(database, kind, path);
-    if (paths.length > 0) queries.push(readerQuery(kind, paths));
+/** Makes the one query over files of several kinds. */
+class LogOpener {
+  /** A folder of its own, to be removed with the log. */
+  temporary: string | undefined;
+  private readonly parquetFiles: ParquetFile[] = [];
+
+  constructor(
+    private readonly database: Database,
+    private readonly limits: DatabaseLimits | undefined,
+  ) {}
+
+  async filesQuery(files: readonly SourceFile[]): Promise<string> {
+    const queries: string[] = [];
+    for (const kind of ['parquet', 'csv', 'json'] as const) {
+      const paths = files.filter((file) => file.kind === kind).map((file) => file.path);
+      for (const path of paths) await this.checkFile(kind, path);
+      if (paths.length > 0) queries.push(readerQuery(kind, paths));
+    }
+    const arrow = files.filter((file) => file.kind === 'arrow').map((file) => file.path);
+    if (arrow.length > 0) queries.push(`SELECT * FROM read_parquet(${literal(await this.stageArrow(arrow))})`);
+    return queries.join(' UNION ALL BY NAME ');
   }
-  const arrow = files.filter((file) => file.kind === 'arrow').map((file) => file.path);
-  if (arrow.length > 0) {
-    await importArrow(database, arrow, { table: 'prerank_arrow', file: FILE_COLUMN, row: ROW_COLUMN });
-    queries.push('SELECT * FROM prerank_arrow');
+
+  parquetLog(files: readonly SourceFile[]): ParquetLog | undefined {
+    if (files.length === 0 || files.some(({ kind }) => kind !== 'parquet')) return undefined;
+    return { files: this.parquetFiles, hive: isHive(files.map(({ path }) => path)) };
   }
-  return queries.join(' UNION ALL BY NAME ');
-}
 
-/** Opens one file by itself, so that an error names it. */
-async function checkFile(database: Database, kind: Exclude<FileKind, 'arrow'>, path: string): Promise<void> {
-  try {
-    await database.describe(`SELECT * FROM ${READERS[kind]}(${literal(path)})`);
-  } catch (error) {
-    throw dataError(error, path);
+  /** Opens one file by itself, so that an error names it. */
+  private async checkFile(kind: Exclude<FileKind, 'arrow'>, path: string): Promise<void> {
+    let columns: ColumnDescription[];
+    try {
+      columns = await this.database.describe(
+        `SELECT * FROM ${READERS[kind]}(${literal(path)}, hive_partitioning = false)`,
+      );
+    } catch (error) {
+      throw dataError(error, path);
+    }
+    if (kind === 'parquet') {
+      this.parquetFiles.push({ path, columns: new Map(columns.map(({ name, type }) => [name, type])) });
+    }
+  }
+
+  /** Arrow files as one Parquet file, decoded natively; every length and offset in them is checked. */
+  private async stageArrow(paths: readonly string[]): Promise<string> {
+    const addon = loadAddon();
+    const folder = this.limits?.temporary ?? (await mkdtemp(join(tmpdir(), 'prerank-arrow-')));
+    if (this.limits === undefined) this.temporary = folder;
+    const output = join(folder, 'arrow.parquet');
+    const memoryBytes = this.limits?.memoryBytes ?? DEFAULT_MEMORY_BYTES;
+    await awaitNative(() =>
+      addon.stageArrow({
+        library: duckdbLibrary(),
+        setup: limitStatements({ memoryBytes, temporary: folder }),
+        paths,
+        output,
+        fileColumn: FILE_COLUMN,
+        rowColumn: ROW_COLUMN,
+        memoryBytes,
+      }),
+    );
+    return output;
+  }
+
+  close(): void {
+    if (this.temporary !== undefined) rmSync(this.temporary, { recursive: true, force: true });
   }
 }
 
-function sqlQuery(sql: string): string {
-  const query = sql.trim().replace(/;\s*$/, '');
-  return `SELECT *, 'sql' AS ${FILE_COLUMN}, row_number() OVER () - 1 AS ${ROW_COLUMN} FROM (${query})`;
-}
-
-/** A column as an SQL identifier. */
-export function columnSql(column: LogColumn): string {
-  return identifier(column.name);
-}
-
-/** PrerankError COLUMN_TYPE unless the column's values are of one of the classes. */
-export function requireClass(
-  log: Log,
-  column: LogColumn,
-  expected: { readonly classes: readonly ValueClass[]; readonly list: boolean; readonly what: string },
-  path: string,
-): void {
-  if (column.list === expected.list && expected.classes.includes(column.valueClass)) return;
-  throw new PrerankError(
-    'COLUMN_TYPE',
-    `${log.name}: column "${column.name}" is ${column.type}, but ${path} needs ${expected.what}. Cast it with data.train: { sql: "SELECT …" }, or change the configuration`,
-    { file: log.name, column: column.name, path },
-  );
-}
+/** Bound of a job's memory when none is given. */
+export const DEFAULT_MEMORY_BYTES = 2 ** 31;

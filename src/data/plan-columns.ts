@@ -1,9 +1,10 @@
 /** How the configuration's columns are read: SQL expressions, value classes and label columns. */
 import type { ResolvedConfig } from '../config/types.js';
 import { SIMPLE_ROLES, type SimpleRole, taskSource } from '../config/types.js';
-import { literal } from './duckdb.js';
+import { literalList } from './duckdb.js';
 import { type Feature, labelColumn, type Role } from './features.js';
-import { columnSql, type Log, type LogColumn, requireClass } from './log.js';
+import type { Log } from './log.js';
+import { columnSql, elementType, type LogColumn, requireClass } from './log-columns.js';
 
 export const OBJECTIVES = ['click', 'postClick', 'postImpression'] as const;
 
@@ -41,31 +42,45 @@ export function rawLabels(config: ResolvedConfig): RawLabel[] {
   return [...labels.values()];
 }
 
-/** A number column as DOUBLE. */
-export function numberSql(log: Log, name: string, path: string): string {
+/** Types that the native core takes as they are; other numbers are cast to DOUBLE, other integers to BIGINT. */
+const NATIVE_NUMBER = /^(BOOLEAN|U?(TINY|SMALL|BIG)?INT(EGER)?|FLOAT|DOUBLE)$/;
+const NATIVE_INTEGER = /^U?(TINY|SMALL|BIG)?INT(EGER)?$/;
+
+function checkNumber(log: Log, name: string, path: string): LogColumn {
   const column = log.column(name, path);
   requireClass(log, column, { classes: ['int', 'float', 'bool'], list: false, what: 'a number or a boolean' }, path);
-  return `CAST(${columnSql(column)} AS DOUBLE)`;
+  return column;
 }
 
-/** A column of names (or of their positions) as DOUBLE positions; an unknown name gives −1. */
+/** A number column as the native core takes it. */
+export function numberSql(log: Log, name: string, path: string): string {
+  const column = checkNumber(log, name, path);
+  const sql = columnSql(column);
+  return NATIVE_NUMBER.test(column.type) ? sql : `CAST(${sql} AS DOUBLE)`;
+}
+
+/** A number column as DOUBLE. */
+export function doubleSql(log: Log, name: string, path: string): string {
+  return `CAST(${columnSql(checkNumber(log, name, path))} AS DOUBLE)`;
+}
+
+/** A column of names (or of their positions) as positions; an unknown name gives −1. */
 export function namedSql(log: Log, name: string, names: readonly string[], path: string): string {
   const column = log.column(name, path);
   const what = `one of ${names.join(', ')}, or 0 … ${names.length - 1}`;
   requireClass(log, column, { classes: ['int', 'string'], list: false, what }, path);
-  if (column.valueClass === 'int') return `CAST(${columnSql(column)} AS DOUBLE)`;
-  const list = `[${names.map(literal).join(', ')}]`;
+  if (column.valueClass === 'int') return numberSql(log, name, path);
   const sql = columnSql(column);
-  return `CASE WHEN ${sql} IS NULL THEN NULL ELSE coalesce(list_position(${list}, ${sql}), 0) - 1 END::DOUBLE`;
+  return `CASE WHEN ${sql} IS NULL THEN NULL ELSE coalesce(list_position(${literalList(names)}, CAST(${sql} AS VARCHAR)), 0) - 1 END::INTEGER`;
 }
 
-/** The CQS as DOUBLE: the column, or Σ scalar · event (null when an event is null). */
+/** The CQS: the column, or Σ scalar · event as DOUBLE (null when an event is null). */
 export function cqsSql(log: Log, config: ResolvedConfig): string | undefined {
   const cqs = config.data.columns.cqs;
   if (cqs === undefined) return undefined;
-  if (typeof cqs === 'string') return numberSql(log, cqs, 'data.columns.cqs');
+  if (typeof cqs === 'string') return doubleSql(log, cqs, 'data.columns.cqs');
   const terms = cqs.events.map(({ column, scalar }, i) => {
-    return `CAST('${scalar}' AS DOUBLE) * ${numberSql(log, column, `data.columns.cqs.events[${i}].column`)}`;
+    return `CAST('${scalar}' AS DOUBLE) * ${doubleSql(log, column, `data.columns.cqs.events[${i}].column`)}`;
   });
   return `(${terms.join(' + ')})`;
 }
@@ -82,10 +97,36 @@ export function idColumn(log: Log, name: string, list: boolean, path: string): {
   return { column, type: column.valueClass === 'int' ? 'int' : 'string' };
 }
 
-/** An unsigned 64-bit integer keeps its bits: the upper half becomes negative. */
-export function int64Sql(sql: string, type: string): string {
-  if (!type.startsWith('UBIGINT')) return `CAST(${sql} AS BIGINT)`;
-  return `CASE WHEN ${sql} > 9223372036854775807 THEN (${sql}::HUGEINT - 18446744073709551616)::BIGINT ELSE ${sql}::BIGINT END`;
+/** A column of ids, or of lists of them, as the native core takes it: integers or VARCHAR. */
+export function idSql(column: LogColumn, type: IdType): string {
+  const sql = columnSql(column);
+  const element = elementType(column.type) ?? column.type;
+  const brackets = column.list ? '[]' : '';
+  const native = type === 'int' ? NATIVE_INTEGER.test(element) : element === 'VARCHAR';
+  const target = `${native ? element : type === 'int' ? 'BIGINT' : 'VARCHAR'}${brackets}`;
+  return target === column.type ? sql : `CAST(${sql} AS ${target})`;
+}
+
+/** A list of weights. */
+export function weightsSql(log: Log, name: string, path: string): string {
+  const column = log.column(name, path);
+  requireClass(log, column, { classes: ['int', 'float'], list: true, what: 'a list of numbers' }, path);
+  const sql = columnSql(column);
+  return /^(FLOAT|DOUBLE)\[\]$/.test(column.type) ? sql : `CAST(${sql} AS DOUBLE[])`;
+}
+
+/** A column of times whose order is that of time: BIGINT, DOUBLE or VARCHAR. */
+export function timeSql(log: Log, name: string): string {
+  const path = 'data.columns.time';
+  const column = log.column(name, path);
+  const what = 'a time, a number or a string';
+  requireClass(log, column, { classes: ['int', 'float', 'bool', 'string', 'time'], list: false, what }, path);
+  const sql = columnSql(column);
+  if (NATIVE_INTEGER.test(column.type) && column.type !== 'UBIGINT') return `CAST(${sql} AS BIGINT)`;
+  if (column.valueClass === 'int' || column.valueClass === 'float') return `CAST(${sql} AS DOUBLE)`;
+  if (column.type === 'TIMESTAMP_NS') return `epoch_ns(${sql})`;
+  if (/^(DATE|TIMESTAMP)/.test(column.type)) return `epoch_us(${sql})`;
+  return `CAST(${sql} AS VARCHAR)`;
 }
 
 /** Where the configuration defines a feature, for messages. */

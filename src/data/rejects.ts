@@ -1,47 +1,27 @@
 /** `rejects.jsonl`: the rows that were refused, and why. */
-import { closeSync, openSync, writeSync } from 'node:fs';
 import { PrerankError } from '../base/errors.js';
+import { writeTextDurable } from '../base/files.js';
+import type { IngestResult } from '../runtime/native.js';
 
-export interface RejectedRow {
-  readonly file: string;
-  /** From 1, within the file for Parquet and Arrow, over all files for CSV and JSON. */
-  readonly row: number;
-  readonly reason: string;
-}
+export type RejectedRow = IngestResult['rejects'][number];
 
 const NAMED_ROWS = 5;
 
-export class RejectLog {
-  private readonly descriptor: number;
-  private readonly first: RejectedRow[] = [];
-  count = 0;
+export async function writeRejects(path: string, rejects: readonly RejectedRow[]): Promise<void> {
+  await writeTextDurable(path, rejects.map((row) => `${JSON.stringify(row)}\n`).join(''));
+}
 
-  constructor(
-    readonly path: string,
-    private readonly tolerated: number,
-  ) {
-    this.descriptor = openSync(path, 'w');
-  }
-
-  add(rejected: RejectedRow): void {
-    this.count++;
-    if (this.first.length < NAMED_ROWS) this.first.push(rejected);
-    writeSync(this.descriptor, `${JSON.stringify(rejected)}\n`);
-  }
-
-  /** @throws PrerankError TOO_MANY_BAD_ROWS above `maxBad`, naming the first rows. */
-  check(source: string): void {
-    if (this.count <= this.tolerated) return;
-    const rows = this.first.map(({ file, row, reason }) => `  ${file} row ${row}: ${reason}`);
-    const [first] = this.first;
-    throw new PrerankError(
-      'TOO_MANY_BAD_ROWS',
-      `${source}: ${this.count} bad row${this.count === 1 ? '' : 's'} so far, data.maxBad tolerates ${this.tolerated}. The first:\n${rows.join('\n')}\nAll are in ${this.path}. Mend the log, or raise data.maxBad`,
-      { file: first?.file ?? source, row: first?.row ?? 0 },
-    );
-  }
-
-  close(): void {
-    closeSync(this.descriptor);
-  }
+/** TOO_MANY_BAD_ROWS naming the first rows. `path`: where all that were found are listed. */
+export function tooManyRejects(
+  rejects: readonly RejectedRow[],
+  count: number,
+  log: { readonly source: string; readonly tolerated: number; readonly path: string },
+): PrerankError {
+  const rows = rejects.slice(0, NAMED_ROWS).map(({ file, row, reason }) => `  ${file} row ${row}: ${reason}`);
+  const [first] = rejects;
+  return new PrerankError(
+    'TOO_MANY_BAD_ROWS',
+    `${log.source}: ${count} bad row${count === 1 ? '' : 's'} so far, data.maxBad tolerates ${log.tolerated}. The first:\n${rows.join('\n')}\nAll are in ${log.path}. Mend the log, or raise data.maxBad`,
+    { file: first?.file ?? log.source, row: first?.row ?? 0, column: first?.column },
+  );
 }

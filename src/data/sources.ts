@@ -3,7 +3,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { PrerankError } from '../base/errors.js';
 import type { SourceConfig } from '../config/types.js';
-import { type Database, literal } from './duckdb.js';
+import { Database, literal } from './duckdb.js';
 
 export type FileKind = 'parquet' | 'csv' | 'json' | 'arrow';
 
@@ -87,4 +87,14 @@ export async function sourceFiles(database: Database, source: SourceConfig): Pro
     for (const path of matches) paths.add(path);
   }
   return [...paths].map(describeFile);
+}
+
+/** The files of a source; see `sourceFiles`. */
+export async function listSource(source: SourceConfig): Promise<SourceFile[]> {
+  const database = await Database.open();
+  try {
+    return await sourceFiles(database, source);
+  } finally {
+    database.close();
+  }
 }

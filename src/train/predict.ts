@@ -76,6 +76,9 @@ function predictionConfig(config: ResolvedConfig): ResolvedConfig {
       columns: Object.fromEntries(roles) as ColumnsConfig,
       features: { user: user.map(keep), ad: ad.map(keep), context: context.map(keep) },
       augmentation: undefined,
+      sampling: undefined,
+      split: undefined,
+      duplicates: 'keep',
       maxBad: 0,
     },
   };

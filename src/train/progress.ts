@@ -1,6 +1,8 @@
 /** Progress of a long job on stderr: a bar on a terminal, elsewhere a line every few seconds. */
 
 export interface ProgressUpdate {
+  /** What is counted; default `step`. */
+  readonly unit?: 'step' | 'row';
   readonly done: number;
   readonly total: number;
   /** Steps per second now, for the remaining time; 0 = not known yet. */
@@ -50,7 +52,7 @@ export function formatProgress(update: ProgressUpdate): string {
   const { done, total, stepsPerSecond, samplesPerSecond, figures } = update;
   const left = stepsPerSecond > 0 ? formatDuration((total - done) / stepsPerSecond) : '-';
   const shown = figures.flatMap(([name, value]) => (value === null ? [] : [`${name} ${value.toFixed(4)}`]));
-  const head = `step ${done}/${total}`;
+  const head = update.unit === 'row' ? `${formatCount(done)}/${formatCount(total)} rows` : `step ${done}/${total}`;
   return [head, `${formatCount(samplesPerSecond)} rows/s`, ...shown, `left ${left}`].join('  ');
 }
 

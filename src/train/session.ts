@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { PrerankError } from '../base/errors.js';
 import { writeJsonDurable, writeTextDurable } from '../base/files.js';
 import { loadConfig, toYaml } from '../config/load.js';
-import type { ResolvedConfig } from '../config/types.js';
+import { hasEvaluationData, type ResolvedConfig } from '../config/types.js';
 import { ROLE_COLUMNS } from '../data/features.js';
 import { loadAddon } from '../runtime/load.js';
 import type { Addon, NativeLoader, NativeParameterStore, NativeProgram, RunResult } from '../runtime/native.js';
@@ -97,8 +97,8 @@ export async function openSession(config: ResolvedConfig, out: string, options: 
 }
 
 function checkEarlyStopping(config: ResolvedConfig): void {
-  if (config.training.earlyStopping !== undefined && config.data.eval === undefined) {
-    throw new PrerankError('CONFIG_INVALID', 'early stopping needs evaluation data: give data.eval', {
+  if (config.training.earlyStopping !== undefined && !hasEvaluationData(config)) {
+    throw new PrerankError('CONFIG_INVALID', 'early stopping needs evaluation data: give data.eval or data.split', {
       path: 'training.earlyStopping',
     });
   }
@@ -125,7 +125,7 @@ async function encodeSets(
   paths: RunPaths,
 ): Promise<{ readonly train: EncodedSet; readonly eval: EncodedSet | null }> {
   const train = await openSet(addon, { config, split: 'train', folder: join(paths.data, 'train') });
-  if (config.data.eval === undefined) {
+  if (!hasEvaluationData(config)) {
     return { train, eval: null };
   }
   const { features } = train;

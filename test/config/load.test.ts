@@ -338,6 +338,41 @@ describe('config', () => {
     for (const [data, pattern] of bad) invalidWith({ data }, pattern);
   });
 
+  it('completes a configuration that trains on a dataset folder', () => {
+    const stored = {
+      columns: { click: 'click', request: 'r' },
+      features: {
+        user: [],
+        ad: [],
+        context: [{ name: 'age', kind: 'dense', column: 'age', transform: [], nulls: 'drop' }],
+      },
+      split: { by: 'hash', fraction: 0.2 },
+    };
+    for (const split of ['train', 'eval']) {
+      mkdirSync(join(dir, 'set', split), { recursive: true });
+      file(JSON.stringify({ config: stored }), `set/${split}/dataset.json`);
+    }
+    const model = { model: { kind: 'dlrm' }, tasks: { click: { label: 'click' } } };
+    const load = (data: object) => loadConfig(file(JSON.stringify({ data, ...model }))).data;
+    const {
+      train,
+      eval: evaluation,
+      columns,
+      features,
+      split,
+    } = load({ train: 'set', split: { by: 'hash', fraction: 0.2 } });
+    assert.deepEqual([train, evaluation], [[join(dir, 'set', 'train')], [join(dir, 'set', 'eval')]]);
+    assert.deepEqual([columns, features, split], [stored.columns, stored.features, undefined]);
+    assert.equal(load({ train: 'set/train' }).eval, undefined);
+    assert.deepEqual(load({ train: 'set', columns: { click: 'c' }, eval: 'x.csv' }).columns, { click: 'c' });
+    invalid(
+      () => load({ train: 'set', split: { by: 'hash' } }),
+      /was split otherwise \(data\.split\.fraction: 0\.2 → 0\.1\)/,
+    );
+    file('{', 'set/train/dataset.json');
+    assert.throws(() => load({ train: 'set' }), { code: 'DATA_INVALID' });
+  });
+
   it('keeps an SQL source with the folder its paths start at', () => {
     const path = file(EXAMPLE.replace('train: logs/train/*.parquet', 'train: { sql: "SELECT 1" }'));
     assert.deepEqual(loadConfig(path).data.train, { sql: 'SELECT 1', directory: dir });

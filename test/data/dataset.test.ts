@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { appendFileSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openEncoded } from '../../src/data/dataset.js';
+import { readDescription } from '../../src/data/dataset-file.js';
 import type { Addon, ColumnSpec, NativeDataset } from '../../src/runtime/native.js';
 import {
   configOf,
@@ -105,7 +106,8 @@ describe('openEncoded', function () {
     assert.throws(() => openEncoded(dir, addon), prerankError('DATASET_CHANGED', /missing/));
     rmSync(`${part}.away`);
     const corrupt = Buffer.from(whole);
-    corrupt.fill(0xff, 8, 600);
+    const offset = readDescription(dir).files[0]?.batches[0]?.offset ?? 0;
+    corrupt.fill(0xff, offset, offset + 200);
     writeFileSync(part, corrupt);
     assert.throws(() => openEncoded(dir, addon), prerankError('DATA_INVALID', /no readable Arrow IPC file/));
     writeFileSync(part, whole);
@@ -117,7 +119,7 @@ describe('openEncoded', function () {
     const json = join(folder.path, 'dataset.json');
     writeFileSync(json, '{"version": 1');
     assert.throws(() => openEncoded(folder.path, addon), prerankError('DATA_INVALID', /no JSON/));
-    writeFileSync(json, '{"version": 1}');
+    writeFileSync(json, '{"version": 2}');
     assert.throws(() => openEncoded(folder.path, addon), prerankError('DATA_INVALID', /fingerprint/));
   });
 });

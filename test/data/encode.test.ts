@@ -78,8 +78,20 @@ function standardizer(values: readonly (number | null)[]): (x: number) => number
 
 const bucket = (hash: bigint, buckets: number): number => Number(hash % BigInt(buckets));
 
+/** Rows of a request together, requests in the order of their first rows. */
+function grouped(rows: readonly Row[]): Row[] {
+  const requests = new Map<unknown, Row[]>();
+  for (const row of rows) {
+    const known = requests.get(row.request_id);
+    if (known === undefined) requests.set(row.request_id, [row]);
+    else known.push(row);
+  }
+  return [...requests.values()].flat();
+}
+
 /** What the encoded columns must be, row by row. */
-function reference(rows: readonly Row[]): Record<string, unknown[]> {
+function reference(log: readonly Row[]): Record<string, unknown[]> {
+  const rows = grouped(log);
   const column = <T>(name: string): T[] => rows.map((row) => row[name] as T);
   const log1p = (x: number): number => Math.sign(x) * Math.log1p(Math.abs(x));
   const price = column<number | null>('price');

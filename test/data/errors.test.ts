@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeVector, Table, tableToIPC } from 'apache-arrow';
 import type { ErrorCode } from '../../src/base/errors.js';
@@ -220,8 +220,8 @@ describe('bad input', function () {
     assert.deepEqual(
       lines.map((line) => JSON.parse(line) as unknown),
       [
-        { file: path, row: 2, reason: 'click is neither 0 nor 1' },
-        { file: path, row: 4, reason: 'click is neither 0 nor 1' },
+        { file: path, row: 2, column: 'click', value: '5', reason: 'click is neither 0 nor 1' },
+        { file: path, row: 4, column: 'click', value: '7', reason: 'click is neither 0 nor 1' },
       ],
     );
     await assert.rejects(
@@ -284,10 +284,7 @@ describe('bad input', function () {
     const bytes = tableToIPC(table, 'file');
     for (const length of [4, 100, 6000, bytes.length - 20]) {
       writeFileSync(at('cut.arrow'), bytes.subarray(0, length));
-      await assert.rejects(
-        encodeFile(at('cut.arrow')),
-        prerankError('DATA_INVALID', /cut\.arrow: no readable Arrow IPC file/),
-      );
+      await assert.rejects(encodeFile(at('cut.arrow')), prerankError('DATA_INVALID', /cut\.arrow: cannot be read/));
     }
   });
 
@@ -312,7 +309,12 @@ describe('bad input', function () {
     const path = await writeLog(at('fails.parquet'), 'SELECT unnest([0, 9]) AS click, 1.0 AS d');
     const config = configOf({ train: path, columns: { click: 'click' }, features: DENSE });
     await assert.rejects(encode(config, at('fails')), prerankError('TOO_MANY_BAD_ROWS'));
-    assert.equal(existsSync(at('fails/dataset.json')), false);
+    assert.equal(existsSync(at('fails')), false);
+    assert.match(readFileSync(at('fails.rejects.jsonl'), 'utf8'), /"row":2.*"value":"9"/);
+    assert.deepEqual(
+      readdirSync(folder.path).filter((name) => name.includes('.tmp-')),
+      [],
+    );
   });
 
   it('refuses a damaged features.json', () => {

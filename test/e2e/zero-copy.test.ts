@@ -39,7 +39,7 @@ describe('from the encoded log to the batch', () => {
     await writeLogs(folder, { train: ROWS, eval: 8 });
     const config = loadConfig(sampleConfig(folder));
     const outDir = join(folder, 'encoded');
-    await encodeDataset({ config, split: 'train', outDir, hasher: addon });
+    await encodeDataset({ config, split: 'train', outDir });
     data = openEncoded(outDir, addon);
     const { training } = assembleModel(config, data.features);
     const tasks = resolveTasks(config, data.features, data.columns).map(({ source }) => source);

@@ -10,7 +10,6 @@ import { loadConfig } from '../../../src/config/load.js';
 import type { ConfigInput } from '../../../src/config/schema.js';
 import type { ResolvedConfig } from '../../../src/config/types.js';
 import { type EncodedDataset, type EncodeOptions, encodeDataset } from '../../../src/data/encode.js';
-import { referenceHasher } from './xxhash64.js';
 
 export function temporaryFolder(): { readonly path: string; remove: () => void } {
   const path = mkdtempSync(join(tmpdir(), 'prerank-data-'));
@@ -30,8 +29,8 @@ export async function sql(query: string): Promise<Record<string, unknown>[]> {
 }
 
 /** Writes a query's rows; the extension chooses the format (.parquet, .csv, .json). */
-export async function writeLog(path: string, query: string): Promise<string> {
-  await sql(`COPY (${query}) TO '${path}'`);
+export async function writeLog(path: string, query: string, options = ''): Promise<string> {
+  await sql(`COPY (${query}) TO '${path}' ${options}`);
   return path;
 }
 
@@ -47,7 +46,7 @@ export function encode(
   outDir: string,
   more: Partial<EncodeOptions> = {},
 ): Promise<EncodedDataset> {
-  return encodeDataset({ config, split: 'train', outDir, hasher: referenceHasher, ...more });
+  return encodeDataset({ config, split: 'train', outDir, ...more });
 }
 
 /** Columns of an encoded dataset as plain arrays; lists as arrays of arrays. */

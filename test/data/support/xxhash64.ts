@@ -1,6 +1,4 @@
 /** xxHash64, seed 0, in BigInt: the independent reference of the addon's hash functions. */
-import type { Hasher } from '../../../src/data/encoders.js';
-
 const MASK = (1n << 64n) - 1n;
 const P1 = 0x9e3779b185ebca87n;
 const P2 = 0xc2b2ae3d27d4eb4fn;
@@ -54,15 +52,3 @@ export const hashInteger = memoize((value: bigint) => {
   new DataView(bytes.buffer).setBigInt64(0, BigInt.asIntN(64, value), true);
   return xxhash64(bytes);
 });
-
-const hashBytes = memoize((latin1: string) => xxhash64(Buffer.from(latin1, 'latin1')));
-
-export const referenceHasher: Hasher = {
-  hashInt64: (values) => BigUint64Array.from(values, hashInteger),
-  hashUtf8: (bytes, offsets) => {
-    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    return BigUint64Array.from({ length: offsets.length - 1 }, (_, i) =>
-      hashBytes(text.toString('latin1', offsets[i], offsets[i + 1])),
-    );
-  },
-};
