@@ -52,6 +52,7 @@ Status EncodeWorker::encode(OpenPart part, std::optional<OpenPart>& next) {
     if (!whole) return {};
     PRERANK_RETURN_IF_ERROR(add_block(part.index, blocks.finish()));
   }
+  if (shared_.queue.given_up(part.index)) return {};
   PRERANK_ASSIGN_OR_RETURN(WrittenPart written, writer_.finish());
   count_written();
   return complete(part.index, std::move(written));
