@@ -85,11 +85,6 @@ Status OutputFile::append(std::span<const std::span<const std::byte>> pieces) {
 
 Status OutputFile::close() {
   PRERANK_RETURN_IF_ERROR(failure_);
-  int result = 0;
-  do {
-    result = fsync(fd_);
-  } while (result != 0 && errno == EINTR);
-  if (result != 0) return fail("cannot sync the file to disk", errno);
   // Linux closes the descriptor whatever close() returns.
   if (::close(std::exchange(fd_, -1)) != 0 && errno != EINTR) return fail("cannot close the file", errno);
   return {};

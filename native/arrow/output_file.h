@@ -28,7 +28,7 @@ class OutputFile {
 
   // Appends the pieces one after the other.
   Status append(std::span<const std::span<const std::byte>> pieces);
-  // Makes the content durable and closes the file.
+  // Closes the file, without syncing it.
   Status close();
 
   uint64_t size() const { return size_; }

@@ -47,8 +47,8 @@ Status PartProfiler::add_requests(const RowSlice& slice, bool keep_hashes) {
   const bool had_value = current_.chunk != nullptr;
   starts_.clear();
   size_t last = slice.to;
-  find_request_starts(column, slice.from, slice.to,
-                      had_value ? &current_.chunk->column(*spec_.request_input) : nullptr, current_.from, starts_, last);
+  const VectorView* const before = had_value ? &current_.chunk->column(*spec_.request_input) : nullptr;
+  find_request_starts(column, slice.from, slice.to, before, current_.from, starts_, last);
   if (last < slice.to) current_ = {slice.chunk, last, slice.to, slice.origin};
   if (!had_value) findings_.leading_nulls += starts_.empty() ? slice.rows() : starts_.front() - slice.from;
   if (!had_value && !starts_.empty()) findings_.first = request_bytes(column, starts_.front());

@@ -5,7 +5,8 @@ import { loadAddon } from '../../../src/runtime/load.js';
 
 const require = createRequire(import.meta.url);
 
-function duckdbLibrary(): string {
+/** Path of the shared library of the npm package. */
+export function duckdbLibrary(): string {
   const bindings = createRequire(require.resolve('@duckdb/node-bindings'));
   return bindings.resolve(`@duckdb/node-bindings-${process.platform}-${process.arch}/libduckdb.so`);
 }
