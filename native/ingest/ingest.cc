@@ -217,14 +217,17 @@ IngestResult IngestImpl::result() {
   result.rejects = rejects_.take();
   result.tables = merge_->take_tables();
   result.features = merge_->summarise(results_->statistics());
-  for (SealedFile& sealed : files_) {
-    for (size_t i = 0; i < columns_.size(); ++i) {
-      for (FeatureSummary& feature : result.features) {
-        if (feature.output == columns_[i].name) feature.out_of_vocabulary += sealed.zeros[i];
-      }
+  for (size_t i = 0; i < columns_.size(); ++i) {
+    if (columns_[i].remap.kind != Remap::Kind::kVocabulary) continue;
+    uint64_t zeros = 0;
+    for (const SealedFile& sealed : files_) zeros += sealed.zeros[i];
+    for (FeatureSummary& feature : result.features) {
+      if (feature.output != columns_[i].name) continue;
+      // A null is written as 0 where the column has one id a row, and is no id.
+      feature.out_of_vocabulary = zeros - (columns_[i].type == ColumnType::kUint32 ? feature.nulls : 0);
     }
-    result.files.push_back(std::move(sealed.file));
   }
+  for (SealedFile& sealed : files_) result.files.push_back(std::move(sealed.file));
   return result;
 }
 

@@ -227,6 +227,20 @@ TEST(IngestVocabulary, CountsIdsThatFoundNoRow) {
   EXPECT_EQ(result.tables[1].refused, 3001u);
 }
 
+TEST(IngestVocabulary, TakesNoNullForAnUnknownId) {
+  LogFolder folder;
+  folder.write("log.parquet",
+               "SELECT i // 20 AS request, i AS ad, i::DOUBLE AS x, CASE WHEN i % 3 = 0 THEN NULL ELSE i % 9 END AS tag, "
+               "[i] AS tags, 0::DOUBLE AS y FROM range(6000) t(i)");
+  IngestSpec spec = ingest_spec(folder.source("log.parquet", test::kLogColumns, {3000}, 6000), Tables::kVocabulary,
+                                folder.make_folder("out"));
+  spec.tables[0].capacity = 5;  // of the six tags
+  const IngestResult result = run_ingest(spec);
+  EXPECT_EQ(result.features[1].nulls, 2000u);
+  EXPECT_EQ(result.features[1].ids, 4000u);
+  EXPECT_EQ(result.features[1].out_of_vocabulary, 1332u);
+}
+
 TEST(IngestProgressCounts, EndAtTheWholeLog) {
   LogFolder folder;
   folder.write("log.parquet", test::log_query(kRows));
