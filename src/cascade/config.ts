@@ -10,6 +10,7 @@ import { PRESETS, type PresetName } from './presets.js';
 const count = z.int().nonnegative();
 const positiveCount = z.int().positive();
 const finite = z.number();
+const entities = positiveCount.max(2 ** 24);
 const nonNegative = z.number().nonnegative();
 const share = z.number().min(0).max(1);
 const name = z.string().regex(/^[a-z][a-z0-9_]*$/, {
@@ -25,10 +26,10 @@ const objectives = (click: number, postClick: number, postImpression: number) =>
   });
 
 const world = strict({
-  users: positiveCount.default(4000),
-  ads: positiveCount.default(1500),
+  users: entities.default(4000),
+  ads: entities.default(1500),
   lateAds: share.default(0),
-  factors: z.int().positive().multipleOf(2).default(8),
+  factors: z.int().positive().max(256).multipleOf(2).default(8),
   activity: nonNegative.default(0.4),
   popularity: nonNegative.default(0.5),
   objectives: objectives(0.5, 0.3, 0.2)
@@ -140,7 +141,7 @@ export const simulationSchema = strict({
     eval: positiveCount.default(2000),
     replay: positiveCount.default(1500),
     start: z.iso.datetime().default('2024-01-01T00:00:00Z'),
-    perSecond: z.number().positive().default(0.1),
+    perSecond: z.number().min(1e-6).default(0.1),
   }).prefault({}),
   log: strict({
     final: count.default(4),

@@ -91,7 +91,7 @@ export class PartMaker {
     private readonly writer: ParquetWriter,
     private readonly folder: string,
     stages: Partial<Stages> = {},
-    private readonly batchRequests = 64,
+    private readonly batchRequests?: number,
   ) {
     this.#cascade = new Cascade(system, timed(createStages(system, stages), this.#scoring));
   }

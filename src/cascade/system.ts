@@ -7,6 +7,9 @@ import { integer, PURPOSE } from './random.js';
 import { TruthModel } from './truth.js';
 import { createWorld, type World } from './world.js';
 
+/** Columns of this many candidates stay in a core's second-level cache. */
+const BATCH_ROWS = 16_384;
+
 export class SimulatedSystem {
   readonly world: World;
   readonly truth: TruthModel;
@@ -20,8 +23,8 @@ export class SimulatedSystem {
     this.phases = createPhases(config);
   }
 
-  /** Requests number `from` … `to`, in batches of at most `size` that lie in one phase each. */
-  *requests(from: number, to: number, size = 64): Generator<RequestBatch> {
+  /** Requests number `from` … `to`, in batches of at most `size` (default: about 16,384 rows) that lie in one phase each. */
+  *requests(from: number, to: number, size = this.#batchRequests()): Generator<RequestBatch> {
     const starts = this.phases.map((phase) => phase.first);
     for (let first = from; first < to; ) {
       const change = starts.find((start) => start > first) ?? Number.POSITIVE_INFINITY;
@@ -29,6 +32,10 @@ export class SimulatedSystem {
       yield this.#batch(first, end);
       first = end;
     }
+  }
+
+  #batchRequests(): number {
+    return Math.max(1, Math.floor(BATCH_ROWS / this.config.cascade.retrieved));
   }
 
   #batch(first: number, end: number): RequestBatch {
