@@ -83,7 +83,10 @@ export class Stepper {
         sparseLr: Float64Array.of(rates.sparse),
       });
       if (result.nonFinite !== undefined) {
-        throw new PrerankError('NON_FINITE', `step ${this.next} of ${this.problem.name} is not finite; lower the rates`);
+        throw new PrerankError(
+          'NON_FINITE',
+          `step ${this.next} of ${this.problem.name} is not finite; lower the rates`,
+        );
       }
       const after = performance.now();
       seconds.push(((after - before) / 1000) * (batch / result.rows));

@@ -1,6 +1,7 @@
 /** `prerank bench`: how fast this machine does what prerank does, in figures that can be compared. */
 import { Command, InvalidArgumentError } from 'commander';
 import { PrerankError } from '../base/errors.js';
+import type { IngestVariant } from '../bench/ingest.js';
 import { loadAddon } from '../runtime/load.js';
 import { positiveInteger } from './arguments.js';
 import { type CommonOptions, printResult } from './output.js';
@@ -20,6 +21,8 @@ export function benchCommand(): Command {
     .description('measure training steps, kernels, the loader, ingestion and serving')
     .addCommand(stepCommand())
     .addCommand(kernelsCommand())
+    .addCommand(loaderCommand())
+    .addCommand(ingestCommand())
     .addCommand(serveCommand());
 }
 
@@ -116,6 +119,90 @@ async function runKernels(operations: readonly string[], options: KernelsCommand
     ];
     return parts.join('\n\n');
   });
+}
+
+interface LoaderCommandOptions extends CommonOptions {
+  readonly batch: number;
+  readonly threads: number;
+  readonly rounds: number;
+  readonly steps: number;
+  readonly seed: number;
+}
+
+function loaderCommand(): Command {
+  return new Command('loader')
+    .description('rows a second from a dataset folder, and whether training waits for them')
+    .argument('[folder]', 'dataset folder (default: rows of two-tower-d, written to a temporary one)')
+    .option('--batch <rows>', 'rows of a batch', positiveInteger, 4096)
+    .option('--threads <count>', 'threads and cores: the process is pinned to so many', positiveInteger, 1)
+    .option('--rounds <count>', 'rounds', positiveInteger, 5)
+    .option('--steps <count>', 'batches and steps of a round', positiveInteger, 40)
+    .option('--seed <number>', 'seed of row order and parameters', positiveInteger, 1)
+    .action(runLoader);
+}
+
+async function runLoader(folder: string | undefined, options: LoaderCommandOptions): Promise<void> {
+  const [{ pinToCores }, { withReferenceDataset }, { benchLoader }, { formatLoader }, { openDataset }] =
+    await Promise.all([
+      import('../bench/environment.js'),
+      import('../bench/reference-dataset.js'),
+      import('../bench/loader.js'),
+      import('../bench/loader-text.js'),
+      import('../data/dataset.js'),
+    ]);
+  const addon = loadAddon();
+  const measure = async (path: string): Promise<void> => {
+    pinToCores(addon, options.threads);
+    const result = await benchLoader(addon, openDataset(path), options);
+    printResult(options, result, () => formatLoader(result));
+  };
+  await (folder === undefined ? withReferenceDataset(options.seed, measure) : measure(folder));
+}
+
+interface IngestCommandOptions extends CommonOptions {
+  readonly rows: number;
+  readonly threads: number;
+  readonly rounds: number;
+}
+
+function ingestCommand(): Command {
+  return new Command('ingest')
+    .description("ingestion's rate against DuckDB reading every value of the same columns")
+    .argument(
+      '[config]',
+      'configuration, whose training log is ingested (default: a generated log, hashed and by vocabulary)',
+    )
+    .option('--rows <count>', 'rows of the generated log', positiveInteger, 2_000_000)
+    .option('--threads <count>', 'threads and cores: the process is pinned to so many', positiveInteger, 2)
+    .option('--rounds <count>', 'rounds', positiveInteger, 5)
+    .action(runIngest);
+}
+
+async function runIngest(config: string | undefined, options: IngestCommandOptions): Promise<void> {
+  const [{ pinToCores }, { withGeneratedLog }, { benchIngest }, { formatIngest }, { loadConfig }] = await Promise.all([
+    import('../bench/environment.js'),
+    import('../bench/generated-log.js'),
+    import('../bench/ingest.js'),
+    import('../bench/ingest-text.js'),
+    import('../config/load.js'),
+  ]);
+  const addon = loadAddon();
+  const measure = async (variants: readonly IngestVariant[]): Promise<void> => {
+    pinToCores(addon, options.threads);
+    const result = await benchIngest(addon, variants, options);
+    printResult(options, result, () => formatIngest(result));
+  };
+  if (config !== undefined) {
+    const loaded = loadConfig(config);
+    await measure([{ name: loaded.name, config: loaded }]);
+    return;
+  }
+  await withGeneratedLog(options.rows, (configs) =>
+    measure([
+      { name: 'hash', config: loadConfig(configs.hash) },
+      { name: 'vocabulary', config: loadConfig(configs.vocabulary) },
+    ]),
+  );
 }
 
 interface ServeCommandOptions extends CommonOptions {
