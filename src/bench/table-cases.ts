@@ -58,17 +58,25 @@ const OPTIMIZERS: readonly SparseOptimizerSettings['kind'][] = ['adagrad', 'roww
 
 function casesOf(shape: TableShape): KernelCase[] {
   const { rows, dim, length, skew } = shape;
-  // Made when first timed: the grid has more ids than need to be in memory at once.
-  const lookups = (): Lookups => makeLookups(shape);
-  const { ids, distinct } = lookups();
+  let made: Lookups | undefined;
+  // Made when first needed: a run over other operations does without.
+  const lookups = (): Lookups => {
+    made ??= makeLookups(shape);
+    return made;
+  };
   const name = `${BAGS} bags of ${length}, table ${rows}x${dim}`;
   const common = { skew: skew === 0 ? 'uniform' : `zipf(${skew})`, dtype: 'float32', rows: BAGS } as const;
   const lookup: KernelCase = {
     ...common,
     op: 'embedding',
     shape: name,
-    cost: lookupCost(ids, BAGS, dim),
-    footprint: 4 * (distinct * dim + ids),
+    get cost() {
+      return lookupCost(lookups().ids, BAGS, dim);
+    },
+    get footprint() {
+      const { ids, distinct } = lookups();
+      return 4 * (distinct * dim + ids);
+    },
     time: (bench, sampling) => {
       const { plan, batch } = lookups();
       return bench.kernel(plan, batch, sampling);
@@ -79,8 +87,13 @@ function casesOf(shape: TableShape): KernelCase[] {
     op: 'tableIndex',
     shape: name,
     // Keys of 8 bytes are read and written by two passes, and what the index holds is written.
-    cost: { flops: 0, bytes: ids * (4 + 2 * 2 * 8 + 10) + distinct * 8 },
-    footprint: ids * (4 + 2 * 8 + 10),
+    get cost() {
+      const { ids, distinct } = lookups();
+      return { flops: 0, bytes: ids * (4 + 2 * 2 * 8 + 10) + distinct * 8 };
+    },
+    get footprint() {
+      return lookups().ids * (4 + 2 * 8 + 10);
+    },
     time: (bench, sampling) => {
       const { plan, batch } = lookups();
       return bench.tableIndex(plan, batch, sampling);
@@ -92,8 +105,14 @@ function casesOf(shape: TableShape): KernelCase[] {
       ...common,
       op: 'update.sparse',
       shape: `${name}, ${kind}`,
-      cost: sparseUpdateCost(ids, distinct, dim, state),
-      footprint: 4 * (distinct * (dim + state) + BAGS * dim + 3 * ids),
+      get cost() {
+        const { ids, distinct } = lookups();
+        return sparseUpdateCost(ids, distinct, dim, state);
+      },
+      get footprint() {
+        const { ids, distinct } = lookups();
+        return 4 * (distinct * (dim + state) + BAGS * dim + 3 * ids);
+      },
       time: (bench, sampling) => {
         const { plan, batch } = lookups();
         return bench.sparseUpdate(plan, batch, { kind, ...SPARSE_SETTINGS }, sampling);

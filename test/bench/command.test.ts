@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { prerank } from '../support/sample-run.js';
+
+describe('bench: the command', () => {
+  it('has help for every benchmark', () => {
+    const help = prerank('bench', '--help').stdout;
+    for (const name of ['step', 'kernels', 'loader', 'ingest', 'serve']) {
+      assert.match(help, new RegExp(`^  ${name} `, 'm'));
+      const { status, stdout } = prerank('bench', name, '--help');
+      assert.equal(status, 0);
+      assert.match(stdout, /--json/);
+    }
+  });
+
+  it('prints JSON that a later run compares with, and CSV', () => {
+    const few = ['bench', 'kernels', 'rowDot', '--rounds', '1', '--samples', '3'];
+    const base = prerank(...few, '--json');
+    assert.equal(base.status, 0, base.stderr);
+    const { results, environment } = JSON.parse(base.stdout) as {
+      results: unknown[];
+      environment: { cores: number[] };
+    };
+    assert.equal(results.length, 3);
+    assert.ok(environment.cores.length <= 1, 'pinned to one core');
+    assert.equal(
+      prerank(...few, '--csv')
+        .stdout.trim()
+        .split('\n').length,
+      4,
+    );
+    const folder = mkdtempSync(join(tmpdir(), 'prerank-test-'));
+    try {
+      const path = join(folder, 'base.json');
+      writeFileSync(path, base.stdout);
+      const compared = JSON.parse(prerank(...few, '--json', '--compare', path).stdout) as { comparison: unknown[] };
+      assert.equal(compared.comparison.length, 3);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('exits with 2 for wrong usage', () => {
+    const cases = [
+      ['step'],
+      ['step', '--config', 'two-tower-d', '--sparse', 'lion'],
+      ['step', '--config', '/nowhere.yaml'],
+      ['kernels', 'matmul'],
+      ['kernels', '--compare', '/nowhere.json'],
+      ['serve', '--config', 'dlrm'],
+    ];
+    for (const args of cases) assert.equal(prerank('bench', ...args).status, 2, args.join(' '));
+    const { status, stderr } = prerank('bench', 'step', '--config', 'two-tower-d', '--device', 'cuda:0');
+    assert.equal(status, 1);
+    assert.match(stderr, /error \[DEVICE_UNAVAILABLE\]: this build has no device "cuda:0"; use --device cpu/);
+  });
+});
