@@ -128,27 +128,11 @@ class StoreBinding : public Napi::ObjectWrap<StoreBinding> {
   Napi::Value states(const Napi::CallbackInfo& call) { return tensor_infos(call.Env(), store_->state_slots()); }
 
   Napi::Value read(const Napi::CallbackInfo& call) {
-    return to_float32_array(call.Env(), slot(call.Env(), to_string(call[0], "name")));
+    return to_float32_array(call.Env(), unwrap(call.Env(), store_->read(to_string(call[0], "name"))));
   }
 
   void write(const Napi::CallbackInfo& call) {
-    const std::string name = to_string(call[0], "name");
-    const std::span<float> data = slot(call.Env(), name);
-    const std::span<float> values = to_span<float>(call[1], "data");
-    if (values.size() != data.size()) {
-      throw_invalid(call.Env(), "tensor " + name + " has " + std::to_string(data.size()) + " elements, data has " +
-                                    std::to_string(values.size()));
-    }
-    std::ranges::copy(values, data.begin());
-  }
-
-  // The memory of a parameter or of an optimizer slot.
-  std::span<float> slot(Napi::Env env, const std::string& name) {
-    if (const Result<size_t> parameter = store_->find(name); parameter.ok()) return store_->weights(parameter.value());
-    for (const Slot& state : store_->state_slots()) {
-      if (state.name == name) return state.data;
-    }
-    throw make_error(env, Status(Code::kNotFound, "the parameter store has no tensor " + name));
+    check(call.Env(), store_->write(to_string(call[0], "name"), to_span<float>(call[1], "data")));
   }
 
   std::shared_ptr<ParameterStore> store_;

@@ -4,12 +4,16 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <optional>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 
 #include "base/aligned_buffer.h"
 #include "base/cpu_info.h"
+#include "base/memory_info.h"
 #include "base/thread_pool.h"
+#include "plan/lazy_rows.h"
 #include "plan/parameter_init.h"
 
 namespace prerank {
@@ -105,14 +109,13 @@ class CpuParameterStore final : public ParameterStore {
 
   Status build() {
     PRERANK_RETURN_IF_ERROR(check_optimizers(options_));
+    PRERANK_ASSIGN_OR_RETURN(const bool lazy, exceeds_memory());
     parameters_.reserve(options_.parameters.size());
     for (const ParameterSpec& spec : options_.parameters) {
-      PRERANK_RETURN_IF_ERROR(check_spec(spec));
       if (!by_name_.emplace(spec.name, parameters_.size()).second) {
         return invalid("parameter " + spec.name + " is given twice");
       }
-      PRERANK_ASSIGN_OR_RETURN(const size_t count, element_count(spec));
-      PRERANK_RETURN_IF_ERROR(add(spec, count));
+      PRERANK_RETURN_IF_ERROR(add(spec, lazy && spec.table));
     }
     return draw();
   }
@@ -129,6 +132,46 @@ class CpuParameterStore final : public ParameterStore {
   std::span<const int64_t> shape(size_t parameter) const override { return options_.parameters[parameter].shape; }
   std::span<float> state(size_t parameter, size_t slot) override {
     return slot < 2 ? parameters_[parameter].state[slot].as<float>() : std::span<float>();
+  }
+
+  bool lazy(size_t parameter) const override { return parameters_[parameter].lazy.has_value(); }
+
+  void touch(size_t parameter, std::span<const uint32_t> rows) override {
+    Parameter& p = parameters_[parameter];
+    if (p.lazy) p.lazy->touch(rows, [&](size_t first, size_t end) { draw_rows(parameter, first, end); });
+  }
+
+  Result<std::vector<float>> read(const std::string& name) const override {
+    PRERANK_ASSIGN_OR_RETURN(const Tensor tensor, tensor_of(name));
+    const Parameter& p = parameters_[tensor.parameter];
+    std::vector<float> copy(tensor.data.begin(), tensor.data.end());
+    if (!p.lazy) return copy;
+    const ParameterSpec& spec = options_.parameters[tensor.parameter];
+    const size_t width = copy.size() / static_cast<size_t>(spec.shape.front());
+    p.lazy->each_missing([&](size_t first, size_t end) {
+      const std::span<float> rows = std::span(copy).subspan(first * width, (end - first) * width);
+      if (tensor.slot) {
+        std::ranges::fill(rows, start_of(tensor.parameter, *tensor.slot));
+      } else {
+        draw_parameter(spec.init, options_.seed, spec.name, first * width, rows);
+      }
+    });
+    return copy;
+  }
+
+  Status write(const std::string& name, std::span<const float> values) override {
+    PRERANK_ASSIGN_OR_RETURN(const Tensor tensor, tensor_of(name));
+    if (values.size() != tensor.data.size()) {
+      return invalid("tensor " + name + " has " + std::to_string(tensor.data.size()) + " elements, data has " +
+                     std::to_string(values.size()));
+    }
+    Parameter& p = parameters_[tensor.parameter];
+    if (p.lazy) {
+      p.lazy->each_missing([&](size_t first, size_t end) { draw_rows(tensor.parameter, first, end); });
+      p.lazy->mark_all();
+    }
+    std::ranges::copy(values, tensor.data.begin());
+    return {};
   }
 
   std::vector<Slot> parameter_slots() override {
@@ -159,33 +202,99 @@ class CpuParameterStore final : public ParameterStore {
   struct Parameter {
     AlignedBuffer weights;
     std::array<AlignedBuffer, 2> state;
+    std::optional<LazyRows> lazy;  // tables of a store that exceeds the memory
   };
+
+  // A parameter, or one of its state slots.
+  struct Tensor {
+    size_t parameter = 0;
+    std::optional<size_t> slot;
+    std::span<float> data;
+  };
+
+  Result<Tensor> tensor_of(const std::string& name) const {
+    if (const auto found = by_name_.find(name); found != by_name_.end()) {
+      return Tensor{found->second, std::nullopt, parameters_[found->second].weights.as<float>()};
+    }
+    for (size_t p = 0; p < parameters_.size(); ++p) {
+      const std::vector<SlotLayout> layouts = layouts_of(options_.parameters[p]);
+      for (size_t s = 0; s < layouts.size(); ++s) {
+        if (name != options_.parameters[p].name + "." + layouts[s].name) continue;
+        return Tensor{p, s, parameters_[p].state[s].as<float>()};
+      }
+    }
+    return Status(Code::kNotFound, "the parameter store has no tensor " + name);
+  }
+
+  // Whether everything together is larger than what is drawn at once.
+  Result<bool> exceeds_memory() const {
+    double bytes = 0;
+    for (const ParameterSpec& spec : options_.parameters) {
+      PRERANK_RETURN_IF_ERROR(check_spec(spec));
+      PRERANK_ASSIGN_OR_RETURN(const size_t count, element_count(spec));
+      bytes += static_cast<double>(count * sizeof(float));
+      for (const SlotLayout& layout : layouts_of(spec)) {
+        bytes += static_cast<double>(slot_size(spec, layout, count) * sizeof(float));
+      }
+    }
+    const size_t limit = options_.eager_bytes > 0 ? options_.eager_bytes : usable_memory() / 2;
+    return limit > 0 && bytes > static_cast<double>(limit);
+  }
+
+  static size_t slot_size(const ParameterSpec& spec, const SlotLayout& layout, size_t count) {
+    return layout.per_row ? static_cast<size_t>(spec.shape.front()) : count;
+  }
+
+  // What a state slot holds before the first update.
+  float start_of(size_t parameter, size_t slot) const {
+    const ParameterSpec& spec = options_.parameters[parameter];
+    if (std::string_view(layouts_of(spec)[slot].name) != "accumulator") return 0;
+    return static_cast<float>(spec.table ? options_.sparse.initial_accumulator : options_.dense.initial_accumulator);
+  }
 
   std::vector<SlotLayout> layouts_of(const ParameterSpec& spec) const {
     if (!options_.training) return {};
     return spec.table ? sparse_slots(options_.sparse) : dense_slots(options_.dense);
   }
 
-  Status add(const ParameterSpec& spec, size_t count) {
+  Status add(const ParameterSpec& spec, bool lazy) {
+    PRERANK_ASSIGN_OR_RETURN(const size_t count, element_count(spec));
+    const size_t index = parameters_.size();
     Parameter& parameter = parameters_.emplace_back();
-    PRERANK_RETURN_IF_ERROR(allocate(spec, count, parameter.weights));
+    if (lazy) parameter.lazy.emplace(static_cast<size_t>(spec.shape.front()));
+    PRERANK_RETURN_IF_ERROR(allocate(spec, count, lazy, parameter.weights));
     const std::vector<SlotLayout> layouts = layouts_of(spec);
     for (size_t s = 0; s < layouts.size(); ++s) {
-      const size_t size = layouts[s].per_row ? static_cast<size_t>(spec.shape.front()) : count;
-      PRERANK_RETURN_IF_ERROR(allocate(spec, size, parameter.state[s]));
-      if (std::string_view(layouts[s].name) != "accumulator") continue;
-      const double start = spec.table ? options_.sparse.initial_accumulator : options_.dense.initial_accumulator;
-      std::ranges::fill(parameter.state[s].as<float>(), static_cast<float>(start));
+      PRERANK_RETURN_IF_ERROR(allocate(spec, slot_size(spec, layouts[s], count), lazy, parameter.state[s]));
+      const float start = start_of(index, s);
+      if (start != 0 && !lazy) std::ranges::fill(parameter.state[s].as<float>(), start);
     }
     return {};
   }
 
-  Status allocate(const ParameterSpec& spec, size_t count, AlignedBuffer& into) {
-    auto buffer = AlignedBuffer::floats(count);
+  Status allocate(const ParameterSpec& spec, size_t count, bool lazy, AlignedBuffer& into) {
+    auto buffer = AlignedBuffer::floats(count, lazy ? AlignedBuffer::Pages::kSmall : AlignedBuffer::Pages::kHuge);
     if (!buffer.ok()) return {buffer.status().code(), "parameter " + spec.name + ": " + buffer.status().message()};
     into = std::move(buffer).value();
     bytes_ += into.bytes();
     return {};
+  }
+
+  // Weights and state of rows [first, end) of a lazy table.
+  void draw_rows(size_t parameter, size_t first, size_t end) {
+    const ParameterSpec& spec = options_.parameters[parameter];
+    Parameter& p = parameters_[parameter];
+    const auto width = static_cast<size_t>(spec.shape[1]);
+    const auto rows_of = [&](const AlignedBuffer& buffer, size_t each) {
+      return buffer.as<float>().subspan(first * each, (end - first) * each);
+    };
+    draw_parameter(spec.init, options_.seed, spec.name, first * width, rows_of(p.weights, width));
+    for (size_t s = 0; s < p.state.size(); ++s) {
+      if (p.state[s].bytes() == 0) continue;
+      const float start = start_of(parameter, s);
+      const size_t each = p.state[s].as<float>().size() / static_cast<size_t>(spec.shape.front());
+      if (start != 0) std::ranges::fill(rows_of(p.state[s], each), start);
+    }
   }
 
   // Draws are independent, so any split gives the same values.
@@ -194,7 +303,7 @@ class CpuParameterStore final : public ParameterStore {
     PRERANK_ASSIGN_OR_RETURN(const auto pool, ThreadPool::create(parallel ? usable_cores() : 1));
     for (size_t p = 0; p < parameters_.size(); ++p) {
       const ParameterSpec& spec = options_.parameters[p];
-      if (spec.init.kind == InitKind::kZero) continue;
+      if (spec.init.kind == InitKind::kZero || parameters_[p].lazy) continue;
       const std::span<float> all = weights(p);
       const size_t blocks = (all.size() + kBlock - 1) / kBlock;
       pool->run([&](size_t worker) {

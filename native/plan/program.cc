@@ -83,6 +83,7 @@ class CpuProgram final : public Program {
     if (options_.profile) profile_ = std::make_unique<OperationTimes>();
     PRERANK_RETURN_IF_ERROR(build_segments());
     if (profile_ != nullptr) {
+      touch_operation_ = profile_->add({.kind = "tables.touch", .layer = "tables"});
       clear_operation_ = profile_->add({.kind = "accumulators.clear", .layer = "gradients"});
       reduce_operation_ = profile_->add({.kind = "accumulators.reduce", .layer = "gradients"});
     }
@@ -102,6 +103,7 @@ class CpuProgram final : public Program {
                          (options.update || (options_.clip_norm > 0 && options_.clip_scope == ClipScope::kAll));
     PRERANK_RETURN_IF_ERROR(check_batch(plan_, batch, limits_, true, indexed));
     begin(batch);
+    touch_rows(batch);
     forward(batch, options.step, true);
     reduce(batch, options.step);
     return finish(batch, options);
@@ -111,6 +113,7 @@ class CpuProgram final : public Program {
     if (!plan_.tasks.empty()) return {Code::kInvalidArgument, "the plan has tasks: it can train, not predict"};
     PRERANK_RETURN_IF_ERROR(check_batch(plan_, batch, limits_, false, false));
     begin(batch);
+    touch_rows(batch);
     forward(batch, 0, false);
     return {};
   }
@@ -147,9 +150,11 @@ class CpuProgram final : public Program {
  private:
   Status build_segments() {
     std::vector<TableView> tables;
-    for (const PlanTable& table : plan_.tables) {
+    for (size_t t = 0; t < plan_.tables.size(); ++t) {
+      const PlanTable& table = plan_.tables[t];
       PRERANK_ASSIGN_OR_RETURN(const size_t parameter, store_->find(table.name));
       tables.push_back({store_->weights(parameter).data(), table.rows, table.dim});
+      if (store_->lazy(parameter)) lazy_tables_.push_back({t, parameter});
     }
     const std::array<size_t, 5> pieces = {static_cast<size_t>(plan_.tile_rows), 64, 16, 4, 1};
     size_t operations = 0;
@@ -194,6 +199,28 @@ class CpuProgram final : public Program {
     requests_ = limits_.request_domain ? batch.requests : 0;
     gradient_norm_ = 0;
     memory_.bind_inputs(plan_, batch);
+  }
+
+  // Draws rows that no batch has looked up before. Each worker has tables of its own.
+  void touch_rows(const Batch& batch) {
+    if (lazy_tables_.empty()) return;
+    const Stopwatch watch(times_.prologue);
+    pool_->run([&](size_t worker) {
+      OperationTimes::Watch profile(profile_.get(), worker);
+      for (size_t i = worker; i < lazy_tables_.size(); i += pool_->workers()) {
+        const auto [table, parameter] = lazy_tables_[i];
+        if (!batch.table_index.empty()) {
+          store_->touch(parameter, batch.table_index[table].rows);
+          continue;
+        }
+        for (size_t input = 0; input < plan_.id_inputs.size(); ++input) {
+          if (plan_.id_inputs[input].table == static_cast<int32_t>(table)) {
+            store_->touch(parameter, batch.ids[input].ids);
+          }
+        }
+      }
+      profile.lap(touch_operation_);
+    });
   }
 
   TileContext context(const Batch& batch, uint64_t step, bool training, size_t worker) {
@@ -328,11 +355,16 @@ class CpuProgram final : public Program {
   ProgramMemory memory_;
   std::vector<Segment> segments_;
   std::unique_ptr<ProgramUpdate> update_;
+  struct LazyTable {
+    size_t table = 0;      // in Plan::tables
+    size_t parameter = 0;  // in the store
+  };
+  std::vector<LazyTable> lazy_tables_;
   std::vector<std::vector<TaskStats>> worker_stats_;
   std::vector<TaskStats> stats_;
   PhaseTimes times_;
   std::unique_ptr<OperationTimes> profile_;  // null: not wanted
-  size_t clear_operation_ = 0, reduce_operation_ = 0;
+  size_t touch_operation_ = 0, clear_operation_ = 0, reduce_operation_ = 0;
   size_t rows_ = 0;      // of the last batch
   size_t requests_ = 0;  // of the last batch
   double gradient_norm_ = 0;

@@ -18,11 +18,13 @@ TEST(ProgramProfile, NamesThePlansOperationsThenItsOwn) {
   ASSERT_TRUE(program->step(LinearBatch(40).batch, {0, 0.1, 0.1, true}).ok());
   const std::vector<OperationTime> times = program->operation_times();
   const std::vector<const char*> kinds = {"embedding", "copy", "linear", "loss", "linear.dw", "linear.dx",
+ "tables.touch",
                                           "accumulators.clear", "accumulators.reduce", "gradient.norm", "update.dense",
                                           "update.sparse"};
   ASSERT_EQ(times.size(), kinds.size());
   for (size_t i = 0; i < kinds.size(); ++i) {
     EXPECT_EQ(times[i].kind, kinds[i]);
+    if (times[i].kind == "tables.touch") continue;  // no table is lazy
     EXPECT_GT(times[i].seconds, 0) << kinds[i];
     // 40 rows are three tiles of 16; a region runs once on each of two workers.
     EXPECT_EQ(times[i].calls, i < 6 ? 3u : 2u) << kinds[i];
@@ -40,7 +42,7 @@ TEST(ProgramProfile, AddsUpOverSteps) {
   ASSERT_TRUE(program->step(data.batch, {1, 0.1, 0.1, true}).ok());
   const std::vector<OperationTime> twice = program->operation_times();
   for (size_t i = 0; i < once.size(); ++i) {
-    EXPECT_GT(twice[i].seconds, once[i].seconds) << once[i].kind;
+    EXPECT_GE(twice[i].seconds, once[i].seconds) << once[i].kind;
     EXPECT_EQ(twice[i].calls, 2 * once[i].calls) << once[i].kind;
   }
 }

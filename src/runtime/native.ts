@@ -139,7 +139,7 @@ export interface PhaseTimes {
 
 /** Time of one operation since the program was built, in seconds, summed over workers. */
 export interface OperationTime {
-  /** Of the plan's operation; `accumulators.clear`, `accumulators.reduce`, `gradient.norm`, `update.dense` and
+  /** Of the plan's operation; `tables.touch`, `accumulators.clear`, `accumulators.reduce`, `gradient.norm`, `update.dense` and
    *  `update.sparse` (one per table, `layer` is its name) are the program's own. */
   readonly kind: string;
   readonly layer: string;

@@ -62,6 +62,7 @@ class ParameterStore {
     SparseOptimizer sparse;
     DenseOptimizer dense;
     bool training = true;  // false: no optimizer state
+    size_t eager_bytes = 0;  // a larger store draws tables row by row, at their first touch(). 0: half the memory
     uint64_t seed = 1;     // element e of parameter p is drawn from Philox(seed, hash(name), e): independent of order
   };
 
@@ -71,10 +72,20 @@ class ParameterStore {
   virtual const Options& options() const = 0;
   // Index of a parameter by name, or kNotFound.
   virtual Result<size_t> find(const std::string& name) const = 0;
+  // Rows of a lazy table hold their values once touched.
   virtual std::span<float> weights(size_t parameter) = 0;
   virtual std::span<const int64_t> shape(size_t parameter) const = 0;
   // Optimizer state of a parameter in the order momentum | accumulator | m, v; empty spans where unused.
   virtual std::span<float> state(size_t parameter, size_t slot) = 0;
+  // Whether rows of this table are drawn by touch(). Values do not depend on it.
+  virtual bool lazy(size_t parameter) const = 0;
+  // Draws those of the rows, of weights and state, that were not drawn yet. One thread a table at a time.
+  virtual void touch(size_t parameter, std::span<const uint32_t> rows) = 0;
+  // Copies a parameter or (by the name of its slot) optimizer state; rows that were not drawn are drawn into the copy
+  // only. kNotFound.
+  virtual Result<std::vector<float>> read(const std::string& name) const = 0;
+  // Overwrites one. kNotFound, kInvalidArgument for another length.
+  virtual Status write(const std::string& name, std::span<const float> values) = 0;
   // Every parameter, then (states) every optimizer slot.
   virtual std::vector<Slot> parameter_slots() = 0;
   virtual std::vector<Slot> state_slots() = 0;

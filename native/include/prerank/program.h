@@ -42,7 +42,7 @@ struct PhaseTimes {
 
 // Time of one operation since the program was built, summed over workers.
 struct OperationTime {
-  std::string kind;    // of the plan's operation; "accumulators.clear", "accumulators.reduce", "gradient.norm",
+  std::string kind;    // of the plan's operation; "tables.touch", "accumulators.clear", "accumulators.reduce", "gradient.norm",
                        // "update.dense" and "update.sparse" (one per table) are the program's own
   std::string layer;   // update.sparse: the table
   bool backward = false;
