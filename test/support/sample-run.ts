@@ -131,6 +131,13 @@ export function prerankWith(environment: Readonly<Record<string, string>>, ...ar
   return { status, stdout, stderr };
 }
 
+/** Runs `prerank` with a limit on the size of every file it writes (RLIMIT_FSIZE), in units of 512 bytes. */
+export function prerankLimited(blocks: number, ...args: readonly string[]): CliResult {
+  const command = ['-c', `ulimit -f ${blocks}; exec "$@"`, 'sh', process.execPath, MAIN, ...args];
+  const { status, stdout, stderr } = spawnSync('sh', command, { encoding: 'utf8' });
+  return { status, stdout, stderr };
+}
+
 /** Starts `prerank`; the result resolves when it exits. */
 export function startPrerank(...args: readonly string[]): {
   readonly child: ChildProcess;
