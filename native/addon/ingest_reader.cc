@@ -190,6 +190,12 @@ ProfileSpec read_profile_spec(Napi::Value value) {
   for_each(fields.array("momentLog1p"), fields.path("momentLog1p"), [&](Napi::Value flag, const std::string& what) {
     spec.moment_log1p.push_back(to_boolean(flag, what));
   });
+  if (fields.has("split")) {
+    const Fields split = fields.object("split");
+    spec.split_seed = split.unsigned_integer("seed");
+    spec.split_fraction = split.finite("splitFraction");
+    spec.split_keep_below = split.boolean("splitKeepBelow");
+  }
   spec.threads = fields.positive("threads");
   spec.memory_bytes = fields.positive("memoryBytes");
   return spec;

@@ -31,11 +31,15 @@ void follow_times(const VectorView& column, const RowSlice& slice, PartFindings&
 
 }  // namespace
 
-PartProfiler::PartProfiler(const ProfileSpec& spec) : spec_(spec), streams_(spec.moment_inputs.size()) {}
+PartProfiler::PartProfiler(const ProfileSpec& spec)
+    : spec_(spec),
+      split_(spec.split_seed, spec.split_fraction, spec.split_keep_below),
+      streams_(spec.moment_inputs.size()) {}
 
 Status PartProfiler::add(const RowSlice& slice, bool keep_hashes) {
   if (spec_.request_input) PRERANK_RETURN_IF_ERROR(add_requests(slice, keep_hashes));
   if (spec_.time_input) PRERANK_RETURN_IF_ERROR(add_times(slice));
+  if (split_.splits()) mark_split(slice);
   PRERANK_RETURN_IF_ERROR(add_numbers(slice));
   findings_.rows += slice.rows();
   return {};
@@ -93,7 +97,8 @@ Status PartProfiler::add_numbers(const RowSlice& slice) {
     const auto* const data = static_cast<const double*>(column.data);
     values_.clear();
     for (size_t row = slice.from; row < slice.to; ++row) {
-      if (column.valid(row) && std::isfinite(data[row])) values_.push_back(data[row]);
+      const bool counts = in_split_.empty() || in_split_[row - slice.from] != 0;
+      if (counts && column.valid(row) && std::isfinite(data[row])) values_.push_back(data[row]);
     }
     if (spec_.moment_log1p[i]) {
       static constexpr DenseTransform kTransforms[] = {DenseTransform::kLog1p};
@@ -102,6 +107,21 @@ Status PartProfiler::add_numbers(const RowSlice& slice) {
     streams_[i].add(values_);
   }
   return {};
+}
+
+// After add_requests(), which found where requests begin.
+void PartProfiler::mark_split(const RowSlice& slice) {
+  const VectorView& requests = slice.chunk->column(*spec_.request_input);
+  in_split_.assign(slice.rows(), 0);
+  size_t row = slice.from;
+  const auto mark_until = [&](size_t end) {
+    for (; row < end; ++row) in_split_[row - slice.from] = kept_ ? 1 : 0;
+  };
+  for (const uint32_t start : starts_) {
+    mark_until(start);
+    kept_ = split_.keeps(requests, start);
+  }
+  mark_until(slice.to);
 }
 
 PartFindings PartProfiler::finish() {

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "ingest/request_split.h"
 #include "ingest/row_block.h"
 #include "ingest/statistics_moments.h"
 #include "prerank/ingest.h"
@@ -45,11 +46,15 @@ class PartProfiler {
   Status add_requests(const RowSlice& slice, bool keep_hashes);
   Status add_times(const RowSlice& slice);
   Status add_numbers(const RowSlice& slice);
+  void mark_split(const RowSlice& slice);
 
   const ProfileSpec& spec_;
   PartFindings findings_;
   RowSlice current_;  // a chunk and, in `from`, a row with the last request's value; none before the first value
   std::vector<uint32_t> starts_;
+  RequestSplit split_;
+  bool kept_ = true;             // the last request is on the split's side
+  std::vector<uint8_t> in_split_;  // of each row of the slice; empty without a split
   std::vector<MomentStream> streams_;
   std::vector<double> values_;
 };

@@ -89,6 +89,9 @@ Status check_spec(const ProfileSpec& spec) {
   if (spec.moment_inputs.size() != spec.moment_log1p.size()) {
     return {Code::kInvalidArgument, "ProfileSpec: moment_inputs and moment_log1p differ in length"};
   }
+  if (spec.split_fraction >= 0 && !spec.request_input) {
+    return {Code::kInvalidArgument, "ProfileSpec: a split by request needs request_input"};
+  }
   return {};
 }
 

@@ -4,7 +4,6 @@
 #include <limits>
 #include <utility>
 
-#include "base/xxhash.h"
 #include "ingest/number_values.h"
 #include "ingest/verdict_text.h"
 
@@ -14,11 +13,6 @@ namespace {
 constexpr double kFinalStage = 2;
 constexpr double kImpressionStage = 4;
 constexpr double kLargest = std::numeric_limits<float>::max();
-constexpr double kHashRange = 18446744073709551616.0;  // 2^64
-
-bool below(const std::string& key, double rate) {
-  return static_cast<double>(xxh64(key.data(), key.size())) < rate * kHashRange;
-}
 
 size_t request_end(const RowBlock& block, size_t group) {
   return group + 1 < block.request_starts.size() ? block.request_starts[group + 1] : block.rows;
@@ -27,19 +21,17 @@ size_t request_end(const RowBlock& block, size_t group) {
 }  // namespace
 
 Sampler::Sampler(const IngestSpec& spec)
-    : sampling_(spec.sampling), request_input_(spec.request_input), ad_input_(spec.ad_input) {}
+    : sampling_(spec.sampling),
+      split_(spec.sampling.seed, spec.sampling.split_fraction, spec.sampling.split_keep_below),
+      request_input_(spec.request_input),
+      ad_input_(spec.ad_input) {}
 
 void Sampler::split(const RowBlock& block, Verdict& verdict) {
-  if (sampling_.split_fraction < 0) return;
-  const std::string prefix = "split/" + std::to_string(sampling_.seed) + "/";
+  if (!split_.splits()) return;
   for (size_t group = 0; group < block.request_starts.size(); ++group) {
     const size_t begin = block.request_starts[group];
     const auto [chunk, row, origin] = locate(block, begin);
-    const VectorView& requests = chunk->column(*request_input_);
-    if (!requests.valid(row)) continue;
-    key_ = prefix;
-    append_text(requests, row, key_);
-    if (below(key_, sampling_.split_fraction) == sampling_.split_keep_below) continue;
+    if (split_.keeps(chunk->column(*request_input_), row)) continue;
     for (size_t lost = begin; lost < request_end(block, group); ++lost) verdict.sample_out(lost);
   }
 }
@@ -125,7 +117,7 @@ void Sampler::draw_rows(const RowBlock& block, Verdict& verdict) {
       append_text(requests, slice.from + i, key_);
       key_ += '/';
       append_text(ads, slice.from + i, key_);
-      if (!below(key_, rate)) verdict.sample_out(base + i);
+      if (!hash_below(key_, rate)) verdict.sample_out(base + i);
     }
     base += slice.rows();
   }

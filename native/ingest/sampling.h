@@ -10,6 +10,7 @@
 #include "ingest/batch_encoder.h"
 #include "ingest/kept_rows.h"
 #include "ingest/output_buffer.h"
+#include "ingest/request_split.h"
 #include "ingest/row_block.h"
 #include "ingest/rules.h"
 #include "ingest/verdict.h"
@@ -43,6 +44,7 @@ class Sampler {
   Status weigh(const RowBlock& block, const NumberEncoder* weight, Verdict& verdict);
 
   Sampling sampling_;
+  RequestSplit split_;
   std::optional<size_t> request_input_;
   std::optional<size_t> ad_input_;
   std::string key_;            // text that is hashed

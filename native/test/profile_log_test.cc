@@ -77,6 +77,33 @@ TEST(ProfileLog, FindsRequestsThatComeBack) {
   EXPECT_FALSE(profile_requests({"'a'", "'b'", "'a'"}, {1, 2}, "VARCHAR").requests_together);
 }
 
+// The moments of both sides together are those of all rows, and a request's rows are on one side.
+TEST(ProfileLog, TakesMomentsOfOneSideOfASplit) {
+  LogFolder folder;
+  folder.write("log.parquet", "SELECT i // 4 AS request, (i // 4)::DOUBLE AS x FROM range(4000) t(i)");
+  std::vector<Moments> sides;
+  for (const bool below : {true, false}) {
+    ProfileSpec spec = spec_of(folder.source("log.parquet", "request::BIGINT, x::DOUBLE", {1001, 2500}, 4000));
+    spec.request_input = 1;
+    spec.moment_inputs = {2};
+    spec.moment_log1p = {false};
+    spec.split_seed = 3;
+    spec.split_fraction = 0.25;
+    spec.split_keep_below = below;
+    const LogProfile found = profile(spec);
+    EXPECT_EQ(found.rows, 4000u);
+    ASSERT_EQ(found.moments.size(), 1u);
+    EXPECT_EQ(found.moments[0].count % 4, 0u);
+    sides.push_back(found.moments[0]);
+  }
+  EXPECT_EQ(sides[0].count + sides[1].count, 4000u);
+  EXPECT_NEAR(static_cast<double>(sides[0].count), 1000, 150);
+  const double total = sides[0].mean * static_cast<double>(sides[0].count) +
+                       sides[1].mean * static_cast<double>(sides[1].count);
+  EXPECT_NEAR(total / 4000, 499.5, 1e-9);
+  EXPECT_NE(sides[0].mean, sides[1].mean);
+}
+
 TEST(ProfileLog, RowsWithoutARequestBelongToTheOneBefore) {
   const LogProfile found = profile_requests({"NULL", "NULL", "1", "NULL", "NULL", "1", "NULL", "2"}, {1, 4, 7});
   EXPECT_EQ(heads(found), (Heads{0, 1, 3, 0}));

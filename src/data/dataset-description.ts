@@ -54,8 +54,14 @@ export function describeIngest(result: IngestResult, features: FeatureMap): Inge
   };
 }
 
-function constantColumns(result: IngestResult): string[] {
-  return result.features.filter(({ constantInRequest }) => constantInRequest).map(({ output }) => output);
+/** Columns of the features, the weights of lists too, that hold the same in all rows of every request. */
+function constantColumns(result: IngestResult, { features }: FeatureMap): string[] {
+  const constant = new Set(result.features.filter((of) => of.constantInRequest).map(({ output }) => output));
+  return features.flatMap((feature) => {
+    if (!constant.has(feature.column)) return [];
+    const weights = feature.kind === 'dense' ? undefined : feature.weightsColumn;
+    return weights === undefined ? [feature.column] : [feature.column, weights];
+  });
 }
 
 function vocabulariesOf(features: FeatureMap): Record<string, number> {
@@ -93,7 +99,7 @@ export function describeNew({
     split,
     ...countsOf(result),
     columns,
-    constantInRequest: constantColumns(result),
+    constantInRequest: constantColumns(result, features),
     files,
     sources,
     config: settings,
@@ -117,7 +123,7 @@ export function describeAppended(old: DatasetDescription, added: AddedRows): Dat
   const { result, features, source, sources } = added;
   const files = [...old.files, ...added.files];
   const more = countsOf(result);
-  const constant = new Set(constantColumns(result));
+  const constant = new Set(constantColumns(result, features));
   return {
     ...old,
     fingerprint: contentFingerprint(old.columns, files),

@@ -10,7 +10,7 @@ import type { FeatureMap } from './features.js';
 import { type CodeRole, type IngestPlan, outputColumns, planIngest } from './ingest-plan.js';
 import type { Log } from './log.js';
 import { timeSql } from './plan-columns.js';
-import { type NativeResources, profile, profiledParts, setupStatements } from './profile.js';
+import { type NativeResources, type ProfileRequest, profile, profiledParts, setupStatements } from './profile.js';
 import { ParquetScan, type Scan } from './scan.js';
 import { Selection } from './selection.js';
 import { splitCondition } from './split.js';
@@ -86,7 +86,7 @@ class LogEncoder {
   ): Promise<{ parts: LogPart[]; hasOriginColumn: boolean; moments: LogProfile['moments'] }> {
     const { log, config, resources, signal } = this.job;
     const expressions = plan.selection.expressions;
-    const wanted = { ...this.order(plan), moments: draft?.moments ?? [] };
+    const wanted = { ...this.order(plan), moments: draft?.moments ?? [], split: plan.sampling };
     const staged = new Selection();
     for (const sql of [...expressions, wanted.request, wanted.time, ...wanted.moments.map(({ sql }) => sql)]) {
       if (sql !== undefined) staged.add(sql);
@@ -114,10 +114,10 @@ class LogEncoder {
     return { parts: await this.sortedParts(sorted, expressions, wanted), hasOriginColumn: true, moments };
   }
 
-  private async sortedParts(sorted: Scan, expressions: readonly string[], { request }: Order): Promise<LogPart[]> {
+  private async sortedParts(sorted: Scan, expressions: readonly string[], wanted: ProfileRequest): Promise<LogPart[]> {
     const parts = sorted.parts(expressions);
-    if (request === undefined) return parts;
-    return profiledParts(parts, await profile(sorted, { request, moments: [] }, this.job.resources));
+    if (wanted.request === undefined) return parts;
+    return profiledParts(parts, await profile(sorted, { ...wanted, time: undefined, moments: [] }, this.job.resources));
   }
 
   private order({ requestInput, selection }: IngestPlan): Order {

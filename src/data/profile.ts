@@ -1,6 +1,6 @@
 /** What is measured of a log before it is encoded: order, where parts begin inside a request, moments. */
 import { awaitNative } from '../runtime/errors.js';
-import type { Addon, LogPart, LogProfile } from '../runtime/native.js';
+import type { Addon, IngestSampling, LogPart, LogProfile } from '../runtime/native.js';
 import type { DatabaseLimits } from './duckdb.js';
 import { literal } from './duckdb.js';
 import { duckdbLibrary } from './duckdb-library.js';
@@ -19,6 +19,8 @@ export interface ProfileRequest {
   readonly request?: string;
   readonly time?: string;
   readonly moments: readonly MomentColumn[];
+  /** Moments count the rows on its side only. */
+  readonly split: Pick<IngestSampling, 'seed' | 'splitFraction' | 'splitKeepBelow'>;
 }
 
 export interface NativeResources extends DatabaseLimits {
@@ -46,6 +48,7 @@ export async function profile(scan: Scan, wanted: ProfileRequest, resources: Nat
       timeInput,
       momentInputs,
       momentLog1p: wanted.moments.map(({ log1p }) => log1p),
+      split: wanted.split,
       threads: resources.threads,
       memoryBytes: resources.memoryBytes,
     }),

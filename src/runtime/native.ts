@@ -583,6 +583,8 @@ export interface ProfileSpec {
   readonly timeInput?: number;
   readonly momentInputs: readonly number[];
   readonly momentLog1p: readonly boolean[];
+  /** Moments of the requests on one side of a split only; absent, or splitFraction below 0: of all rows. */
+  readonly split?: Pick<IngestSampling, 'seed' | 'splitFraction' | 'splitKeepBelow'>;
   readonly threads: number;
   readonly memoryBytes: number;
 }

@@ -226,6 +226,13 @@ describe('ingest', function () {
     const [training, evaluation] = await kept({ by: 'hash', fraction: 0.25 }, 'by-hash');
     const drawn = (id: number): boolean => hashText(`split/1/${Math.floor(id / 10)}`) < 2n ** 62n;
     assert.deepEqual([training, evaluation], [all.filter((id) => !drawn(id)), all.filter(drawn)]);
+    const x = training.map((id) => ((id * 7919) % 1000) / 10);
+    const mean = x.reduce((sum, value) => sum + value, 0) / x.length;
+    const feature = openDataset(at('by-hash', 'eval')).features.features.find(({ name }) => name === 'x');
+    assert.ok(
+      feature?.kind === 'dense' && Math.abs(feature.mean - mean) < 1e-9,
+      'statistics of the training rows alone',
+    );
   });
 
   it('keeps a share of each stage, weighted by its inverse', async () => {

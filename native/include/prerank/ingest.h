@@ -231,6 +231,10 @@ struct ProfileSpec {
   // Moments of DOUBLE columns after an optional log1p (keeping the sign): null, NaN and infinite values do not count.
   std::vector<size_t> moment_inputs;
   std::vector<bool> moment_log1p;
+  // Moments of the requests on one side of a split only, drawn as Sampling says; split_fraction < 0: of all rows.
+  uint64_t split_seed = 0;
+  double split_fraction = -1;
+  bool split_keep_below = true;
   size_t threads = 1;
   uint64_t memory_bytes = uint64_t{2} << 30;
 };
