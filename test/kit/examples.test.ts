@@ -53,4 +53,19 @@ describe('examples', function () {
     const [first, last] = [...output.matchAll(/(\d\.\d+) in the/g)].map((match) => Number(match[1]));
     assert.ok(first !== undefined && last !== undefined && last < 0.8 * first, output);
   });
+
+  it('04 a script ingests record batches, looks at the dataset and trains on it', async () => {
+    const out = join(folder, 'batches');
+    const output = await runExample('04-record-batches/record-batches.mjs', ['--out', out]);
+    const numbersOf = (line: RegExp): number[] => (line.exec(output) ?? []).slice(1).map(Number);
+    const [trained, evaluated] = numbersOf(/encoded (\d+) rows to train on and (\d+) to evaluate on/);
+    const [ads, rows, row, count] = numbersOf(/ads: (\d+) in (\d+) rows; .* has row (\d+) .*, (\d+) times/);
+    const [auc] = numbersOf(/click AUC on the evaluation rows: ([\d.]+)/);
+    assert.ok(trained !== undefined && evaluated !== undefined && evaluated > 0 && trained > 2 * evaluated, output);
+    assert.ok(ads !== undefined && count !== undefined && count > trained / ads, output);
+    assert.equal(rows, trained);
+    assert.equal(row, 1, 'the first row after out-of-vocabulary is the most frequent value');
+    assert.ok(auc !== undefined && auc > 0.55, output);
+    assert.ok(existsSync(join(out, 'dataset', 'train', 'dataset.json')));
+  });
 });
