@@ -1,7 +1,6 @@
 // XXH64 of Yann Collet's xxHash: the hash behind hashed vocabularies and parameter initialisation.
 #pragma once
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -14,14 +13,5 @@ inline constexpr uint64_t kXxhPrime4 = 0x85EBCA77C2B2AE63u;
 inline constexpr uint64_t kXxhPrime5 = 0x27D4EB2F165667C5u;
 
 uint64_t xxh64(const void* data, size_t bytes, uint64_t seed = 0);
-
-// xxh64 of the 8 little-endian bytes of `word` with seed 0, for loops over integers.
-inline uint64_t xxh64_word(uint64_t word) {
-  uint64_t hash = kXxhPrime5 + sizeof(word);
-  hash = std::rotl(hash ^ (std::rotl(word * kXxhPrime2, 31) * kXxhPrime1), 27) * kXxhPrime1 + kXxhPrime4;
-  hash = (hash ^ (hash >> 33)) * kXxhPrime2;
-  hash = (hash ^ (hash >> 29)) * kXxhPrime3;
-  return hash ^ (hash >> 32);
-}
 
 }  // namespace prerank

@@ -24,12 +24,6 @@ bool parse(const std::string& text, int64_t& key, bool& is_unsigned) {
 
 }  // namespace
 
-uint64_t IntDictionary::hash(Key key) {
-  uint64_t bits = static_cast<uint64_t>(key) * 0x9E3779B97F4A7C15u;
-  bits = (bits ^ (bits >> 32)) * 0xD6E8FEB86659FD93u;
-  return bits ^ (bits >> 32);
-}
-
 Status IntDictionary::reserve(size_t values) {
   return slots_.reserve(values, [](const Slot& slot) { return hash(slot.key); });
 }

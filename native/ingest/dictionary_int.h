@@ -41,7 +41,11 @@ class IntDictionary final : public Dictionary {
     uint32_t mark;
     uint32_t count;
   };
-  static uint64_t hash(Key key);
+  static uint64_t hash(Key key) {
+    uint64_t bits = static_cast<uint64_t>(key) * 0x9E3779B97F4A7C15u;
+    bits = (bits ^ (bits >> 32)) * 0xD6E8FEB86659FD93u;
+    return bits ^ (bits >> 32);
+  }
   Status reserve(size_t values);
 
   uint32_t base_;

@@ -4,12 +4,14 @@
 #include <string_view>
 
 #include "base/xxhash.h"
+#include "cpu/dispatch.h"
+#include "cpu/simd/table.h"
 #include "ingest/id_values.h"
 
 namespace prerank::ingest {
 namespace {
 
-constexpr size_t kAtOnce = 64;
+constexpr size_t kAtOnce = 512;
 
 }  // namespace
 
@@ -39,10 +41,11 @@ Status IdMapper::map(const Elements& elements, uint32_t* rows, HyperLogLog* sket
 
 void IdMapper::hash_ints(const Elements& elements, uint32_t* rows, HyperLogLog* sketch) {
   const int64_t* const keys = read_ints(elements, scratch_);
+  const auto hash_words = cpu::simd().hash_words;
   uint64_t hashes[kAtOnce];
   for (size_t from = 0; from < elements.count; from += kAtOnce) {
     const size_t count = std::min(kAtOnce, elements.count - from);
-    for (size_t i = 0; i < count; ++i) hashes[i] = xxh64_word(static_cast<uint64_t>(keys[from + i]));
+    hash_words(count, keys + from, hashes);
     for (size_t i = 0; i < count; ++i) rows[from + i] = buckets_.of(hashes[i]);
     if (sketch == nullptr) continue;
     for (size_t i = 0; i < count; ++i) sketch->add(hashes[i]);

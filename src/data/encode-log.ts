@@ -6,6 +6,7 @@ import type { IngestResult, IngestSpec, LogPart, LogProfile } from '../runtime/n
 import { duckdbLibrary } from './duckdb-library.js';
 import { throwIfCancelled } from './cancel.js';
 import { draftFeatureMap, type FeatureDraft, withMoments, withVocabularies } from './feature-learning.js';
+import { orderedFeatureMap } from './feature-map.js';
 import type { FeatureMap } from './features.js';
 import { type CodeRole, type IngestPlan, outputColumns, planIngest } from './ingest-plan.js';
 import type { Log } from './log.js';
@@ -67,7 +68,11 @@ class LogEncoder {
     const known = draft === undefined ? drafted : withMoments(draft, moments);
     const plan = this.plan(known);
     const result = await this.encode(plan, parts, hasOriginColumn);
-    return { features: withVocabularies(known, result.tables), columns: outputColumns(plan), result };
+    return {
+      features: orderedFeatureMap(withVocabularies(known, result.tables)),
+      columns: outputColumns(plan),
+      result,
+    };
   }
 
   private plan(features: FeatureMap): IngestPlan {

@@ -65,6 +65,11 @@ function checkConsistency(map: FeatureMap): string | undefined {
   return undefined;
 }
 
+/** The same map with its members in the order that reading it back gives, so that both are the same bytes as JSON. */
+export function orderedFeatureMap(map: FeatureMap): FeatureMap {
+  return featureMapSchema.parse(map);
+}
+
 export async function writeFeatureMap(path: string, map: FeatureMap): Promise<void> {
   await writeJsonDurable(path, map);
 }

@@ -8,8 +8,16 @@ import type { Log, ParquetFile, ParquetLog } from './log.js';
 import { FILE_COLUMN, ROW_COLUMN } from './log-columns.js';
 import type { Selection } from './selection.js';
 
-/** Rows of a part, unless a row group is larger. */
+/** Rows of a part of a long log, unless a row group is larger. Every part costs a query's warm-up. */
 export const PART_ROWS = 262_144;
+export const LEAST_PART_ROWS = 32_768;
+/** Parts become smaller towards the end, to this share of what is left, so that threads end at about the same time. */
+const SHARE_OF_REST = 1 / 6;
+
+/** Rows that a part should have at least, when `rest` rows are still to come. Depends on nothing but the log. */
+function partRows(rest: number): number {
+  return Math.min(PART_ROWS, Math.max(LEAST_PART_ROWS, Math.ceil(rest * SHARE_OF_REST)));
+}
 
 export interface Scan {
   /** The row's file is a column of the queries, after the row. */
@@ -38,18 +46,22 @@ interface Run {
   readonly to: number;
 }
 
-/** Runs of whole row groups of one or more files, each part with at least PART_ROWS rows but the last. */
+/** Runs of whole row groups of one or more files: parts of PART_ROWS rows or more, smaller ones towards the end. */
 export function cutRowGroups(files: readonly (readonly number[])[]): { readonly runs: Run[]; readonly rows: number }[] {
   const parts: { runs: Run[]; rows: number }[] = [];
+  let rest = files.flat().reduce((total, rows) => total + rows, 0);
   let open: { runs: Run[]; rows: number } | undefined;
+  let wanted = 0;
   for (const [file, groups] of files.entries()) {
     let from = 0;
     for (const rows of groups) {
       if (rows === 0) continue;
-      if (open === undefined || open.rows >= PART_ROWS) {
+      if (open === undefined || open.rows >= wanted) {
         open = { runs: [], rows: 0 };
         parts.push(open);
+        wanted = partRows(rest);
       }
+      rest -= rows;
       const last = open.runs.at(-1);
       if (last?.file === file) open.runs[open.runs.length - 1] = { ...last, to: from + rows };
       else open.runs.push({ file, from, to: from + rows });

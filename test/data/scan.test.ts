@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { SplitConfig } from '../../src/config/types.js';
 import { Log } from '../../src/data/log.js';
 import { ROW_COLUMN } from '../../src/data/log-columns.js';
-import { cutRowGroups, PART_ROWS, ParquetScan, type Scan } from '../../src/data/scan.js';
+import { cutRowGroups, LEAST_PART_ROWS, PART_ROWS, ParquetScan, type Scan } from '../../src/data/scan.js';
 import { Selection } from '../../src/data/selection.js';
 import { splitCondition } from '../../src/data/split.js';
 import { stageLog, stageSorted } from '../../src/data/staging.js';
@@ -31,19 +31,31 @@ async function readParts(log: Log, scan: Scan, expressions: readonly string[]): 
 describe('cutRowGroups', () => {
   it('joins whole row groups of one or more files up to the size of a part', () => {
     const half = PART_ROWS / 2;
-    const parts = cutRowGroups([[half, half, half], [10, 0, 5], [PART_ROWS + 7], [1]]);
-    assert.deepEqual(parts, [
-      { rows: PART_ROWS, runs: [{ file: 0, from: 0, to: PART_ROWS }] },
-      {
-        rows: half + 15 + PART_ROWS + 7,
-        runs: [
-          { file: 0, from: PART_ROWS, to: PART_ROWS + half },
-          { file: 1, from: 0, to: 15 },
-          { file: 2, from: 0, to: PART_ROWS + 7 },
-        ],
-      },
-      { rows: 1, runs: [{ file: 3, from: 0, to: 1 }] },
-    ]);
+    const rest = Array.from({ length: 20 }, () => PART_ROWS);
+    const [first, second, third] = cutRowGroups([[half, half, half], [10, 0, 5], [PART_ROWS + 7], rest]);
+    assert.deepEqual(first, { rows: PART_ROWS, runs: [{ file: 0, from: 0, to: PART_ROWS }] });
+    assert.deepEqual(second, {
+      rows: half + 15 + PART_ROWS + 7,
+      runs: [
+        { file: 0, from: PART_ROWS, to: PART_ROWS + half },
+        { file: 1, from: 0, to: 15 },
+        { file: 2, from: 0, to: PART_ROWS + 7 },
+      ],
+    });
+    assert.deepEqual(third, { rows: PART_ROWS, runs: [{ file: 3, from: 0, to: PART_ROWS }] });
+  });
+
+  it('makes parts smaller towards the end of the log, each row in one of them', () => {
+    const groups = Array.from({ length: 48 }, () => LEAST_PART_ROWS);
+    const parts = cutRowGroups([groups]).map(({ rows }) => rows / LEAST_PART_ROWS);
+    assert.deepEqual(parts, [8, 7, 6, 5, 4, 3, 3, 2, 2, 2, 1, 1, 1, 1, 1, 1]);
+    assert.deepEqual(
+      cutRowGroups([[100, 100], [100]]).map(({ rows }) => rows),
+      [300],
+    );
+  });
+
+  it('leaves out what is empty', () => {
     assert.deepEqual(cutRowGroups([[], [0]]), []);
   });
 });

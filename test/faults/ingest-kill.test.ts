@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { prerank, prerankLimited, sampleConfig, startPrerank, writeConfig, writeLogs } from '../support/sample-run.js';
 
 const KILLS = 20;
-const ROWS = { train: 400_000, eval: 20_000 };
+const ROWS = { train: 200_000, eval: 20_000 };
 
 /** Every file under a folder by its relative path. */
 function filesOf(folder: string): Map<string, Buffer> {

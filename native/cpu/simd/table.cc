@@ -8,6 +8,7 @@ SimdTable make_table() {
   SimdTable table = {};
   add_elementwise(table);
   add_dropout(table);
+  add_hashing(table);
   add_reductions(table);
   add_softmax(table);
   add_weighted_sum(table);

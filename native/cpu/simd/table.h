@@ -77,6 +77,9 @@ struct SparseRows {
 };
 
 struct SimdTable {
+  // hashes[i] = xxh64 of the 8 little-endian bytes of words[i], seed 0.
+  void (*hash_words)(size_t count, const int64_t* words, uint64_t* hashes);
+
   // y = f(x); y may be x.
   void (*map[kMapFunctions])(size_t rows, size_t width, const float* x, size_t xs, float* y, size_t ys);
   // dX = dY * f'(v), v being y for relu, sigmoid, tanh, exp and sqrt, else x; dX may be dY. Null for kNeg.

@@ -1,0 +1,31 @@
+// xxHash64 of 64-bit words (native/base/xxhash.h), many at once. Stated again here, since the files of this folder use
+// no inline function that others share.
+#include "cpu/simd/functions.h"
+#include "cpu/simd/vec.h"
+
+namespace prerank::cpu::PRERANK_ISA {
+namespace {
+
+constexpr uint64_t kPrime1 = 0x9E3779B185EBCA87u;
+constexpr uint64_t kPrime2 = 0xC2B2AE3D27D4EB4Fu;
+constexpr uint64_t kPrime3 = 0x165667B19E3779F9u;
+constexpr uint64_t kPrime4 = 0x85EBCA77C2B2AE63u;
+constexpr uint64_t kPrime5 = 0x27D4EB2F165667C5u;
+
+PRERANK_INLINE uint64_t rotate(uint64_t x, int bits) { return (x << bits) | (x >> (64 - bits)); }
+
+void hash_words(size_t count, const int64_t* words, uint64_t* hashes) {
+  for (size_t i = 0; i < count; ++i) {
+    const uint64_t word = rotate(static_cast<uint64_t>(words[i]) * kPrime2, 31) * kPrime1;
+    uint64_t hash = rotate((kPrime5 + sizeof(uint64_t)) ^ word, 27) * kPrime1 + kPrime4;
+    hash = (hash ^ (hash >> 33)) * kPrime2;
+    hash = (hash ^ (hash >> 29)) * kPrime3;
+    hashes[i] = hash ^ (hash >> 32);
+  }
+}
+
+}  // namespace
+
+void add_hashing(SimdTable& table) { table.hash_words = hash_words; }
+
+}  // namespace prerank::cpu::PRERANK_ISA
