@@ -101,8 +101,16 @@ NE at most 0.003 above. Recipes without a figure there run on samples too small,
 |---|---|---|---|---|---|---|---|---|
 ${rows.join('\n')}
 
-\`node scripts/run-recipes.mjs --write docs/results.md\` makes this page again.
+\`node scripts/run-recipes.mjs --write docs/results.md\` makes this table again.
 `;
+}
+
+/** What the page holds after the recipes' table: it stays. */
+function furtherSections(path) {
+  if (!existsSync(path)) return '';
+  const page = readFileSync(path, 'utf8');
+  const start = page.indexOf('\n## ');
+  return start === -1 ? '' : page.slice(start);
 }
 
 const { values, positionals } = parseArgs({
@@ -141,6 +149,6 @@ for (const name of names) {
 }
 if (values.write !== undefined) {
   mkdirSync(dirname(values.write), { recursive: true });
-  writeFileSync(values.write, document(rows, values.seeds));
+  writeFileSync(values.write, document(rows, values.seeds) + furtherSections(values.write));
 }
 process.exitCode = missed === 0 ? 0 : 1;
