@@ -16,24 +16,6 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-// What the indexer must know of the plan's id inputs.
-std::vector<IdSource> id_sources(const Plan& plan) {
-  std::vector<IdSource> sources;
-  for (const PlanIdInput& input : plan.id_inputs) {
-    IdSource source;
-    source.domain = input.domain;
-    source.column = input.name;
-    source.multi = input.multi;
-    source.table = input.table;
-    source.table_rows = plan.tables[static_cast<size_t>(input.table)].rows;
-    sources.push_back(std::move(source));
-  }
-  for (const PlanSparseGradient& gradient : plan.sparse_gradients) {
-    sources[static_cast<size_t>(gradient.id_input)].pooling = gradient.pooling;
-  }
-  return sources;
-}
-
 }  // namespace
 
 Result<std::shared_ptr<ProgramRunner>> ProgramRunner::create(Plan plan, std::shared_ptr<ParameterStore> store,
@@ -42,9 +24,7 @@ Result<std::shared_ptr<ProgramRunner>> ProgramRunner::create(Plan plan, std::sha
   PRERANK_ASSIGN_OR_RETURN(runner->program_, Program::create(std::move(plan), std::move(store), options));
   const Plan& checked = runner->program_->plan();
   if (!checked.sparse_gradients.empty()) {
-    std::vector<int64_t> rows;
-    for (const PlanTable& table : checked.tables) rows.push_back(table.rows);
-    PRERANK_ASSIGN_OR_RETURN(runner->indexer_, TableIndexer::create(rows, id_sources(checked), 1));
+    PRERANK_ASSIGN_OR_RETURN(runner->indexer_, TableIndexer::create(checked, 1));
   }
   return runner;
 }

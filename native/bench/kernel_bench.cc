@@ -105,22 +105,6 @@ class KernelRun {
   std::vector<std::unique_ptr<Kernel>> kernels_;
 };
 
-Result<std::unique_ptr<TableIndexer>> make_indexer(const Plan& plan) {
-  std::vector<int64_t> rows;
-  for (const PlanTable& table : plan.tables) rows.push_back(table.rows);
-  std::vector<IdSource> ids;
-  for (const PlanIdInput& input : plan.id_inputs) {
-    IdSource source;
-    source.domain = input.domain;
-    source.column = input.name;
-    source.multi = input.multi;
-    source.table = input.table;
-    source.table_rows = plan.tables[static_cast<size_t>(input.table)].rows;
-    ids.push_back(std::move(source));
-  }
-  return TableIndexer::create(std::move(rows), std::move(ids), 1);
-}
-
 Status need_table(const Plan& plan) {
   if (!plan.tables.empty() && !plan.id_inputs.empty()) return {};
   return {Code::kInvalidArgument, "a table is timed in a plan with one"};
@@ -137,7 +121,7 @@ Result<std::vector<double>> time_kernel(const Plan& plan, const Batch& batch, co
 
 Result<std::vector<double>> time_table_index(const Plan& plan, const Batch& batch, const Sampling& sampling) {
   PRERANK_RETURN_IF_ERROR(need_table(plan));
-  PRERANK_ASSIGN_OR_RETURN(const auto indexer, make_indexer(plan));
+  PRERANK_ASSIGN_OR_RETURN(const auto indexer, TableIndexer::create(plan, 1));
   Batch indexed = batch;
   PRERANK_RETURN_IF_ERROR(indexer->index(indexed));
   Status status;
@@ -151,7 +135,7 @@ Result<std::vector<double>> time_table_index(const Plan& plan, const Batch& batc
 Result<std::vector<double>> time_sparse_update(const Plan& plan, const Batch& batch, const SparseOptimizer& optimizer,
                                                const Sampling& sampling) {
   PRERANK_RETURN_IF_ERROR(need_table(plan));
-  PRERANK_ASSIGN_OR_RETURN(const auto indexer, make_indexer(plan));
+  PRERANK_ASSIGN_OR_RETURN(const auto indexer, TableIndexer::create(plan, 1));
   Batch indexed = batch;
   PRERANK_RETURN_IF_ERROR(indexer->index(indexed));
   const PlanTable& table = plan.tables.front();

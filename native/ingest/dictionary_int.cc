@@ -30,13 +30,7 @@ Status IntDictionary::reserve(size_t values) {
 
 Result<uint32_t> IntDictionary::insert(Key key) {
   PRERANK_RETURN_IF_ERROR(reserve(keys_.size() + 1));
-  size_t place = slots_.first(hash(key));
-  for (; slots_[place].mark != 0; place = slots_.next(place)) {
-    if (slots_[place].key == key) return slots_[place].mark - 1;
-  }
-  keys_.push_back(key);
-  slots_[place] = {key, static_cast<uint32_t>(keys_.size()), 0};
-  return static_cast<uint32_t>(keys_.size() - 1);
+  return learnt(key, hash(key)).mark - 1;
 }
 
 Status IntDictionary::add(std::span<const std::string> values) {
@@ -64,14 +58,7 @@ Status IntDictionary::learn(const Elements& elements, uint32_t* codes, HyperLogL
       slots_.prefetch(hashes[i]);
     }
     for (size_t i = 0; i < count; ++i) {
-      const Key key = keys[from + i];
-      size_t place = slots_.first(hashes[i]);
-      while (slots_[place].mark != 0 && slots_[place].key != key) place = slots_.next(place);
-      Slot& slot = slots_[place];
-      if (slot.mark == 0) {
-        keys_.push_back(key);
-        slot = {key, static_cast<uint32_t>(keys_.size()), 0};
-      }
+      Slot& slot = learnt(keys[from + i], hashes[i]);
       slots_.count(slot);
       codes[from + i] = slot.mark - 1 + base_;
     }
@@ -92,10 +79,8 @@ void IntDictionary::find(const Elements& elements, uint32_t* codes, HyperLogLog*
       slots_.prefetch(hashes[i]);
     }
     for (size_t i = 0; i < count; ++i) {
-      const Key key = keys[from + i];
-      size_t place = slots_.first(hashes[i]);
-      while (slots_[place].mark != 0 && slots_[place].key != key) place = slots_.next(place);
-      codes[from + i] = slots_[place].mark == 0 ? 0 : slots_[place].mark - 1 + base_;
+      const Slot& slot = slot_of(keys[from + i], hashes[i]);
+      codes[from + i] = slot.mark == 0 ? 0 : slot.mark - 1 + base_;
     }
     if (sketch != nullptr) {
       for (size_t i = 0; i < count; ++i) sketch->add(hashes[i]);

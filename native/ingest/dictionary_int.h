@@ -47,6 +47,21 @@ class IntDictionary final : public Dictionary {
     return bits ^ (bits >> 32);
   }
   Status reserve(size_t values);
+  // The slot of a value, or the free one where it belongs.
+  Slot& slot_of(Key key, uint64_t hash) {
+    size_t place = slots_.first(hash);
+    while (slots_[place].mark != 0 && slots_[place].key != key) place = slots_.next(place);
+    return slots_[place];
+  }
+  // The slot of a value, which is added when it is new; there must be room.
+  Slot& learnt(Key key, uint64_t hash) {
+    Slot& slot = slot_of(key, hash);
+    if (slot.mark == 0) {
+      keys_.push_back(key);
+      slot = {key, static_cast<uint32_t>(keys_.size()), 0};
+    }
+    return slot;
+  }
 
   uint32_t base_;
   bool is_unsigned_ = false;

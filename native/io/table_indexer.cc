@@ -43,6 +43,24 @@ class TableIndexerImpl final : public TableIndexer {
   std::vector<TableIndexScratch> scratch_;
 };
 
+// What the indexer must know of the plan's id inputs.
+std::vector<IdSource> id_sources(const Plan& plan) {
+  std::vector<IdSource> sources;
+  for (const PlanIdInput& input : plan.id_inputs) {
+    IdSource source;
+    source.domain = input.domain;
+    source.column = input.name;
+    source.multi = input.multi;
+    source.table = input.table;
+    source.table_rows = plan.tables[static_cast<size_t>(input.table)].rows;
+    sources.push_back(std::move(source));
+  }
+  for (const PlanSparseGradient& gradient : plan.sparse_gradients) {
+    sources[static_cast<size_t>(gradient.id_input)].pooling = gradient.pooling;
+  }
+  return sources;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<TableIndexer>> TableIndexer::create(std::vector<int64_t> tables, std::vector<IdSource> ids,
@@ -52,6 +70,12 @@ Result<std::unique_ptr<TableIndexer>> TableIndexer::create(std::vector<int64_t> 
   const size_t workers = std::clamp<size_t>(groups.size(), 1, threads);
   PRERANK_ASSIGN_OR_RETURN(std::unique_ptr<ThreadPool> pool, ThreadPool::create(workers));
   return std::unique_ptr<TableIndexer>(std::make_unique<TableIndexerImpl>(std::move(groups), std::move(pool)));
+}
+
+Result<std::unique_ptr<TableIndexer>> TableIndexer::create(const Plan& plan, size_t threads) {
+  std::vector<int64_t> rows;
+  for (const PlanTable& table : plan.tables) rows.push_back(table.rows);
+  return create(std::move(rows), id_sources(plan), threads);
 }
 
 }  // namespace prerank

@@ -93,6 +93,8 @@ class TableIndexer {
  public:
   // `tables`: rows of each table; `ids`: as IdSource, only table, pooling, domain, multi are read.
   static Result<std::unique_ptr<TableIndexer>> create(std::vector<int64_t> tables, std::vector<IdSource> ids, size_t threads);
+  // For the tables and id inputs of a checked plan.
+  static Result<std::unique_ptr<TableIndexer>> create(const Plan& plan, size_t threads);
   virtual ~TableIndexer() = default;
   // Fills batch.table_index with spans into this object, valid until the next call.
   virtual Status index(Batch& batch) = 0;
