@@ -7,7 +7,7 @@
 export { type ErrorCode, type ErrorWhere, PrerankError } from './base/errors.js';
 export { type ConfigOverrides, type LoadConfigOptions, loadConfig } from './config/load.js';
 export type { ConfigInput } from './config/schema.js';
-export type { ResolvedConfig, SourceConfig } from './config/types.js';
+export type { ResolvedConfig, SourceConfig, SqlSource } from './config/types.js';
 export type { Feature, FeatureMap, Table } from './data/features.js';
 export { type InspectedColumn, type InspectedFile, inspectFile } from './data/inspect.js';
 export type { TrainControl, TrainerCallback, TrainReport, TrainStart } from './train/callbacks.js';

@@ -1,10 +1,11 @@
 /** Reads a configuration: defaults < file < `--set path=value` < programmatic overrides. */
 import { readFileSync } from 'node:fs';
-import { dirname, isAbsolute, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { type Document, isNode, LineCounter, parseDocument, stringify } from 'yaml';
 import type { z } from 'zod';
 import { PrerankError } from '../base/errors.js';
 import { fillFromDataset } from './dataset-source.js';
+import { absolutePath } from './paths.js';
 import { applySetting, isPlainObject, mergeOverrides, type PlainObject } from './override.js';
 import { type ConfigProblem, resolveConfig } from './resolve.js';
 import { type ConfigInput, configSchema } from './schema.js';
@@ -73,10 +74,6 @@ function lineOf(file: ConfigFile, path: Path): number | undefined {
     if (isNode(node) && node.range) return file.lines.linePos(node.range[0]).line;
   }
   return undefined;
-}
-
-function absolutePath(path: string, directory: string): string {
-  return isAbsolute(path) || /^[a-z][a-z0-9]+:\/\//i.test(path) ? path : resolve(directory, path);
 }
 
 /** Data paths of one layer made absolute, so that each layer's paths start where its author stood. */

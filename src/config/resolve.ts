@@ -1,6 +1,7 @@
 /** Fills in the defaults that depend on other fields and checks what the schema alone cannot see. */
 import { readFileSync } from 'node:fs';
 import { didYouMean } from '../base/suggest.js';
+import { absolutePath } from './paths.js';
 import type { ParsedConfig } from './schema.js';
 import {
   type AugmentationConfig,
@@ -15,6 +16,7 @@ import {
   type ScheduleConfig,
   SIDES,
   type SourceConfig,
+  type SqlSource,
   type TaskConfig,
   type TrainingConfig,
   taskSource,
@@ -50,10 +52,28 @@ function resolveSql(source: { sql: string } | { file: string }, where: string | 
   return 'file' in source ? `SELECT * FROM (\n${query}\n)` : source.sql;
 }
 
+type TableFiles = Readonly<Record<string, string | readonly string[]>>;
+
+/** The files of the tables that an SQL source names. SQL does not tell upper from lower case, so neither may two names. */
+function resolveTables(files: TableFiles, directory: string, report: Report): NonNullable<SqlSource['files']> {
+  const names = new Map<string, string>();
+  for (const name of Object.keys(files)) {
+    const other = names.get(name.toLowerCase());
+    if (other !== undefined) report(['files', name], `the same name as "${other}" to SQL: rename one of the tables`);
+    names.set(name.toLowerCase(), name);
+  }
+  return Object.fromEntries(
+    Object.entries(files).map(([name, paths]) => [
+      name,
+      (typeof paths === 'string' ? [paths] : paths).map((path) => absolutePath(path, directory)),
+    ]),
+  );
+}
+
 function resolveSource(
   source: ParsedConfig['data']['train'],
-  directory: string,
-  problem: (message: string) => void,
+  configDirectory: string,
+  report: Report,
 ): SourceConfig | undefined {
   if (source === undefined) return undefined;
   if (typeof source === 'string') return [source];
@@ -62,9 +82,10 @@ function resolveSource(
   try {
     sql = resolveSql(source, source.where);
   } catch (cause) {
-    problem(`cannot read the SQL: ${cause instanceof Error ? cause.message : String(cause)}`);
+    report([], `cannot read the SQL: ${cause instanceof Error ? cause.message : String(cause)}`);
   }
-  return { sql, directory: source.directory ?? directory };
+  const { directory = configDirectory, files } = source;
+  return { sql, directory, ...(files && { files: resolveTables(files, directory, report) }) };
 }
 
 /** What the features of one table agree on: the first explicit setting counts for all. */
@@ -348,8 +369,8 @@ export function resolveConfig(parsed: ParsedConfig, directory: string, problems:
   return {
     name: parsed.name,
     data: without({
-      train: resolveSource(data.train, directory, (message) => report(['data', 'train'], message)),
-      eval: resolveSource(data.eval, directory, (message) => report(['data', 'eval'], message)),
+      train: resolveSource(data.train, directory, (path, message) => report(['data', 'train', ...path], message)),
+      eval: resolveSource(data.eval, directory, (path, message) => report(['data', 'eval', ...path], message)),
       split: data.split,
       columns,
       features: resolveFeatures(parsed, report),

@@ -29,7 +29,17 @@ const fraction = z.number().min(0).lt(1);
 const widths = z.array(positiveCount);
 const nulls = z.enum(['default', 'drop', 'error']);
 
-const sqlBase = { where: text.optional(), directory: text.optional() };
+const tableName = z.string().regex(/^(?!prerank_)[A-Za-z_][A-Za-z0-9_]*$/i, {
+  error: 'a table is named by letters, digits and _, starting with a letter, and not with prerank_',
+});
+
+const sqlBase = {
+  where: text.optional(),
+  directory: text.optional(),
+  files: z
+    .record(tableName, z.union([text, z.array(text).min(1)], { error: 'expected a path or glob, or a list of them' }))
+    .optional(),
+};
 const source = z.union(
   [text, z.array(text).min(1), strict({ sql: text, ...sqlBase }), strict({ file: text, ...sqlBase })],
   { error: 'expected a path or glob, a list of them, { sql: "SELECT …" }, or { file: log.sql }' },

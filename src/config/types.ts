@@ -12,8 +12,17 @@ export type Side = (typeof SIDES)[number];
 /** Applied left to right. `standardize` uses mean and standard deviation of the training split (after the steps before it). */
 export type DenseTransform = 'log1p' | 'standardize';
 
-/** Absolute paths, globs or URLs, or one SQL query whose relative paths start at `directory`. */
-export type SourceConfig = readonly string[] | { readonly sql: string; readonly directory: string };
+/** One SQL query over logs. */
+export interface SqlSource {
+  readonly sql: string;
+  /** Where relative paths inside the SQL start. */
+  readonly directory: string;
+  /** Tables that the SQL can name: absolute paths, globs or URLs of files of any kind. */
+  readonly files?: { readonly [table: string]: readonly string[] };
+}
+
+/** Absolute paths, globs or URLs, or a query. */
+export type SourceConfig = readonly string[] | SqlSource;
 
 export type NullPolicy = 'default' | 'drop' | 'error';
 

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { PrerankError } from '../base/errors.js';
-import { hasEvaluationData, type ResolvedConfig, type SourceConfig } from '../config/types.js';
+import { hasEvaluationData, type ResolvedConfig, type SourceConfig, type SqlSource } from '../config/types.js';
 import { appendToDataset } from './append.js';
 import { DATASET_FILE, readDescription } from './dataset-file.js';
 import { readFeatures } from './dataset-features.js';
@@ -14,12 +14,11 @@ import { cleanUp, WorkFolder } from './work-folder.js';
 
 export type Split = 'train' | 'eval';
 
-/** Paths, globs or URLs; SQL whose relative paths start at `directory`; or apache-arrow record batches, or a table. */
-export type IngestSource =
-  | string
-  | SourceConfig
-  | { readonly sql: string; readonly directory?: string }
-  | RecordBatches;
+/**
+ * Paths, globs or URLs; SQL whose relative paths start at `directory` (default: the working directory); or apache-arrow
+ * record batches, or a table.
+ */
+export type IngestSource = string | SourceConfig | (Omit<SqlSource, 'directory'> & Partial<SqlSource>) | RecordBatches;
 
 export interface IngestProgress extends EncodingProgress {
   readonly split: Split;
@@ -61,7 +60,7 @@ function checkMemory(memory: number | undefined): void {
 
 function fileSource(source: Exclude<IngestSource, RecordBatches> | readonly string[]): SourceConfig {
   if (typeof source === 'string') return [source];
-  return 'sql' in source ? { sql: source.sql, directory: source.directory ?? process.cwd() } : source;
+  return 'sql' in source ? { ...source, directory: source.directory ?? process.cwd() } : source;
 }
 
 /** Place of record batches while they are read. */

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PrerankError } from '../base/errors.js';
 import { didYouMean, listNames } from '../base/suggest.js';
-import type { SourceConfig } from '../config/types.js';
+import type { SourceConfig, SqlSource } from '../config/types.js';
 import { awaitNative } from '../runtime/errors.js';
 import { loadAddon } from '../runtime/load.js';
 import {
@@ -13,6 +13,7 @@ import {
   Database,
   type DatabaseLimits,
   dataError,
+  identifier,
   limitStatements,
   literal,
   literalList,
@@ -68,6 +69,13 @@ function readerQuery(kind: Exclude<FileKind, 'arrow'>, paths: readonly string[])
   return `SELECT *, row_number() OVER () - 1 AS ${ROW_COLUMN} FROM ${READERS[kind]}(${list}, ${common})`;
 }
 
+/** What an SQL source sees of the files of a table: their columns, and `filename` unless they have one. */
+async function tableQuery(database: Database, filesQuery: string): Promise<string> {
+  const columns = await database.describe(filesQuery);
+  const named = columns.some(({ name }) => name.toLowerCase() === 'filename');
+  return `SELECT * EXCLUDE (${FILE_COLUMN}, ${ROW_COLUMN})${named ? '' : `, ${FILE_COLUMN} AS filename`} FROM (${filesQuery})`;
+}
+
 function sqlQuery(sql: string): string {
   const query = sql.trim().replace(/;\s*$/, '');
   return `SELECT *, 'sql' AS ${FILE_COLUMN}, row_number() OVER () - 1 AS ${ROW_COLUMN} FROM (${query})`;
@@ -102,6 +110,7 @@ export class Log {
     try {
       const files = await sourceFiles(database, source);
       const query = 'length' in source ? await opener.filesQuery(files) : sqlQuery(source.sql);
+      if (!('length' in source)) await opener.createTables(source.files ?? {});
       await database.run(`CREATE TEMP VIEW prerank_log AS ${query}`);
       const columns = (await database.describe('SELECT * FROM prerank_log'))
         .filter((column) => column.name !== FILE_COLUMN && column.name !== ROW_COLUMN)
@@ -145,6 +154,7 @@ class LogOpener {
   /** A folder of its own, to be removed with the log. */
   temporary: string | undefined;
   private readonly parquetFiles: ParquetFile[] = [];
+  private staged = 0;
 
   constructor(
     private readonly database: Database,
@@ -161,6 +171,14 @@ class LogOpener {
     const arrow = files.filter((file) => file.kind === 'arrow').map((file) => file.path);
     if (arrow.length > 0) queries.push(`SELECT * FROM read_parquet(${literal(await this.stageArrow(arrow))})`);
     return queries.join(' UNION ALL BY NAME ');
+  }
+
+  /** The tables that an SQL source names. */
+  async createTables(tables: NonNullable<SqlSource['files']>): Promise<void> {
+    for (const [name, patterns] of Object.entries(tables)) {
+      const query = await this.filesQuery(await sourceFiles(this.database, patterns));
+      await this.database.run(`CREATE TEMP VIEW ${identifier(name)} AS ${await tableQuery(this.database, query)}`);
+    }
   }
 
   parquetLog(files: readonly SourceFile[]): ParquetLog | undefined {
@@ -186,9 +204,9 @@ class LogOpener {
   /** Arrow files as one Parquet file, decoded natively; every length and offset in them is checked. */
   private async stageArrow(paths: readonly string[]): Promise<string> {
     const addon = loadAddon();
-    const folder = this.limits?.temporary ?? (await mkdtemp(join(tmpdir(), 'prerank-arrow-')));
+    const folder = this.limits?.temporary ?? this.temporary ?? (await mkdtemp(join(tmpdir(), 'prerank-arrow-')));
     if (this.limits === undefined) this.temporary = folder;
-    const output = join(folder, 'arrow.parquet');
+    const output = join(folder, `arrow-${this.staged++}.parquet`);
     const memoryBytes = this.limits?.memoryBytes ?? DEFAULT_MEMORY_BYTES;
     await awaitNative(() =>
       addon.stageArrow({

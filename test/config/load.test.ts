@@ -378,6 +378,32 @@ describe('config', () => {
     assert.deepEqual(loadConfig(path).data.train, { sql: 'SELECT 1', directory: dir });
   });
 
+  it("keeps the tables of an SQL source with their files, whose paths start where the SQL's do", () => {
+    const path = file(
+      EXAMPLE.replace(
+        'train: logs/train/*.parquet',
+        'train: { sql: "SELECT * FROM Days", files: { Days: days/*.feather, ads: [ads.csv, "s3://b/ads.json"] } }',
+      ),
+    );
+    const files = { Days: [join(dir, 'days/*.feather')], ads: [join(dir, 'ads.csv'), 's3://b/ads.json'] };
+    assert.deepEqual(loadConfig(path).data.train, { sql: 'SELECT * FROM Days', directory: dir, files });
+    const moved = loadConfig(path, { set: ['data.train.directory=/logs'] }).data.train;
+    assert.ok(moved !== undefined && 'sql' in moved);
+    assert.deepEqual(moved.files?.Days, ['/logs/days/*.feather']);
+    const again = file(toYaml(loadConfig(path)), 'again.yaml');
+    assert.deepEqual(loadConfig(again).data.train, loadConfig(path).data.train);
+    invalid(
+      () => loadConfig(path, { set: ['data.train.files.days=more.csv'] }),
+      /data\.train\.files\.days: the same name as "Days" to SQL/,
+    );
+    for (const name of ['two words', 'prerank_log', '1st']) {
+      invalid(
+        () => loadConfig(path, { overrides: { data: { train: { files: { [name]: 'a.csv' } } } } }),
+        /data\.train/,
+      );
+    }
+  });
+
   it('reads SQL from a file, its rows restricted for each log, and runs it where the source says', () => {
     mkdirSync(join(dir, 'queries'));
     file('SELECT 1 AS day; \n', 'queries/log.sql');

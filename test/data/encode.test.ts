@@ -175,7 +175,7 @@ describe('encodeDataset', function () {
     }
   });
 
-  it('reads CSV and Arrow', async () => {
+  it('reads CSV and Arrow, and SQL that joins tables of several kinds', async () => {
     const query = `SELECT row_id, city, ad_id, price, click FROM (${LOG}) WHERE row_id < 5000 ORDER BY row_id`;
     const rows = await sql(query);
     const features: DataInput['features'] = [
@@ -187,6 +187,7 @@ describe('encodeDataset', function () {
     await writeLog(at('small.parquet'), query);
     const column = (name: string) => vectorFromArray(rows.map((row) => row[name]) as (number | string | null)[]);
     const table = new Table({
+      row_id: makeVector(Int32Array.from(rows, (row) => Number(row.row_id))),
       city: vectorFromArray(
         rows.map((row) => row.city as string | null),
         new Utf8(),
@@ -196,14 +197,21 @@ describe('encodeDataset', function () {
       click: makeVector(Uint8Array.from(rows, (row) => Number(row.click))),
     });
     writeFileSync(at('small.arrow'), tableToIPC(table, 'file'));
+    const joined: DataInput['train'] = {
+      sql: `SELECT a.city, b.ad_id, c.price, a.click FROM small a JOIN Feathers b USING (row_id) JOIN lines c USING (row_id)
+        WHERE parse_filename(b.filename) = 'small.arrow' ORDER BY row_id`,
+      directory: folder.path,
+      files: { small: 'small.parquet', feathers: ['small.arrow'], lines: 'small.c?v' },
+    };
     const results: Record<string, unknown[]>[] = [];
-    for (const name of ['small.parquet', 'small.csv', 'small.arrow']) {
-      const config = configOf({ train: at(name), columns: { click: 'click' }, features });
-      results.push(readColumns((await encode(config, at(`${name}-encoded`))).dir));
+    for (const train of [at('small.parquet'), at('small.csv'), at('small.arrow'), joined]) {
+      const config = configOf({ train, columns: { click: 'click' }, features });
+      results.push(readColumns((await encode(config, at(`small-${results.length}`))).dir));
     }
     assert.equal(results[0]?.['feature.city']?.length, 5000);
     assert.deepEqual(results[1], results[0]);
     assert.deepEqual(results[2], results[0]);
+    assert.deepEqual(results[3], results[0]);
   });
 
   it('reads lists of an Arrow file', async () => {

@@ -305,6 +305,24 @@ describe('bad input', function () {
     await assert.rejects(encode(config, at('sql')), prerankError('DATA_INVALID', /sql: cannot be read:.*nowhere/));
   });
 
+  it('refuses tables of SQL whose files are not there, empty or damaged', async () => {
+    writeFileSync(at('empty.feather'), '');
+    writeFileSync(at('damaged.feather'), 'ARROW1\0\0 and then nothing of the kind');
+    const cases: [string, ErrorCode, RegExp][] = [
+      ['none.feather', 'DATA_NOT_FOUND', /none\.feather: no such file/],
+      ['none-*.csv', 'DATA_NOT_FOUND', /none-\*\.csv: no file matches/],
+      ['empty.feather', 'DATA_EMPTY', /empty\.feather: the file is empty/],
+      ['damaged.feather', 'DATA_INVALID', /damaged\.feather/],
+      ['log.txt', 'DATA_INVALID', /log\.txt: unknown kind of file/],
+    ];
+    writeFileSync(at('log.txt'), 'click,d\n1,2\n');
+    for (const [path, code, message] of cases) {
+      const train = { sql: 'SELECT * FROM days', files: { days: path }, directory: folder.path };
+      const config = configOf({ train, columns: { click: 'click' }, features: DENSE });
+      await assert.rejects(encode(config, at('tables')), prerankError(code, message));
+    }
+  });
+
   it('leaves no dataset behind when it fails', async () => {
     const path = await writeLog(at('fails.parquet'), 'SELECT unnest([0, 9]) AS click, 1.0 AS d');
     const config = configOf({ train: path, columns: { click: 'click' }, features: DENSE });

@@ -18,7 +18,8 @@ function rowOf(path: string): string {
   return path
     .replace(/^data\.features\.(user|ad|context)\[\]/, 'data.features[]')
     .replace(/^training\.(sparse|dense)Optimizer\.schedule\./, 'training.schedule.')
-    .replace(/^data\.eval\./, 'data.train.');
+    .replace(/^data\.eval\./, 'data.train.')
+    .replace(/^data\.train\.files\.<task>/, 'data.train.files.<table>');
 }
 
 describe('docs/config.md', () => {

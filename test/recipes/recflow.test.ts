@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { pick, Publication } from './support/recipe.js';
 
@@ -26,73 +25,43 @@ describe('recipe recflow', () => {
   const files = new Publication();
   after(() => files.remove());
 
-  before(async () => {
-    mkdirSync(join(files.folder, 'all_stage'));
+  before(() => {
     for (const [day, start] of [
       ['2024-02-16', 1708012800000],
       ['2024-02-17', 1708099200000],
       ['2024-02-18', 1708185600000],
     ] as const) {
       const rows = [0, 1, 2].flatMap((request) =>
-        VIDEOS.map(([flags, effective, rank], video) => {
-          const time = start + request * 3_600_000;
-          const bits = FLAGS.map((flag) => (flags.includes(flag) ? 1 : 0));
-          return `(${[
-            (start / 86400000) * 10 + request,
-            time,
-            request,
-            7,
-            2,
-            1,
-            11,
-            video,
-            video % 3,
-            5,
-            6,
-            1,
-            time / 1000 - 7200,
-            15000,
-            ...bits,
-            rank,
-            rank,
-            effective * 9000,
-            effective,
-            0,
-            0,
-            0,
-            0,
-            0,
-          ].join(', ')})`;
-        }),
+        VIDEOS.map(([flags, effective, rank], video) => ({
+          request_id: Math.floor(start / 86400000) * 10 + request,
+          request_timestamp: start + request * 3_600_000,
+          user_id: request,
+          device_id: 7,
+          age: 2,
+          gender: 1,
+          province: 11,
+          video_id: video,
+          author_id: video % 3,
+          category_level_one: 5,
+          category_level_two: 6,
+          upload_type: 1,
+          upload_timestamp: start / 1000 + request * 3600 - 7200,
+          duration: 15000,
+          ...Object.fromEntries(FLAGS.map((flag) => [flag, flags.includes(flag) ? 1 : 0])),
+          rank_index: rank,
+          rerank_index: rank,
+          playing_time: effective * 9000,
+          effective_view: effective,
+          long_view: 0,
+          like: 0,
+          follow: 0,
+          forward: 0,
+          comment: 0,
+        })),
       );
-      const columns = [
-        'request_id',
-        'request_timestamp',
-        'user_id',
-        'device_id',
-        'age',
-        'gender',
-        'province',
-        'video_id',
-        'author_id',
-        'category_level_one',
-        'category_level_two',
-        'upload_type',
-        'upload_timestamp',
-        'duration',
-        ...FLAGS,
-        'rank_index',
-        'rerank_index',
-        'playing_time',
-        'effective_view',
-        'long_view',
-        '"like"',
-        'follow',
-        'forward',
-        'comment',
-      ];
-      await files.sql(`COPY (SELECT COLUMNS(*)::BIGINT FROM (VALUES ${rows.join(', ')}) t(${columns.join(', ')}))
-        TO '${join(files.folder, 'all_stage', `${day}.parquet`)}'`);
+      const names = Object.keys(rows[0] ?? {}) as (keyof (typeof rows)[number])[];
+      const columns = names.map((name) => [name, rows.map((row) => Number(row[name]))] as const);
+      files.feather(join('all_stage', `${day}.feather`), Object.fromEntries(columns));
     }
   });
 

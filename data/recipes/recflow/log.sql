@@ -1,4 +1,5 @@
--- all_stage/<day>.parquet: one row a video that retrieval found for a request, with 0/1 columns for what became of it.
+-- videos, from all_stage/<day>.feather: one row a video that retrieval found for a request, with 0/1 columns for what
+-- became of it.
 -- The stage is the furthest reached. Positions are published, not scores: the reciprocal of the position in the ranking
 -- stage stands in for the final stage's value. Times are milliseconds (request) and seconds (upload), Beijing's UTC+8.
 SELECT parse_filename(filename, true)::DATE AS day, request_id, user_id, device_id, age, gender, province,
@@ -18,5 +19,5 @@ SELECT parse_filename(filename, true)::DATE AS day, request_id, user_id, device_
   (stage NOT IN ('retrieved', 'early'))::TINYINT AS ranked, if(ranked = 1, 1 / (1 + rank_index), NULL) AS rank_value
 FROM (
   SELECT *, epoch_ms(request_timestamp) + INTERVAL 8 HOURS AS local_time
-  FROM read_parquet('all_stage/*.parquet', filename = true)
+  FROM videos
 )

@@ -5,8 +5,11 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DuckDBInstance } from '@duckdb/node-api';
+import { makeVector, Table, tableToIPC } from 'apache-arrow';
 import type { Context } from 'mocha';
 import { loadConfig } from '../../../src/config/load.js';
+import { Log } from '../../../src/data/log.js';
+import { FILE_COLUMN, ROW_COLUMN } from '../../../src/data/log-columns.js';
 import type { TrainSummary } from '../../../src/train/summary.js';
 import { train } from '../../../src/train/trainer.js';
 import { readColumns } from '../../data/support/logs.js';
@@ -59,9 +62,25 @@ export class Publication {
       TO '${join(this.folder, name)}' (FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\x01')`);
   }
 
+  /** Writes columns of integers as a Feather file (version 2). */
+  feather(name: string, columns: Readonly<Record<string, readonly number[]>>): void {
+    const vectors = Object.entries(columns).map(([column, values]) => [
+      column,
+      makeVector(BigInt64Array.from(values, BigInt)),
+    ]);
+    this.write(name, tableToIPC(new Table(Object.fromEntries(vectors)), 'file'));
+  }
+
   /** The rows of a recipe's log, ordered; numbers beyond 32 bits and times come as text. */
   async rows(recipe: string, part: 'train' | 'eval', order: string): Promise<Row[]> {
-    return this.sql(`SELECT * FROM (${logSql(recipe, part)}) ORDER BY ${order}`);
+    const source = loadConfig(join(RECIPES, recipe), { set: [`data.${part}.directory=${this.folder}`] }).data[part];
+    const log = await Log.open(source ?? []);
+    try {
+      const query = `SELECT * EXCLUDE (${FILE_COLUMN}, ${ROW_COLUMN}) FROM ${log.relation} ORDER BY ${order}`;
+      return (await log.database.connection.runAndReadAll(query)).getRowObjectsJson() as Row[];
+    } finally {
+      log.close();
+    }
   }
 
   /** Aggregates over a recipe's log, read by four threads. */
