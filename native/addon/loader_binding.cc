@@ -44,6 +44,10 @@ TaskSource read_task(const Fields& fields) {
   source.target = fields.string("target");
   source.pseudo = string_or_empty(fields, "pseudo");
   source.shown = string_or_empty(fields, "shown");
+  if (fields.has("unseen")) {
+    source.unseen = fields.choice<Unseen>(
+        "unseen", {{"label", Unseen::kLabel}, {"negative", Unseen::kNegative}, {"none", Unseen::kNone}});
+  }
   source.traffic = string_or_empty(fields, "traffic");
   if (fields.has("shift")) source.shift = fields.finite("shift");
   if (fields.has("scale")) source.scale = fields.finite("scale");

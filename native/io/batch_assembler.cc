@@ -247,13 +247,16 @@ Status BatchAssembler::set_task(size_t task, const RowSet& rows, BatchBuffers& o
   PRERANK_RETURN_IF_ERROR(out.targets[task].reserve(rows.size()));
   float* const targets = out.targets[task].data();
   const float* const shown_target = floats_[plan.target].data();
-  const float* const hidden_target = plan.pseudo ? floats_[*plan.pseudo].data() : shown_target;
+  const bool labelled = plan.source.unseen == Unseen::kLabel;
+  const float* const hidden_target =
+      !labelled ? nullptr : plan.pseudo ? floats_[*plan.pseudo].data() : shown_target;
+  const float hidden_value = plan.source.unseen == Unseen::kNegative ? 0 : std::numeric_limits<float>::quiet_NaN();
   const uint8_t* const shown = plan.shown ? flags_[*plan.shown].data() : nullptr;
   const uint8_t* const traffic = plan.traffic ? flags_[*plan.traffic].data() : nullptr;
   double weight_sum = 0;
   for (size_t r = 0; r < rows.size(); ++r) {
     const bool is_shown = shown == nullptr || shown[r] != 0;
-    const float y = is_shown ? shown_target[r] : hidden_target[r];
+    const float y = is_shown ? shown_target[r] : hidden_target == nullptr ? hidden_value : hidden_target[r];
     const bool trains = (traffic == nullptr || traffic[r] != 0) && !std::isnan(y);
     targets[r] = 0;
     if (!trains) continue;

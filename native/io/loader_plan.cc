@@ -123,12 +123,14 @@ Status resolve_tasks(LoaderPlan& plan, Resolver& resolver) {
   for (const TaskSource& source : plan.options.tasks) {
     LoaderPlan::Task task;
     task.source = source;
-    if (!source.pseudo.empty() && source.shown.empty()) {
+    if ((!source.pseudo.empty() || source.unseen != Unseen::kLabel) && source.shown.empty()) {
       return {Code::kInvalidArgument,
-              "the task on column " + source.target + " has a pseudo-label but no shown column"};
+              "the task on column " + source.target + " says what unseen rows teach but has no shown column"};
     }
     PRERANK_ASSIGN_OR_RETURN(task.target, resolver.shared(plan.floats, source.target, ColumnType::kFloat32));
-    PRERANK_ASSIGN_OR_RETURN(task.pseudo, resolver.shared_if_named(plan.floats, source.pseudo, ColumnType::kFloat32));
+    if (source.unseen == Unseen::kLabel) {
+      PRERANK_ASSIGN_OR_RETURN(task.pseudo, resolver.shared_if_named(plan.floats, source.pseudo, ColumnType::kFloat32));
+    }
     PRERANK_ASSIGN_OR_RETURN(task.shown, resolver.shared_if_named(plan.flags, source.shown, ColumnType::kUint8));
     PRERANK_ASSIGN_OR_RETURN(task.traffic, resolver.shared_if_named(plan.flags, source.traffic, ColumnType::kUint8));
     plan.tasks.push_back(std::move(task));

@@ -130,6 +130,38 @@ INSTANTIATE_TEST_SUITE_P(OrdersAndChunks, LoaderContents,
                                           testing::Values(std::vector<size_t>{50}, std::vector<size_t>{20, 20, 7},
                                                           std::vector<size_t>{3, 0, 40, 9}, std::vector<size_t>{1})));
 
+TEST(LoaderTargets, UnseenRowsAreNegativesOrLeftOut) {
+  const Sample sample({41});
+  for (const Unseen unseen : {Unseen::kNegative, Unseen::kNone}) {
+    auto options = sample_options();
+    options.tasks[0].unseen = unseen;
+    const auto loader = make(sample, options);
+    size_t negatives = 0;
+    while (const Batch* batch = loader->next().value()) {
+      expect_normalisers(*batch);
+      for (size_t i = 0; i < batch->rows; ++i) {
+        const uint32_t r = batch->source_row[i];
+        const bool shown = r % 2 == 0, traffic = r % 5 != 4;
+        EXPECT_EQ((batch->task_mask[i] & 1u) != 0, traffic && (shown || unseen == Unseen::kNegative)) << "row " << r;
+        EXPECT_EQ((batch->task_mask[i] & 2u) != 0, r % 7 != 6) << "row " << r;
+        if ((batch->task_mask[i] & 1u) == 0) continue;
+        EXPECT_EQ(batch->targets[0][i], shown ? static_cast<float>(r % 4 == 0) : 0.0f);
+        negatives += shown ? 0 : 1;
+      }
+    }
+    EXPECT_EQ(negatives > 0, unseen == Unseen::kNegative);
+  }
+}
+
+TEST(LoaderTargets, UnseenRowsNeedAShownColumn) {
+  const Sample sample({41});
+  auto options = sample_options();
+  options.tasks[0] = {.target = "click", .unseen = Unseen::kNegative, .probability = true};
+  const auto loader = Loader::create(sample.columns.dataset().value(), options);
+  ASSERT_FALSE(loader.ok());
+  EXPECT_EQ(loader.status().code(), Code::kInvalidArgument);
+}
+
 TEST(LoaderBytes, CountsWhatIsCopiedOnce) {
   const Sample sample({20, 21});
   const auto loader = make(sample, sample_options());

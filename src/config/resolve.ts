@@ -264,6 +264,11 @@ function resolveTask(name: string, task: ParsedTask, columns: ColumnsConfig, rep
   for (const key of ['target', 'mask'] as const) {
     if (source !== 'teacher' && task[key] !== undefined) report([...path, key], 'is for the task teacher only');
   }
+  if (source !== 'ctr' && task.augmented !== undefined) report([...path, 'augmented'], 'is for the task ctr only');
+  const augmented = task.augmented ?? 'pseudo-label';
+  if (augmented !== 'pseudo-label' && !columns.impression) {
+    report([...path, 'augmented'], `${augmented} needs data.columns.impression`);
+  }
   if (source !== 'cqs' && task.scale !== undefined) report([...path, 'scale'], 'is for the task cqs only');
   const target = task.target ?? 'own';
   const mask = task.mask ?? 'ctrTraffic';
@@ -275,6 +280,7 @@ function resolveTask(name: string, task: ParsedTask, columns: ColumnsConfig, rep
     loss,
     delta: task.delta,
     label: task.label,
+    augmented: source === 'ctr' ? augmented : undefined,
     target: source === 'teacher' ? target : undefined,
     mask: source === 'teacher' ? mask : undefined,
     scale: source === 'cqs' ? (task.scale ?? 0.3) : undefined,

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { didYouMean, listNames } from '../base/suggest.js';
-import { DEFAULT_SPLIT_FRACTION, METRICS, SIMPLE_ROLES, STAGES, type Stage } from './types.js';
+import { AUGMENTED_LABELS, DEFAULT_SPLIT_FRACTION, METRICS, SIMPLE_ROLES, STAGES, type Stage } from './types.js';
 
 /** An object whose unknown keys are refused with the nearest known one. */
 export function strict<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
@@ -180,6 +180,7 @@ const task = strict({
   loss: z.enum(['bce', 'mse', 'huber', 'pseudo-huber', 'log-cosh']).optional(),
   delta: positive.default(1),
   label: text.optional(),
+  augmented: z.enum(AUGMENTED_LABELS).optional(),
   target: z.enum(['own', 'ctr']).optional(),
   mask: z.enum(['ctrTraffic', 'hasFinalCtr']).optional(),
   scale: positive.optional(),

@@ -171,6 +171,10 @@ export interface DlrmConfig {
 
 export type ModelConfig = TwoTowerConfig | DlrmConfig;
 
+export const AUGMENTED_LABELS = ['pseudo-label', 'negative', 'none'] as const;
+
+export type AugmentedLabel = (typeof AUGMENTED_LABELS)[number];
+
 /**
  * A task with `label` learns that role or column. Without one its name says what it is: `ctr`, `cqs` or `teacher`
  * of the early-stage framework. See `taskSource`.
@@ -182,6 +186,8 @@ export interface TaskConfig {
   /** Edge of huber and pseudo-huber, scale of log-cosh. */
   readonly delta: number;
   readonly label?: string;
+  /** ctr: target of rows that were not shown: `finalCtr`, 0, or none, which leaves them out. */
+  readonly augmented?: AugmentedLabel;
   /** teacher: trains its own head, or the CTR head directly. */
   readonly target?: 'own' | 'ctr';
   /** teacher: the rows it trains on. */

@@ -213,10 +213,13 @@ export interface NativeDataset {
   addresses(): { column: string; address: bigint; bytes: number }[];
 }
 
+/** TaskSource of loader.h. */
 export interface TaskSourceSpec {
   readonly target: string;
   readonly pseudo?: string;
   readonly shown?: string;
+  /** What rows that were not shown teach: their pseudo-label or target (default), the target 0, or nothing. */
+  readonly unseen?: 'label' | 'negative' | 'none';
   readonly traffic?: string;
   readonly shift?: number;
   readonly scale?: number;

@@ -30,6 +30,8 @@ export interface ResolvedTask extends TaskModel {
 /** κ of κ·(CQS − mean)/std when the configuration gives none (framework.md §4.4). */
 const DEFAULT_CQS_SCALE = 0.3;
 
+const UNSEEN = { 'pseudo-label': 'label', negative: 'negative', none: 'none' } as const;
+
 /** Labels that mean something only where the ad was shown. */
 const SHOWN_ROLES: ReadonlySet<string> = new Set<Role>(['click', 'conversion']);
 
@@ -91,6 +93,7 @@ function resolveSource(name: string, task: TaskConfig, features: FeatureMap, col
         target: ROLE_COLUMNS.click.column,
         shown,
         pseudo: shown === undefined ? undefined : present('finalCtr'),
+        unseen: shown === undefined ? undefined : UNSEEN[task.augmented ?? 'pseudo-label'],
         traffic: present('ctrTraffic'),
         probability: true,
       };

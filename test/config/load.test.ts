@@ -121,7 +121,7 @@ describe('config', () => {
       nulls: 'default',
     });
     assert.deepEqual(config.tasks, {
-      ctr: { weight: 1, loss: 'bce', delta: 1 },
+      ctr: { weight: 1, loss: 'bce', delta: 1, augmented: 'pseudo-label' },
       cqs: { weight: 1.5, loss: 'mse', delta: 1, scale: 0.3 },
       teacher: { weight: 2, loss: 'bce', delta: 1, target: 'own', mask: 'ctrTraffic' },
     });
@@ -291,6 +291,14 @@ describe('config', () => {
       /either vocabulary or hash/,
     );
     invalidWith({ data: { augmentation: {} } }, /needs data\.columns\.request/, /needs data\.columns\.impression/);
+    invalidWith(
+      { tasks: { ctr: { augmented: 'negative' } } },
+      /^tasks\.ctr\.augmented: negative needs data\.columns\.impression/,
+    );
+    invalidWith(
+      { tasks: { click: { label: 'click', augmented: 'none' } } },
+      /^tasks\.click\.augmented: is for the task ctr only/,
+    );
     invalidWith({ evaluation: { group: 'user' } }, /^evaluation\.group: needs data\.columns\.user/);
   });
 

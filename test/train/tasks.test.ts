@@ -33,7 +33,10 @@ interface Row {
 /** The loader's rule (loader.h, TaskSource) on one row: its target, or null when masked. */
 function target(source: TaskSourceSpec, row: Row): number | null {
   const shown = source.shown === undefined || row[source.shown] !== 0;
-  const value = row[shown ? source.target : (source.pseudo ?? source.target)] ?? Number.NaN;
+  const unseen = { label: row[source.pseudo ?? source.target], negative: 0, none: Number.NaN }[
+    source.unseen ?? 'label'
+  ];
+  const value = (shown ? row[source.target] : unseen) ?? Number.NaN;
   const traffic = source.traffic === undefined || row[source.traffic] !== 0;
   return traffic && !Number.isNaN(value) ? (source.scale ?? 1) * (value - (source.shift ?? 0)) : null;
 }
@@ -105,6 +108,19 @@ describe('which row trains which task', () => {
     });
   }
 
+  it('takes augmented rows as hard negatives or not at all', () => {
+    const augmented = { ...base, 'role.impression': 0, 'role.ctrTraffic': 1, 'role.click': Number.NaN };
+    const shown = { ...augmented, 'role.impression': 1, 'role.click': 1 };
+    const negative = sourceOf('ctr', task({ augmented: 'negative' }));
+    assert.equal(target(negative, augmented), 0);
+    assert.equal(target(negative, { ...augmented, 'role.finalCtr': Number.NaN }), 0);
+    assert.equal(target(negative, { ...augmented, 'role.ctrTraffic': 0 }), null);
+    assert.equal(target(negative, shown), 1);
+    const none = sourceOf('ctr', task({ augmented: 'none' }));
+    assert.equal(target(none, augmented), null);
+    assert.equal(target(none, shown), 1);
+  });
+
   it('trains the teacher outside CTR traffic with mask hasFinalCtr', () => {
     const row = { 'role.ctrTraffic': 0, 'role.finalCtr': 0.4 };
     assert.equal(target(sourceOf('teacher', task({ target: 'own', mask: 'hasFinalCtr' })), row), 0.4);
@@ -125,7 +141,14 @@ describe('which row trains which task', () => {
     const source = sourceOf('ctr', task(), ['role.click', 'role.finalCtr']);
     assert.deepEqual(
       { ...source },
-      { target: 'role.click', shown: undefined, pseudo: undefined, traffic: undefined, probability: true },
+      {
+        target: 'role.click',
+        shown: undefined,
+        pseudo: undefined,
+        unseen: undefined,
+        traffic: undefined,
+        probability: true,
+      },
     );
   });
 

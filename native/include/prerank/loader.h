@@ -13,11 +13,19 @@
 
 namespace prerank {
 
-// y = (shown ? target : pseudo), mapped to scale * (y - shift);
+// What a row teaches whose ad was not shown.
+enum class Unseen : uint8_t {
+  kLabel,     // its pseudo-label, or the target column without one
+  kNegative,  // the target 0
+  kNone,      // nothing
+};
+
+// y = (shown ? target : what `unseen` says), mapped to scale * (y - shift);
 // the row trains the task when traffic (if given) is non-zero and y is not NaN.
 struct TaskSource {
   std::string target = {};   // float32 column, NaN = null
   std::string pseudo = {};   // optional float32 column used where `shown` is 0 ("" = same as target)
+  Unseen unseen = Unseen::kLabel;
   std::string shown = {};    // optional uint8 column ("" = every row is shown)
   std::string traffic = {};  // optional uint8 column ("" = every row)
   double shift = 0;
