@@ -14,7 +14,7 @@ const RANKS: readonly (readonly string[])[] = [
   ['data'],
   ['auction', 'models'],
   ['cascade', 'train'],
-  ['bench'],
+  ['bench', 'experiment'],
   ['cli'],
 ];
 

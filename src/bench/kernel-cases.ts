@@ -1,7 +1,7 @@
 /** The grid of the kernel benchmark: every operation of the core, over the shapes that models of this kind have. */
 import type { ArrayBatch, BenchSampling, NativeBench } from '../runtime/native.js';
 import type { AttributeValue, PlanTask } from '../runtime/plan.js';
-import { type Cost, operationCost } from './cost.js';
+import { type Cost, operationCost } from '../runtime/plan-cost.js';
 import { type Operand, planOf, type SingleOperation, TILE_ROWS, valueBytes } from './kernel-plan.js';
 
 export interface KernelCase {

@@ -1,7 +1,7 @@
 /** Times whole training steps: loader, sort and update included, as a trainer runs them. */
 import { elementCount } from '../base/shape.js';
 import type { Addon, LoaderStats, NativeLoader, NativeProgram, PhaseTimes } from '../runtime/native.js';
-import { operationCost } from './cost.js';
+import { operationCost } from '../runtime/plan-cost.js';
 import { describeEnvironment, type Environment } from './environment.js';
 import { type Summary, summarize } from './statistics.js';
 import type { StepProblem } from './step-problem.js';

@@ -1,7 +1,7 @@
 /** The grid's operations on embedding tables and their updates: what depends on how ids are spread. */
 import type { ArrayBatch, SparseOptimizerSettings } from '../runtime/native.js';
 import type { Plan } from '../runtime/plan.js';
-import { lookupCost, sparseUpdateCost, stateFloats } from './cost.js';
+import { lookupCost, sparseUpdateCost, stateFloats } from '../runtime/plan-cost.js';
 import type { KernelCase } from './kernel-cases.js';
 import { planOf } from './kernel-plan.js';
 import { permutation, Random, Zipf } from './random.js';

@@ -16,13 +16,20 @@ export function totalValueInputs(
     return null;
   }
   const cqs = predictions.get('cqs');
+  return {
+    ctr: readPredictions(ctr),
+    cqs: cqs === undefined ? null : readPredictions(cqs),
+    ...loggedInputs(set),
+  };
+}
+
+/** Copies of the inputs that come from the log; null where it has none. */
+export function loggedInputs(set: Pick<EncodedSet, 'columns' | 'column'>): Omit<TotalValueInputs, 'ctr' | 'cqs'> {
   const column = (role: Role): Float32Array | Uint32Array | Uint8Array | null => {
     const name = ROLE_COLUMNS[role].column;
     return set.columns.has(name) ? set.column(name) : null;
   };
   return {
-    ctr: readPredictions(ctr),
-    cqs: cqs === undefined ? null : readPredictions(cqs),
     bid: column('bid'),
     objective: column('objective'),
     cvr: column('earlyCvr'),

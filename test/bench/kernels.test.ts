@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { operationCost, sparseUpdateCost } from '../../src/bench/cost.js';
+import { operationCost, sparseUpdateCost } from '../../src/runtime/plan-cost.js';
 import { VIEWS } from '../../src/bench/kernel-cases.js';
 import { planOf } from '../../src/bench/kernel-plan.js';
 import { allCases, benchKernels, type KernelsResult } from '../../src/bench/kernels.js';

@@ -1,5 +1,5 @@
 /** Arithmetic and memory traffic of a plan's operations, counted from their shapes. */
-import type { Plan, PlanOp, PlanValue } from '../runtime/plan.js';
+import type { Plan, PlanOp, PlanValue } from './plan.js';
 
 export interface Cost {
   /** float32 operations: a multiply-add counts two, a transcendental function one. */
@@ -48,6 +48,7 @@ function flopsPerRow(plan: Plan, op: PlanOp): number {
     case 'rowSum':
     case 'sumRows':
       return widthOf(plan, first);
+    case 'concat':
     case 'copy':
     case 'zero':
     case 'expand':

@@ -1,0 +1,60 @@
+/** A small simulated system with runs trained on its logs. */
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import type { SimulationConfig } from '../../src/cascade/config.js';
+import { simulate } from '../../src/cascade/simulate.js';
+import type { ConfigInput } from '../../src/config/schema.js';
+import { loadConfig, train } from '../../src/index.js';
+import { smallConfig } from '../cascade/support.js';
+
+export interface Trained {
+  readonly folder: string;
+  readonly logs: string;
+  readonly replay: readonly string[];
+  readonly config: SimulationConfig;
+  /** Run folders: CTR, CQS and teacher on all rows; CTR on impressions; two quality events on impressions. */
+  readonly multiTask: string;
+  readonly clicks: string;
+  readonly events: string;
+  remove(): Promise<void>;
+}
+
+const TRAINING = { epochs: 2, threads: 1, batchSize: 256 };
+
+export async function trainSmallArms(): Promise<Trained> {
+  const config = smallConfig({
+    requests: { train: 600, eval: 30, replay: 40 },
+    features: { traits: 'noisy', noise: 0.2 },
+  });
+  const folder = await mkdtemp(join(tmpdir(), 'prerank-arms-'));
+  const logs = join(folder, 'logs');
+  await simulate(config, { out: logs, threads: 1 });
+  const base = parse(readFileSync(join(logs, 'config.yaml'), 'utf8')) as ConfigInput;
+  const all = {
+    ...base.data,
+    train: join(logs, base.data.train as string),
+    eval: join(logs, base.data.eval as string),
+  };
+  const impressions = { ...all, augmentation: undefined };
+  const run = async (name: string, input: Pick<ConfigInput, 'data' | 'tasks'>): Promise<string> => {
+    const out = join(folder, name);
+    await train(loadConfig({ ...base, ...input }, { overrides: { training: TRAINING } }), { out });
+    return out;
+  };
+  return {
+    folder,
+    logs,
+    replay: [join(logs, 'replay', '*.parquet')],
+    config,
+    multiTask: await run('multi-task', { ...base, data: all }),
+    clicks: await run('clicks', { data: impressions, tasks: { ctr: { weight: 1 } } }),
+    events: await run('events', {
+      data: impressions,
+      tasks: { cross_out: { label: 'cross_out', loss: 'bce' }, hide: { label: 'hide', loss: 'bce' } },
+    }),
+    remove: () => rm(folder, { recursive: true, force: true }),
+  };
+}
