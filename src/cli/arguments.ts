@@ -2,7 +2,7 @@
 import { InvalidArgumentError } from 'commander';
 
 /** Collects a repeated option. */
-export function collect(value: string, previous: readonly string[]): string[] {
+export function collect(value: string, previous: readonly string[] = []): string[] {
   return [...previous, value];
 }
 

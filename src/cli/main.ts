@@ -5,6 +5,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import { version } from '../version.js';
+import { abCommand } from './ab.js';
 import { benchCommand } from './bench.js';
 import { doctorCommand } from './doctor.js';
 import { evaluateCommand } from './evaluate.js';
@@ -24,6 +25,7 @@ const COMMANDS = [
   evaluateCommand,
   predictCommand,
   simulateCommand,
+  abCommand,
   inspectCommand,
   doctorCommand,
   benchCommand,

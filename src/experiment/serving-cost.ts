@@ -7,7 +7,7 @@ import type { Run } from '../train/run.js';
 
 /** Tasks that are served of a run; its other heads cost nothing. */
 export interface ServedHeads {
-  readonly run: Pick<Run, 'config' | 'features' | 'model'>;
+  readonly run: Run;
   readonly tasks: readonly string[];
 }
 

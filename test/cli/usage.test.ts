@@ -4,7 +4,7 @@ import { formatError } from '../../src/cli/output.js';
 import { prerank } from '../support/sample-run.js';
 
 describe('the command line', () => {
-  for (const command of ['ingest', 'train', 'evaluate', 'predict', 'inspect', 'doctor']) {
+  for (const command of ['ingest', 'train', 'evaluate', 'predict', 'ab', 'inspect', 'doctor']) {
     it(`has help for ${command}`, () => {
       const { status, stdout } = prerank(command, '--help');
       assert.equal(status, 0);

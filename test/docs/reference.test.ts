@@ -68,6 +68,7 @@ describe('pages', () => {
     'data/recipes/README.md',
     'docs/config.md',
     'docs/errors.md',
+    'docs/ab.md',
     'docs/simulate.md',
   ];
 

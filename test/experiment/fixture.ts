@@ -1,6 +1,6 @@
 /** A small simulated system with runs trained on its logs. */
-import { readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { readFileSync, rmSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'yaml';
@@ -19,17 +19,25 @@ export interface Trained {
   readonly multiTask: string;
   readonly clicks: string;
   readonly events: string;
-  remove(): Promise<void>;
 }
 
 const TRAINING = { epochs: 2, threads: 1, batchSize: 256 };
 
-export async function trainSmallArms(): Promise<Trained> {
+let trained: Promise<Trained> | undefined;
+
+/** Trained once for all tests of a process. */
+export function smallArms(): Promise<Trained> {
+  trained ??= trainAll();
+  return trained;
+}
+
+async function trainAll(): Promise<Trained> {
   const config = smallConfig({
     requests: { train: 600, eval: 30, replay: 40 },
     features: { traits: 'noisy', noise: 0.2 },
   });
   const folder = await mkdtemp(join(tmpdir(), 'prerank-arms-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   const logs = join(folder, 'logs');
   await simulate(config, { out: logs, threads: 1 });
   const base = parse(readFileSync(join(logs, 'config.yaml'), 'utf8')) as ConfigInput;
@@ -55,6 +63,5 @@ export async function trainSmallArms(): Promise<Trained> {
       data: impressions,
       tasks: { cross_out: { label: 'cross_out', loss: 'bce' }, hide: { label: 'hide', loss: 'bce' } },
     }),
-    remove: () => rm(folder, { recursive: true, force: true }),
   };
 }

@@ -1,0 +1,173 @@
+/**
+ * Online comparison: arms drive the whole cascade on the same requests, candidates, final-stage errors and users, so that they differ by
+ * what their early stages pass on alone.
+ */
+import { PrerankError } from '../base/errors.js';
+import { Cascade, createStages } from '../cascade/cascade.js';
+import type { Stages } from '../cascade/stages.js';
+import type { SimulatedSystem } from '../cascade/system.js';
+import { type PairedDifference, pairedDifferences, relativeChange } from '../metrics/index.js';
+import type { Arm } from './arms.js';
+import { ArmOutcome, BASES, type Basis } from './outcome.js';
+import type { ServingCost } from './serving-cost.js';
+import { servingSeconds } from './serving-time.js';
+
+export interface ServeArmsOptions {
+  /** Requests to serve; default: as many as a replay log has. */
+  readonly requests?: number;
+  /** Number of the first in the stream; default: the first behind all logs, which no arm was trained on. */
+  readonly first?: number;
+  /** Stages other than the early one that take the place of the built-in ones. */
+  readonly stages?: Partial<Omit<Stages, 'early'>>;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (served: number, requests: number) => void;
+}
+
+/** The first request behind the logs of a system. */
+export function firstFreshRequest({ config: { requests } }: SimulatedSystem): number {
+  return requests.train + requests.eval + requests.replay;
+}
+
+/**
+ * Serves the same requests with every arm, in batches; only sums per request are kept.
+ * @throws PrerankError CANCELLED soon after `signal` is aborted.
+ */
+export async function serveArms(
+  system: SimulatedSystem,
+  arms: readonly Arm[],
+  options: ServeArmsOptions = {},
+): Promise<ArmOutcome[]> {
+  const { requests = system.config.requests.replay, first = firstFreshRequest(system), signal, onProgress } = options;
+  const cascades = arms.map(({ early }) => new Cascade(system, createStages(system, { ...options.stages, early })));
+  const { retrieval } = createStages(system, options.stages);
+  const outcomes = arms.map(() => new ArmOutcome(system, requests));
+  for (const batch of system.requests(first, first + requests)) {
+    if (signal?.aborted) throw new PrerankError('CANCELLED', 'the comparison was interrupted');
+    const retrieved = await retrieval.retrieve(batch);
+    for (const [i, cascade] of cascades.entries()) {
+      outcomes[i]?.add(await cascade.serveRetrieved(retrieved), batch.first - first);
+    }
+    onProgress?.(batch.first - first + batch.users.length, requests);
+  }
+  return outcomes;
+}
+
+export interface CompareArmsOptions extends ServeArmsOptions {
+  /** Chooses the resamples; and, without `first`, which fresh requests are served: each seed has its own. Default 0. */
+  readonly seed?: number;
+  /** Default 1000. */
+  readonly resamples?: number;
+}
+
+/** A metric of the control (a) and the treatment (b). */
+export interface ComparedMetric extends PairedDifference {
+  readonly basis: Basis;
+}
+
+export interface ComparedCost {
+  readonly metric: 'flops' | 'flopsAdsCached' | 'embeddingBytes' | 'embeddingBytesAdsCached' | 'cpuSeconds';
+  /** Per request, of the control and the treatment. */
+  readonly a: number;
+  readonly b: number;
+  /** b / a − 1; null where a is 0. */
+  readonly relative: number | null;
+}
+
+export interface ArmSummary {
+  readonly name: string;
+  /** Null for an arm without runs. */
+  readonly serving: ArmServing | null;
+}
+
+export interface ArmServing extends ServingCost {
+  /** Measured CPU time per request. */
+  readonly cpuSeconds: number;
+}
+
+export interface TreatmentResult {
+  readonly name: string;
+  readonly metrics: readonly ComparedMetric[];
+  /** Empty when an arm is no trained model. */
+  readonly costs: readonly ComparedCost[];
+}
+
+export interface AbResult {
+  readonly requests: number;
+  /** Number of the first request in the stream. */
+  readonly first: number;
+  readonly seed: number;
+  readonly resamples: number;
+  readonly control: ArmSummary;
+  readonly arms: readonly ArmSummary[];
+  /** Every other arm against the control. */
+  readonly treatments: readonly TreatmentResult[];
+}
+
+const RESAMPLES = 1000;
+
+/**
+ * Compares arms with the first of them, the control: differences paired over requests with 95 % bootstrap intervals.
+ * @throws PrerankError INVALID_ARGUMENT without arms, or when the stream has no fresh requests for the seed; CANCELLED.
+ */
+export async function compareArms(
+  system: SimulatedSystem,
+  arms: readonly Arm[],
+  options: CompareArmsOptions = {},
+): Promise<AbResult> {
+  const { requests = system.config.requests.replay, seed = 0, resamples = RESAMPLES } = options;
+  const first = options.first ?? freshRequests(system, requests, seed);
+  const outcomes = await serveArms(system, arms, { ...options, requests, first });
+  const seconds = await servingSeconds(arms, system, first);
+  const candidates = system.config.cascade.retrieved;
+  const summaries = arms.map(
+    (arm, i): ArmSummary => ({
+      name: arm.name,
+      serving: arm.served.length === 0 ? null : { ...arm.cost(candidates), cpuSeconds: seconds[i] ?? 0 },
+    }),
+  );
+  const [control, ...others] = summaries;
+  const [controlOutcome, ...otherOutcomes] = outcomes;
+  if (control === undefined || controlOutcome === undefined) {
+    throw new PrerankError('INVALID_ARGUMENT', 'a comparison needs a control');
+  }
+  const treatments = others.flatMap((summary, i) => {
+    const outcome = otherOutcomes[i];
+    if (outcome === undefined) return [];
+    const metrics = comparedMetrics(controlOutcome, outcome, { seed, resamples });
+    return [{ name: summary.name, metrics, costs: comparedCosts(control.serving, summary.serving) }];
+  });
+  return { requests, first, seed, resamples, control, arms: summaries, treatments };
+}
+
+/** Requests of the stream have 32-bit numbers. */
+const MAX_REQUESTS = 2 ** 32;
+
+function freshRequests(system: SimulatedSystem, requests: number, seed: number): number {
+  const first = firstFreshRequest(system) + seed * requests;
+  if (first + requests <= MAX_REQUESTS) return first;
+  throw new PrerankError('INVALID_ARGUMENT', `seed ${seed}: there are no ${requests} requests left in the stream`);
+}
+
+function comparedMetrics(
+  control: ArmOutcome,
+  treatment: ArmOutcome,
+  bootstrap: { readonly seed: number; readonly resamples: number },
+): ComparedMetric[] {
+  const [a, b] = [control.metrics(), treatment.metrics()];
+  return BASES.flatMap((basis) =>
+    pairedDifferences(a[basis], b[basis], bootstrap).map((difference) => ({ ...difference, basis })),
+  );
+}
+
+function comparedCosts(control: ArmServing | null, treatment: ArmServing | null): ComparedCost[] {
+  if (control === null || treatment === null) return [];
+  const figures = ({ perRequest, cpuSeconds }: ArmServing) => ({ ...perRequest, cpuSeconds });
+  const [a, b] = [figures(control), figures(treatment)];
+  const names = ['flops', 'flopsAdsCached', 'embeddingBytes', 'embeddingBytesAdsCached', 'cpuSeconds'] as const;
+  return names.map((metric) => ({
+    metric,
+    a: a[metric],
+    b: b[metric],
+    relative: relativeChange(b[metric], a[metric]).value,
+  }));
+}
