@@ -7,7 +7,8 @@
 #include <utility>
 
 #include "base/thread_pool.h"
-#include "io/gather.h"
+#include "cpu/dispatch.h"
+#include "cpu/simd/table.h"
 #include "metrics/key_sort.h"
 #include "metrics/request_judge.h"
 
@@ -69,18 +70,6 @@ class TotalValues {
  private:
   TotalValueReader reader_;
 };
-
-// How many of the first codes equal `code`: many at a time, then one by one.
-size_t run_length(std::span<const uint32_t> codes, uint32_t code) {
-  constexpr size_t kStride = 64;
-  size_t at = 0;
-  for (uint32_t other = 0; at + kStride <= codes.size(); at += kStride) {
-    for (size_t i = 0; i < kStride; ++i) other |= codes[at + i] ^ code;
-    if (other != 0) break;
-  }
-  while (at < codes.size() && codes[at] == code) ++at;
-  return at;
-}
 
 struct Block {
   std::vector<uint32_t> requests;
@@ -158,7 +147,7 @@ class Replayer {
     while (row < rows_) {
       const auto codes = requests_.from(row, rows_);
       if (codes.empty()) return rows_;
-      const size_t run = run_length(codes, code);
+      const size_t run = run_length_(codes.size(), codes.data(), code);
       row += run;
       if (run < codes.size()) break;
     }
@@ -167,12 +156,12 @@ class Replayer {
 
   void replay_run(uint32_t code, size_t begin, size_t end, Block& block) {
     const auto scores = final_.from(begin, end);
-    if (scores.size() == end - begin && !first_nonfinite(scores)) {  // all rows are candidates
-      const std::span<const Score> early = early_.direct(begin, end);
-      if constexpr (std::is_same_v<Score, float>) {
-        if (early.size() == scores.size() && !first_nonfinite(early)) {
+    if constexpr (std::is_same_v<Score, float>) {
+      const std::span<const float> early = early_.direct(begin, end);
+      if (scores.size() == end - begin && early.size() == scores.size()) {
+        if (const auto request = judge_.judge(early, scores)) {  // all rows are candidates with finite scores
           block.requests.push_back(code);
-          block.per_request.push_back(judge_.judge(early, scores));
+          block.per_request.push_back(*request);
           return;
         }
       }
@@ -199,10 +188,13 @@ class Replayer {
 
   void finish(uint32_t code, Block& block) {
     if (block.fault || final_scores_.empty()) return;
-    block.requests.push_back(code);
-    block.per_request.push_back(judge_.judge(early_scores_, final_scores_));
+    if (const auto request = judge_.judge(early_scores_, final_scores_)) {
+      block.requests.push_back(code);
+      block.per_request.push_back(*request);
+    }
   }
 
+  decltype(cpu::SimdTable::run_length) run_length_ = cpu::simd().run_length;
   size_t rows_;
   Early early_;
   ColumnView<float> final_;

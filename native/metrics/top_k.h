@@ -9,33 +9,25 @@
 #include <type_traits>
 #include <vector>
 
+#include "cpu/dispatch.h"
+#include "cpu/simd/table.h"
+
 namespace prerank {
 
 // Scratch of one thread; T is float or double. Scores are finite.
 template <class T>
 class TopK {
  public:
-  // Places of the k best (all when there are fewer), ascending. Valid until the next call.
+  // Places of the k best (all when there are fewer), in any order. Valid until the next call.
   std::span<const uint32_t> select(std::span<const T> scores, size_t k) {
-    grow(scores.size());
-    size_t count = collect(scores, k);
-    if (count <= k) return {places_.data(), count};
-    size_t above = 0;  // scores above the k-th best
-    const T least = kth_best({values_.data(), count}, k, above);
-    size_t ties = k - above, kept = 0;
-    for (size_t i = 0; i < count; ++i) {
-      const T score = scores[places_[i]];
-      const size_t tie = static_cast<size_t>(score == least) & static_cast<size_t>(ties > 0);
-      places_[kept] = places_[i];
-      kept += static_cast<size_t>(score > least) | tie;
-      ties -= tie;
-    }
-    return {places_.data(), kept};
+    if (const auto ranked = rank_few(scores, k); !ranked.empty()) return ranked;
+    return select_many(scores, k);
   }
 
   // The same places, best first.
   std::span<const uint32_t> rank(std::span<const T> scores, size_t k) {
-    const std::span<const uint32_t> chosen = select(scores, k);
+    if (const auto ranked = rank_few(scores, k); !ranked.empty()) return ranked;
+    const std::span<const uint32_t> chosen = select_many(scores, k);
     const size_t count = chosen.size();
     if (count > kRankByCounting) {
       std::copy(chosen.begin(), chosen.end(), ranked_.begin());
@@ -61,6 +53,32 @@ class TopK {
   static constexpr size_t kRankByCounting = 128;
   static constexpr size_t kSample = 32;
   static constexpr size_t kFew = 32;  // so many scores are ordered at once
+
+  // Of float32 scores that vector code can rank; else nothing.
+  std::span<const uint32_t> rank_few(std::span<const T> scores, size_t k) {
+    if constexpr (std::is_same_v<T, float>) {
+      if (k <= cpu::kMostRanked) return {few_.data(), rank_best_(scores.size(), scores.data(), k, few_.data())};
+    }
+    return {};
+  }
+
+  // Places of the k best, ascending.
+  std::span<const uint32_t> select_many(std::span<const T> scores, size_t k) {
+    grow(scores.size());
+    size_t count = collect(scores, k);
+    if (count <= k) return {places_.data(), count};
+    size_t above = 0;  // scores above the k-th best
+    const T least = kth_best({values_.data(), count}, k, above);
+    size_t ties = k - above, kept = 0;
+    for (size_t i = 0; i < count; ++i) {
+      const T score = scores[places_[i]];
+      const size_t tie = static_cast<size_t>(score == least) & static_cast<size_t>(ties > 0);
+      places_[kept] = places_[i];
+      kept += static_cast<size_t>(score > least) | tie;
+      ties -= tie;
+    }
+    return {places_.data(), kept};
+  }
 
   void grow(size_t count) {
     if (values_.size() >= count) return;
@@ -154,6 +172,8 @@ class TopK {
     return found;
   }
 
+  decltype(cpu::SimdTable::rank_best) rank_best_ = cpu::simd().rank_best;
+  std::array<uint32_t, cpu::kMostRanked> few_;
   std::vector<T> values_, upper_, lower_;
   std::vector<uint32_t> places_, ranked_;
 };

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <map>
 #include <numeric>
 #include <random>
 
+#include "cpu/dispatch.h"
 #include "metrics/key_sort.h"
 #include "metrics/replay.h"
 #include "metrics/top_k.h"
@@ -206,6 +208,23 @@ TEST(Replay, EqualsTheDefinitionForAnyNumberOfThreads) {
   }
 }
 
+// Scores of any kind: also many equal ones, more than vector code ranks, and requests of any size.
+TEST(Replay, HasTheSameBytesForEveryInstructionSet) {
+  const RandomLog log(true);
+  const cpu::Isa best = cpu::isa();
+  for (const uint64_t k : {1, 10, 40, 110, 300}) {
+    std::vector<RequestReplay> expected;
+    for (const cpu::Isa isa : {cpu::Isa::kBaseline, cpu::Isa::kAvx2, cpu::Isa::kAvx512}) {
+      if (!cpu::set_isa_for_test(isa)) continue;
+      const auto found = run(*log.table, options_at(k)).per_request;
+      if (expected.empty()) expected = found;
+      ASSERT_EQ(found.size(), expected.size());
+      EXPECT_EQ(std::memcmp(found.data(), expected.data(), found.size() * sizeof(RequestReplay)), 0);
+    }
+  }
+  cpu::set_isa_for_test(best);
+}
+
 TEST(Replay, TotalValuesAreComputedFromPredictionsAndColumns) {
   Table table({2, 1});
   table.add("request", std::vector<uint32_t>(3, 1)).add("final", std::vector<float>{1, 1.5f, 3.6f});
@@ -303,9 +322,12 @@ TEST(TopK, EqualsASortOfEverything) {
     const auto ranked = floats.rank(scores, k);
     ASSERT_EQ(std::vector<uint32_t>(ranked.begin(), ranked.end()), expected);
     const std::vector<double> wide(scores.begin(), scores.end());
-    const auto chosen = doubles.select(wide, k);
     std::sort(expected.begin(), expected.end());
-    ASSERT_EQ(std::vector<uint32_t>(chosen.begin(), chosen.end()), expected);
+    for (const auto chosen : {doubles.select(wide, k), floats.select(scores, k)}) {
+      std::vector<uint32_t> found(chosen.begin(), chosen.end());
+      std::sort(found.begin(), found.end());
+      ASSERT_EQ(found, expected);
+    }
   }
 }
 

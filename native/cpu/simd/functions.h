@@ -8,6 +8,7 @@ namespace prerank::cpu::PRERANK_ISA {
 void add_elementwise(SimdTable& table);
 void add_dropout(SimdTable& table);
 void add_hashing(SimdTable& table);
+void add_ranking(SimdTable& table);
 void add_reductions(SimdTable& table);
 void add_softmax(SimdTable& table);
 void add_weighted_sum(SimdTable& table);

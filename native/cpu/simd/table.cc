@@ -9,6 +9,7 @@ SimdTable make_table() {
   add_elementwise(table);
   add_dropout(table);
   add_hashing(table);
+  add_ranking(table);
   add_reductions(table);
   add_softmax(table);
   add_weighted_sum(table);

@@ -76,9 +76,22 @@ struct SparseRows {
   size_t dim;
 };
 
+// rank_best orders so many scores at most.
+constexpr size_t kMostRanked = 256;
+
 struct SimdTable {
   // hashes[i] = xxh64 of the 8 little-endian bytes of words[i], seed 0.
   void (*hash_words)(size_t count, const int64_t* words, uint64_t* hashes);
+
+  // How many of the first codes equal `code`.
+  size_t (*run_length)(size_t count, const uint32_t* codes, uint32_t code);
+  // Sums of |b - a| and of |b|, in float64 and an order that depends on `count` alone; false when a or b has a value that
+  // is not finite.
+  bool (*score_distance)(size_t count, const float* a, const float* b, double* difference, double* size);
+  // Places of the k best scores, best first, equal ones by place; all when there are fewer than k. Scores are finite;
+  // `places` holds kMostRanked. Returns how many, or 0 when more than kMostRanked would have to be compared: perhaps for
+  // k above 112 and whenever many scores are equal.
+  size_t (*rank_best)(size_t count, const float* scores, size_t k, uint32_t* places);
 
   // y = f(x); y may be x.
   void (*map[kMapFunctions])(size_t rows, size_t width, const float* x, size_t xs, float* y, size_t ys);

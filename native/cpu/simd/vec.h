@@ -82,6 +82,26 @@ PRERANK_INLINE vi as_int(vf v) { return reinterpret_cast<vi>(v); }
 PRERANK_INLINE vf as_float(vi v) { return reinterpret_cast<vf>(v); }
 PRERANK_INLINE vf vabs(vf v) { return as_float(as_int(v) & 0x7fffffff); }
 
+// 0, 1, 2, ...
+PRERANK_INLINE vi lane_numbers() {
+  vi lanes;
+  for (size_t i = 0; i < kLanes; ++i) lanes[i] = static_cast<int32_t>(i);
+  return lanes;
+}
+
+// Of a comparison's result: bit i set where lane i holds.
+PRERANK_INLINE unsigned bits(vi lanes) {
+#if defined(__AVX512F__)
+  return _mm512_movepi32_mask(reinterpret_cast<__m512i>(lanes));
+#elif defined(__AVX2__)
+  return static_cast<unsigned>(_mm256_movemask_ps(reinterpret_cast<__m256>(lanes)));
+#else
+  return static_cast<unsigned>(_mm_movemask_ps(reinterpret_cast<__m128>(lanes)));
+#endif
+}
+
+PRERANK_INLINE bool any(vi lanes) { return bits(lanes) != 0; }
+
 PRERANK_INLINE vf vsqrt(vf v) {
 #if defined(__AVX512F__)
   return reinterpret_cast<vf>(_mm512_maskz_sqrt_ps(0xffff, reinterpret_cast<__m512>(v)));
