@@ -129,6 +129,31 @@ PlanTask read_task(const Fields& fields) {
   return task;
 }
 
+PlanParts read_parts(const Fields& fields) {
+  PlanParts parts;
+  for (const int64_t value : fields.integers("values")) {
+    if (value < -1 || value > INT32_MAX) throw_invalid(fields.env(), fields.path("values") + " holds no index");
+    parts.values.push_back(static_cast<int32_t>(value));
+  }
+  return parts;
+}
+
+PlanBalancing read_balancing(const Fields& fields) {
+  PlanBalancing balancing;
+  balancing.kind = fields.choice<BalancingKind>("kind", {{"fixed", BalancingKind::kFixed},
+                                                         {"uncertainty", BalancingKind::kUncertainty},
+                                                         {"pcgrad", BalancingKind::kPcgrad},
+                                                         {"mgda", BalancingKind::kMgda}});
+  balancing.norm = fields.choice<GradientNorm>("normalisation", {{"none", GradientNorm::kNone},
+                                                                 {"l2", GradientNorm::kL2},
+                                                                 {"loss", GradientNorm::kLoss},
+                                                                 {"loss+", GradientNorm::kLossL2}});
+  balancing.dense = read_all(fields, "dense", read_parts);
+  balancing.pooled = read_all(fields, "pooled", read_parts);
+  balancing.log_variances = fields.index("logVariances");
+  return balancing;
+}
+
 PlanOutput read_output(const Fields& fields) { return {fields.string("name"), fields.index("value")}; }
 
 }  // namespace
@@ -148,6 +173,7 @@ Plan read_plan(Napi::Value value) {
   plan.parameters = read_all(fields, "parameters", read_parameter);
   plan.sparse_gradients = read_all(fields, "sparseGradients", read_sparse_gradient);
   plan.tasks = read_all(fields, "tasks", read_task);
+  if (fields.has("balancing")) plan.balancing = read_balancing(fields.object("balancing"));
   plan.outputs = read_all(fields, "outputs", read_output);
   return plan;
 }

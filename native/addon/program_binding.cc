@@ -13,6 +13,7 @@
 #include "addon/program_runner.h"
 #include "addon/promise.h"
 #include "addon/store_binding.h"
+#include "addon/tagged.h"
 
 namespace prerank::addon {
 namespace {
@@ -92,6 +93,8 @@ std::shared_ptr<Loader> take_loader(Napi::Value value) {
 
 class ProgramBinding : public Napi::ObjectWrap<ProgramBinding> {
  public:
+  static constexpr napi_type_tag kTag = {0x5d07c1e83f9b4a26u, 0x8c44e6b1d02f7a93u};
+
   static void define(Napi::Env env, Napi::Object exports) {
     exports.Set("Program", DefineClass(env, "Program",
                                        {InstanceAccessor<&ProgramBinding::bytes>("bytes"),
@@ -101,6 +104,7 @@ class ProgramBinding : public Napi::ObjectWrap<ProgramBinding> {
                                         InstanceMethod<&ProgramBinding::predict>("predict"),
                                         InstanceMethod<&ProgramBinding::predict_all>("predictAll"),
                                         InstanceMethod<&ProgramBinding::read_output>("readOutput"),
+                                        InstanceMethod<&ProgramBinding::balance>("balance"),
                                         InstanceMethod<&ProgramBinding::times>("times"),
                                         InstanceMethod<&ProgramBinding::operation_times>("operationTimes")}));
   }
@@ -111,6 +115,7 @@ class ProgramBinding : public Napi::ObjectWrap<ProgramBinding> {
                                                          read_settings(call[2])))),
         queue_(call.Env(), "prerank.Program", [runner = runner_] { runner->cancel_for_ever(); }) {
     Napi::MemoryManagement::AdjustExternalMemory(call.Env(), static_cast<int64_t>(runner_->program().bytes()));
+    call.This().As<Napi::Object>().TypeTag(&kTag);
   }
 
   void Finalize(Napi::BasicEnv env) override {
@@ -126,6 +131,12 @@ class ProgramBinding : public Napi::ObjectWrap<ProgramBinding> {
     const std::shared_ptr<Loader> loader = take_loader(call[0]);
     auto request = std::make_shared<RunRequest>(read_run_request(call[1]));
     request->id = runner_->next_id();
+    if (const Napi::Value other = call[1].As<Napi::Object>().Get("diagnosis"); other.IsObject()) {
+      ProgramBinding* const diagnosis = unwrap_tagged<ProgramBinding>(other, "a Program as diagnosis");
+      diagnosis->require_idle(call.Env(), "run");
+      if (diagnosis == this) throw_invalid(call.Env(), "a program cannot be its own diagnosis");
+      request->diagnosis = diagnosis->runner_;
+    }
     auto outcome = std::make_shared<RunOutcome>();
     return submit({[runner = runner_, loader, request, outcome] { return runner->run(*loader, *request, *outcome); },
                    [request, outcome](Napi::Env env) { return run_result(env, *request, *outcome); },
@@ -180,6 +191,16 @@ class ProgramBinding : public Napi::ObjectWrap<ProgramBinding> {
     std::vector<float> values(runner_->output_size(index));
     check(call.Env(), runner_->program().read_output(index, values));
     return to_float32_array(call.Env(), values);
+  }
+
+  Napi::Value balance(const Napi::CallbackInfo& call) {
+    require_idle(call.Env(), "balance");
+    const BalanceReport* const report = runner_->program().balance();
+    if (report == nullptr) return call.Env().Null();
+    Napi::Object result = Napi::Object::New(call.Env());
+    result.Set("gram", to_float64_array(call.Env(), report->gram));
+    result.Set("weights", to_float64_array(call.Env(), report->weights));
+    return result;
   }
 
   Napi::Value times(const Napi::CallbackInfo& call) {

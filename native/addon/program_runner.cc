@@ -41,6 +41,11 @@ Status ProgramRunner::run(Loader& loader, const RunRequest& request, RunOutcome&
       outcome.ended = true;
       break;
     }
+    if (request.diagnosis != nullptr && i + 1 == request.dense_lr.size()) {
+      // Without an update it changes nothing; what is not finite in it is not in the step either.
+      const Status seen = request.diagnosis->program_->step(*batch, {request.first_step + i, 0, 0, false});
+      if (!seen.ok() && seen.code() != Code::kNonFinite) return seen;
+    }
     const std::optional<uint64_t> allocations = thread_allocations();
     const Status status =
         program_->step(*batch, {request.first_step + i, request.dense_lr[i], request.sparse_lr[i], true});

@@ -15,10 +15,13 @@ namespace prerank::addon {
 
 inline constexpr size_t kTaskStats = 8;  // numbers per task, in the order of TASK_STATS (src/runtime/native.ts)
 
+class ProgramRunner;
+
 struct RunRequest {
   uint64_t id = 0;  // ascending: cancel() ends every run submitted before it
   uint64_t first_step = 0;
   std::vector<double> dense_lr, sparse_lr;  // one entry per step
+  std::shared_ptr<ProgramRunner> diagnosis;  // computes gradients on the last step's batch, before it; or null
 };
 
 struct RunOutcome {

@@ -1,5 +1,5 @@
 // The fused loss of all tasks: gradients of the logits and each task's sums, in one pass over the tile.
-// Per task k and row of its mask, with weight w: dLogit += lambda_k * inv_n_k * w * dloss/dlogit.
+// Per task k and row of its mask, with weight w: dLogit += lambda_k * scale_k * inv_n_k * w * dloss/dlogit.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -104,7 +104,8 @@ class LossKernel final : public Kernel {
       }
     }
 
-    const double scale = task.lambda * batch.inv_n[task.index];
+    const double factor = context.task_scale.empty() ? 1.0 : context.task_scale[task.index];
+    const double scale = task.lambda * factor * batch.inv_n[task.index];
     TaskStats& stats = context.stats[task.index];
     for (size_t r = 0; r < rows; ++r) {
       if (!active(r)) continue;

@@ -1,5 +1,6 @@
 #include "plan/plan_check.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -41,6 +42,7 @@ class PlanChecker {
     PRERANK_RETURN_IF_ERROR(check_gradients());
     PRERANK_RETURN_IF_ERROR(check_segments());
     PRERANK_RETURN_IF_ERROR(check_tasks());
+    PRERANK_RETURN_IF_ERROR(check_balancing());
     return check_outputs();
   }
 
@@ -265,6 +267,49 @@ class PlanChecker {
     if (losses == (plan_.tasks.empty() ? 0u : 1u)) return {};
     return invalid("it has " + std::to_string(plan_.tasks.size()) + " tasks and " + std::to_string(losses) +
                    " loss operations");
+  }
+
+  Status check_balancing() const {
+    if (!plan_.balancing) return {};
+    const PlanBalancing& balancing = *plan_.balancing;
+    size_t logits = 0;
+    for (const PlanTask& task : plan_.tasks) logits = std::max(logits, static_cast<size_t>(task.logits) + 1);
+    std::vector<bool> written(plan_.values.size(), false);
+    for (const auto& [storage, list] :
+         {std::pair{Storage::kGrad, &balancing.dense}, {Storage::kFull, &balancing.pooled}}) {
+      for (const PlanParts& parts : *list) {
+        if (parts.values.size() != logits) return invalid("a gradient by tasks needs one part for each logits");
+        PRERANK_RETURN_IF_ERROR(check_parts(parts, storage, written));
+      }
+    }
+    const bool uncertainty = balancing.kind == BalancingKind::kUncertainty;
+    if (!uncertainty) return {};
+    if (!has(plan_.parameters, balancing.log_variances)) return invalid("the tasks have no log-variances");
+    const PlanParameter& parameter = plan_.parameters[static_cast<size_t>(balancing.log_variances)];
+    if (parameter.shape != std::vector<int64_t>{static_cast<int64_t>(plan_.tasks.size())}) {
+      return invalid("parameter " + parameter.name + " must hold one log-variance per task");
+    }
+    return {};
+  }
+
+  // No two values share memory: the combination overwrites one of them.
+  Status check_parts(const PlanParts& parts, Storage storage, std::vector<bool>& written) const {
+    const PlanValue* first = nullptr;
+    for (const int32_t part : parts.values) {
+      if (part == -1) continue;
+      if (!has(plan_.values, part)) return invalid("there is no gradient " + std::to_string(part));
+      const PlanValue& v = value(part);
+      if (v.storage != storage) return invalid("the gradient " + v.name + " is not kept after the tiles");
+      if (first != nullptr && (v.width != first->width || v.domain != first->domain)) {
+        return invalid("the parts of " + first->name + " differ in size");
+      }
+      if (v.root != part || written[static_cast<size_t>(part)]) {
+        return invalid("the gradient " + v.name + " shares its memory with another");
+      }
+      written[static_cast<size_t>(part)] = true;
+      if (first == nullptr) first = &v;
+    }
+    return first == nullptr ? invalid("a gradient by tasks has no part") : Status();
   }
 
   Status check_outputs() const {

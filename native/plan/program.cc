@@ -13,6 +13,7 @@
 #include "plan/batch_check.h"
 #include "plan/operation_times.h"
 #include "plan/plan_check.h"
+#include "plan/program_balance.h"
 #include "plan/program_memory.h"
 #include "plan/program_update.h"
 
@@ -87,6 +88,10 @@ class CpuProgram final : public Program {
       clear_operation_ = profile_->add({.kind = "accumulators.clear", .layer = "gradients"});
       reduce_operation_ = profile_->add({.kind = "accumulators.reduce", .layer = "gradients"});
     }
+    if (plan_.balancing) {
+      PRERANK_ASSIGN_OR_RETURN(
+          balance_, ProgramBalance::create(plan_, *store_, memory_, *pool_, options_.seed, profile_.get()));
+    }
     PRERANK_ASSIGN_OR_RETURN(update_, ProgramUpdate::create(plan_, *store_, memory_, *pool_, options_, profile_.get()));
     if (profile_ != nullptr) profile_->start(options_.threads);
     stats_.resize(plan_.tasks.size());
@@ -120,6 +125,7 @@ class CpuProgram final : public Program {
 
   const Plan& plan() const override { return plan_; }
   std::span<const TaskStats> stats() const override { return stats_; }
+  const BalanceReport* balance() const override { return balance_ == nullptr ? nullptr : &balance_->report(); }
   double gradient_norm() const override { return gradient_norm_; }
   PhaseTimes times() const override { return times_; }
   std::vector<OperationTime> operation_times() const override {
@@ -198,6 +204,7 @@ class CpuProgram final : public Program {
     rows_ = batch.rows;
     requests_ = limits_.request_domain ? batch.requests : 0;
     gradient_norm_ = 0;
+    if (balance_ != nullptr) task_scale_ = balance_->scale_tasks();
     memory_.bind_inputs(plan_, batch);
   }
 
@@ -232,6 +239,7 @@ class CpuProgram final : public Program {
     result.batch = &batch;
     result.base = memory_.base(worker);
     result.stats = worker_stats_[worker];
+    result.task_scale = task_scale_;
     return result;
   }
 
@@ -310,11 +318,14 @@ class CpuProgram final : public Program {
       const Stopwatch watch(times_.transform);
       merge_stats();
       PRERANK_RETURN_IF_ERROR(check_losses());
+      if (balance_ != nullptr) balance_->combine(batch, stats_, options.step);
       PRERANK_ASSIGN_OR_RETURN(transform, update_->transform(batch));
       if (options_.clip_norm > 0) gradient_norm_ = transform.norm;
     }
     const Stopwatch watch(times_.update);
-    if (options.update) update_->update(batch, options, transform.scale);
+    if (!options.update) return {};
+    update_->update(batch, options, transform.scale);
+    if (balance_ != nullptr) balance_->update(batch, stats_, options);
     return {};
   }
 
@@ -354,6 +365,8 @@ class CpuProgram final : public Program {
   std::unique_ptr<ThreadPool> pool_;
   ProgramMemory memory_;
   std::vector<Segment> segments_;
+  std::unique_ptr<ProgramBalance> balance_;  // null: one gradient, the tasks' weights as they are
+  std::span<const double> task_scale_;       // of the last step
   std::unique_ptr<ProgramUpdate> update_;
   struct LazyTable {
     size_t table = 0;      // in Plan::tables

@@ -1,6 +1,7 @@
 // Plans that must be refused, the request domain, and steps that allocate nothing.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <vector>
 
@@ -32,6 +33,27 @@ TEST(ProgramMemory, StepsAllocateNothing) {
     }
     EXPECT_EQ(testing::allocation_count() - before, 0u) << threads << " threads";
   }
+}
+
+TEST(ProgramMemory, BalancingAllocatesNothingAndLeavesASingleTaskAlone) {
+  Plan plan = linear_plan(16);
+  plan.balancing = PlanBalancing{BalancingKind::kPcgrad, GradientNorm::kNone, {{{8}}, {{9}}}, {}, -1};
+  const auto store = linear_store(DenseOptimizerKind::kAdam), plain_store = linear_store(DenseOptimizerKind::kAdam);
+  const auto program = make_program(plan, store, 2, 200);
+  const auto plain = make_program(linear_plan(16), plain_store, 2, 200);
+  const LinearBatch batch(200);
+  for (uint64_t step = 0; step < 2; ++step) ASSERT_TRUE(program->step(batch.batch, {step, 0.1, 0.1, true}).ok());
+  const size_t before = testing::allocation_count();
+  for (uint64_t step = 2; step < 10; ++step) {
+    const bool ok = program->step(batch.batch, {step, 0.1, 0.1, true}).ok();
+    if (!ok) FAIL();
+  }
+  EXPECT_EQ(testing::allocation_count() - before, 0u);
+  for (uint64_t step = 0; step < 10; ++step) ASSERT_TRUE(plain->step(batch.batch, {step, 0.1, 0.1, true}).ok());
+  for (size_t p = 0; p < 2; ++p) EXPECT_TRUE(std::ranges::equal(store->weights(p), plain_store->weights(p)));
+  ASSERT_NE(program->balance(), nullptr);
+  EXPECT_EQ(program->balance()->weights, std::vector<double>{1});
+  EXPECT_EQ(plain->balance(), nullptr);
 }
 
 std::string refusal(const std::function<void(Plan&)>& change) {

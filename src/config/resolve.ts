@@ -316,6 +316,10 @@ function resolveTraining(training: ParsedConfig['training'], report: Report): Tr
     report(['training', 'steps'], 'give either epochs or steps, not both');
   }
   const schedule = resolveSchedule(training.schedule);
+  const { kind, normalisation } = training.balancing;
+  if (normalisation !== undefined && kind !== 'mgda') {
+    report(['training', 'balancing', 'normalisation'], 'is for the kind mgda only');
+  }
   const { batchSize, epochs, steps, sparseOptimizer, denseOptimizer, earlyStopping, device, ...rest } = training;
   const perOptimizer = (optimizer: { l2?: number | undefined; schedule?: ScheduleConfig | undefined }) => ({
     l2: optimizer.l2 ?? training.l2,
@@ -326,6 +330,7 @@ function resolveTraining(training: ParsedConfig['training'], report: Report): Tr
     epochs: steps === undefined ? (epochs ?? 1) : undefined,
     steps,
     ...rest,
+    balancing: without({ kind, normalisation: kind === 'mgda' ? (normalisation ?? 'none') : undefined }),
     earlyStopping,
     device: device === 'cpu' ? 'cpu' : 'auto',
     schedule,

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { didYouMean, listNames } from '../base/suggest.js';
+import { BALANCINGS, GRADIENT_NORMS } from '../runtime/plan.js';
 import { AUGMENTED_LABELS, DEFAULT_SPLIT_FRACTION, METRICS, SIMPLE_ROLES, STAGES, type Stage } from './types.js';
 
 /** An object whose unknown keys are refused with the nearest known one. */
@@ -244,6 +245,11 @@ const training = strict({
   }).prefault({}),
   schedule: schedule.prefault({}),
   clip: strict({ norm: nonNegative.default(0), scope: z.enum(['dense', 'all']).default('dense') }).prefault({}),
+  balancing: strict({
+    kind: z.enum(BALANCINGS).default('fixed'),
+    normalisation: z.enum(GRADIENT_NORMS).optional(),
+  }).prefault({}),
+  gradientCosines: count.default(0),
   l2: nonNegative.default(0),
   seed: z.int().nonnegative().default(1),
   device: device.default('auto'),

@@ -2,7 +2,7 @@
  * The configuration with every default filled in. It is itself a valid configuration: written as YAML
  * and read back it is the same.
  */
-import type { LossKind } from '../runtime/plan.js';
+import type { BalancingKind, GradientNorm, LossKind } from '../runtime/plan.js';
 
 /** Whose a feature is; context features belong to the request. */
 export const SIDES = ['user', 'ad', 'context'] as const;
@@ -228,6 +228,12 @@ export interface DenseOptimizerConfig extends OptimizerConfigBase {
   readonly weightDecay: number;
 }
 
+export interface BalancingConfig {
+  readonly kind: BalancingKind;
+  /** mgda: by what the tasks' gradients are divided before they are weighed. */
+  readonly normalisation?: GradientNorm;
+}
+
 export interface TrainingConfig {
   readonly batchSize: number;
   /** Exactly one of `epochs` and `steps` is given. */
@@ -244,6 +250,10 @@ export interface TrainingConfig {
   readonly schedule: ScheduleConfig;
   /** Global gradient norm; 0: no clipping. */
   readonly clip: { readonly norm: number; readonly scope: 'dense' | 'all' };
+  /** How the tasks' gradients of shared parameters become one. */
+  readonly balancing: BalancingConfig;
+  /** Steps between lines with the norms and cosines of the tasks' gradients; 0: none. */
+  readonly gradientCosines: number;
   readonly l2: number;
   readonly seed: number;
   readonly device: 'auto' | 'cpu';

@@ -1,6 +1,6 @@
 /** A graph to a plan: prune, fuse, differentiate, schedule, lay out, plan memory, lower. */
 import type { PlanTask } from '../runtime/plan.js';
-import { gradients as differentiate } from './autodiff.js';
+import { type BalancingRequest, byTask, type TaskGradients, together } from './balance.js';
 import { fuseBackward, fuseForward, prune, removeDropout } from './fuse.js';
 import { type Graph, graphError, type Operation, type Value } from './graph.js';
 import { layOut, readOnlySource } from './layout.js';
@@ -19,6 +19,8 @@ export interface CompileRequest {
   readonly losses?: readonly TaskLoss[];
   /** dL/d(value) to read after a step, as outputs `gradient.<name of the value>`. */
   readonly wrt?: readonly Value[];
+  /** Default: one gradient of the weighted sum of the losses. */
+  readonly balancing?: BalancingRequest | undefined;
   /** Rows per tile; default 256. */
   readonly tileRows?: number;
 }
@@ -40,33 +42,33 @@ export function compile(request: CompileRequest): Lowered {
   operations = fuseForward(operations, new Set(results.map(output)));
 
   const outputs = Object.entries(request.outputs).map(([name, value]) => [name, output(value)] as [string, Value]);
-  let gradients: ReadonlyMap<Value, Value> = new Map();
+  let found: TaskGradients = { gradients: new Map(), dense: [], pooled: [] };
   let tasks: PlanTask[] = [];
   if (training) {
-    const backward = addBackward(graph, operations, losses, wrt);
-    gradients = backward.gradients;
+    const backward = addBackward(graph, operations, request, losses);
+    found = backward.found;
     tasks = backward.tasks;
-    for (const value of wrt) outputs.push([`gradient.${value.name}`, gradientOf(gradients, value)]);
-    const kept = [...outputs.map(([, value]) => value), ...trained(gradients), ...backward.seeds];
+    for (const value of wrt) outputs.push([`gradient.${value.name}`, gradientOf(found.gradients, value)]);
+    const kept = [...outputs.map(([, value]) => value), ...trained(found), ...backward.seeds];
     operations = fuseBackward(prune(backward.operations, kept), new Set(kept));
   }
   operations = copyReadOnlyOutputs(graph, operations, outputs);
-  return finish(request, graph, operations, outputs, gradients, tasks);
+  return finish(request, graph, operations, outputs, found, tasks);
 }
 
 interface Backward {
   readonly operations: readonly Operation[];
-  readonly gradients: ReadonlyMap<Value, Value>;
+  readonly found: TaskGradients;
   readonly tasks: PlanTask[];
   readonly seeds: readonly Value[];
 }
 
-/** One loss operation for all tasks, and the backward pass from it. */
+/** One loss operation for all tasks, and the backward pass, or passes, from it. */
 function addBackward(
   source: Graph,
   operations: readonly Operation[],
+  { wrt = [], balancing }: Pick<CompileRequest, 'wrt' | 'balancing'>,
   losses: readonly TaskLoss[],
-  wrt: readonly Value[],
 ): Backward {
   checkTasks(losses);
   const graph = source;
@@ -79,7 +81,10 @@ function addBackward(
     const gradient = seeds[index];
     return gradient === undefined ? [] : [{ value, gradient }];
   });
-  const gradients = differentiate(graph, pairs, [...targets]);
+  const apart = balancing !== undefined && keepsApart(balancing);
+  const found = apart
+    ? byTask(graph, pairs, [...targets], balancing.kind === 'mgda')
+    : together(graph, pairs, [...targets]);
   const tasks = losses.map(({ name, kind, weight, delta, logits: value }) => ({
     name,
     kind,
@@ -87,7 +92,11 @@ function addBackward(
     delta,
     logits: logits.indexOf(value),
   }));
-  return { operations: graph.operations, gradients, tasks, seeds };
+  return { operations: graph.operations, found, tasks, seeds };
+}
+
+function keepsApart({ kind, apart }: BalancingRequest): boolean {
+  return apart === true || kind === 'pcgrad' || kind === 'mgda';
 }
 
 /** Parameters and lookups: what a plan trains. */
@@ -98,9 +107,9 @@ function leaves(operations: readonly Operation[]): Value[] {
   ]);
 }
 
-/** Gradients that the update reads. */
-function trained(gradients: ReadonlyMap<Value, Value>): Value[] {
-  return [...gradients.values()];
+/** Gradients that the update reads, or that are combined for it. */
+function trained({ gradients, dense, pooled }: TaskGradients): Value[] {
+  return [...gradients.values(), ...[...dense, ...pooled].flat().filter((part) => part !== undefined)];
 }
 
 function gradientOf(gradients: ReadonlyMap<Value, Value>, value: Value): Value {
@@ -143,7 +152,7 @@ function finish(
   graph: Graph,
   operations: readonly Operation[],
   outputs: readonly (readonly [string, Value])[],
-  gradients: ReadonlyMap<Value, Value>,
+  found: TaskGradients,
   tasks: readonly PlanTask[],
 ): Lowered {
   const layout = layOut(graph, operations);
@@ -151,7 +160,9 @@ function finish(
   const lookups = new Set(
     operations.filter((operation) => operation.definition === embeddingOp).flatMap((operation) => operation.outputs),
   );
-  const pooled = [...gradients].filter(([value]) => lookups.has(value)).map(([, gradient]) => gradient);
-  const memory = planMemory(segments, layout, [...outputs.map(([, value]) => value), ...pooled]);
-  return lower({ graph, segments, layout, memory, tileRows: request.tileRows ?? 256, tasks, outputs, gradients });
+  const pooled = [...found.gradients].filter(([value]) => lookups.has(value)).map(([, gradient]) => gradient);
+  const parts = found.pooled.flat().filter((part) => part !== undefined);
+  const memory = planMemory(segments, layout, [...outputs.map(([, value]) => value), ...pooled, ...parts]);
+  const { balancing, tileRows = 256 } = request;
+  return lower({ graph, segments, layout, memory, tileRows, tasks, outputs, found, balancing });
 }

@@ -1,10 +1,11 @@
 /** The functional API that models are written in, and the compiler to plans. */
 export { gradients, type Seed } from './autodiff.js';
+export type { BalancingRequest } from './balance.js';
 export { type CompileRequest, compile } from './compile.js';
 export type { GradientContext, GradientRule, OpDefinition, OutputSpec } from './definition.js';
 export { Graph, type Operation, type Value } from './graph.js';
 export { input, type LinearOptions, linear, type MlpOptions, mlp, parameter } from './layers.js';
-export type { Lowered } from './lower.js';
+export { LOG_VARIANCES, type Lowered } from './lower.js';
 export { type Activation, activate, relu, sigmoid, tanh } from './ops/activation.js';
 export { affine } from './ops/affine.js';
 export { concat, slice } from './ops/concat.js';

@@ -1,11 +1,24 @@
 /** Writes a scheduled, laid-out graph down as a plan: numbered values and operations. */
 import type { ParameterSpec } from '../runtime/native.js';
-import type { Plan, PlanOp, PlanParameter, PlanTask, PlanValue, Pooling } from '../runtime/plan.js';
+import type {
+  Plan,
+  PlanBalancing,
+  PlanOp,
+  PlanParameter,
+  PlanParts,
+  PlanTask,
+  PlanValue,
+  Pooling,
+} from '../runtime/plan.js';
+import type { BalancingRequest, Parts, TaskGradients } from './balance.js';
 import type { Graph, Operation, Value } from './graph.js';
 import type { Layout } from './layout.js';
 import type { MemoryPlan } from './memory.js';
 import { embeddingOp } from './ops/embedding.js';
 import type { Segment } from './schedule.js';
+
+/** The log-variances of uncertainty weighting: state of the training that no prediction reads. */
+export const LOG_VARIANCES = 'balancing.log_variances';
 
 export interface LowerRequest {
   readonly graph: Graph;
@@ -16,7 +29,8 @@ export interface LowerRequest {
   readonly tasks: readonly PlanTask[];
   readonly outputs: readonly (readonly [string, Value])[];
   /** dL/d(value) of parameters and lookups. */
-  readonly gradients: ReadonlyMap<Value, Value>;
+  readonly found: TaskGradients;
+  readonly balancing: BalancingRequest | undefined;
 }
 
 export interface Lowered {
@@ -25,7 +39,8 @@ export interface Lowered {
 }
 
 export function lower(request: LowerRequest): Lowered {
-  const { graph, layout, memory, gradients } = request;
+  const { graph, layout, memory, balancing } = request;
+  const { gradients } = request.found;
   const operations = request.segments.flatMap((segment) => segment.operations);
   const values = usedValues(operations, request);
   const number = new Map(values.map((value, index) => [value, index]));
@@ -86,6 +101,18 @@ export function lower(request: LowerRequest): Lowered {
       return [{ idInput: idInputs.indexOf(at(idInputsOf(operation), index)), value, pooling }];
     }),
   );
+  const uncertain = balancing?.kind === 'uncertainty';
+  if (uncertain) planParameters.push({ name: LOG_VARIANCES, shape: [request.tasks.length], grad: -1 });
+  const partsOf = (parts: Parts): PlanParts => ({
+    values: parts.map((part) => (part === undefined ? -1 : idOf(part))),
+  });
+  const planBalancing = ({ kind, normalisation = 'none' }: BalancingRequest): PlanBalancing => ({
+    kind,
+    normalisation,
+    dense: request.found.dense.map(partsOf),
+    pooled: request.found.pooled.map(partsOf),
+    logVariances: uncertain ? planParameters.length - 1 : -1,
+  });
   const planTables = tables.map((index) => at(graph.tables, index));
   const plan: Plan = {
     tileRows: request.tileRows,
@@ -104,9 +131,16 @@ export function lower(request: LowerRequest): Lowered {
     parameters: planParameters,
     sparseGradients,
     tasks: request.tasks,
+    ...(balancing === undefined ? {} : { balancing: planBalancing(balancing) }),
     outputs: request.outputs.map(([name, value]) => ({ name, value: idOf(value) })),
   };
-  return { plan, parameters: [...parameters.map(denseSpec), ...planTables.map(tableSpec)] };
+  const dense = parameters.map(denseSpec);
+  if (uncertain) dense.push(logVariances(request.tasks.length));
+  return { plan, parameters: [...dense, ...planTables.map(tableSpec)] };
+}
+
+function logVariances(tasks: number): ParameterSpec {
+  return { name: LOG_VARIANCES, shape: [tasks], init: { kind: 'zero' }, table: false };
 }
 
 /** Values of the operations and outputs, their roots, and what accumulators are gradients of. */

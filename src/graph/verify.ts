@@ -120,7 +120,14 @@ function checkReadAfterStep(plan: Plan): string[] {
   const outputs = plan.outputs.filter(({ value }) => !readable.has(planValue(plan, value).storage));
   const pooled = plan.sparseGradients.filter(({ value }) => planValue(plan, value).storage !== 'full');
   const dense = plan.parameters.filter(({ grad }) => grad >= 0 && planValue(plan, grad).storage !== 'grad');
+  const { dense: denseParts = [], pooled: pooledParts = [] } = plan.balancing ?? {};
+  const kept = [
+    ...denseParts.flatMap(({ values }) => values.map((value) => [value, 'grad'] as const)),
+    ...pooledParts.flatMap(({ values }) => values.map((value) => [value, 'full'] as const)),
+  ].filter(([value]) => value >= 0);
+  const parts = kept.filter(([value, storage]) => planValue(plan, value).storage !== storage);
   return [
+    ...parts.map(([value]) => `the part ${planValue(plan, value).name} of a gradient is not kept after the step`),
     ...outputs.map(({ name }) => `output ${name} is not kept after the step`),
     ...pooled.map(({ value }) => `gradient ${planValue(plan, value).name} of a lookup is not kept after the step`),
     ...dense.map(({ name }) => `the gradient of ${name} is not an accumulator`),

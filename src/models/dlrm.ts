@@ -76,9 +76,9 @@ function toRows(value: Value): Value {
 
 export const dlrm: Architecture<DlrmConfig> = {
   kind: 'dlrm',
-  training(config, features, tasks) {
+  training(config, features, tasks, { balancing } = {}) {
     const { graph, inputs, logits } = build(config, features, tasks, 'row');
-    return inputs.program(compile({ graph, outputs: logits, losses: taskLosses(tasks, logits) }));
+    return inputs.program(compile({ graph, outputs: logits, losses: taskLosses(tasks, logits), balancing }));
   },
   prediction(config, features, tasks, options = {}) {
     const { graph, inputs, logits } = build(config, features, tasks, options.requestDomain ? 'request' : 'row');

@@ -2,6 +2,7 @@
  * What a model is, for the rest of the library: plans plus how their inputs are fed from an encoded dataset.
  */
 import type { FeatureMap } from '../data/features.js';
+import type { BalancingRequest } from '../graph/index.js';
 import type { LoaderSpec, ParameterSpec } from '../runtime/native.js';
 import type { LossKind, Plan } from '../runtime/plan.js';
 
@@ -29,7 +30,12 @@ export interface ModelProgram {
 export interface Architecture<Config> {
   readonly kind: string;
   /** Forward, backward and loss over the tasks, in their order. */
-  training(config: Config, features: FeatureMap, tasks: readonly ModelTask[]): ModelProgram;
+  training(
+    config: Config,
+    features: FeatureMap,
+    tasks: readonly ModelTask[],
+    options?: { readonly balancing?: BalancingRequest | undefined },
+  ): ModelProgram;
   /** Forward only; one output per task that has its own logits, named by task: logits (bce) or values, [rows, 1].
    *  `requestDomain`: user features and the user tower run once per request. */
   prediction(

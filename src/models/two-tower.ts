@@ -106,9 +106,9 @@ function dotHeads(
 
 export const twoTower: Architecture<TwoTowerConfig> = {
   kind: 'two-tower',
-  training(config, features, tasks) {
+  training(config, features, tasks, { balancing } = {}) {
     const { graph, inputs, logits } = build(config, features, tasks, 'row');
-    return inputs.program(compile({ graph, outputs: logits, losses: taskLosses(tasks, logits) }));
+    return inputs.program(compile({ graph, outputs: logits, losses: taskLosses(tasks, logits), balancing }));
   },
   prediction(config, features, tasks, options = {}) {
     const userDomain = options.requestDomain ? 'request' : 'row';

@@ -109,6 +109,16 @@ export interface RunRequest {
   /** One entry per step: already scheduled learning rates. */
   readonly denseLr: Float64Array;
   readonly sparseLr: Float64Array;
+  /** Computes its gradients on the batch of the last step, before it, for `balance()`. It must do nothing else meanwhile. */
+  readonly diagnosis?: NativeProgram;
+}
+
+/** How a step weighed the tasks. */
+export interface BalanceReport {
+  /** Dot products of the weighted gradients of the shared dense parameters, [logits, logits]; empty when not kept apart. */
+  readonly gram: Float64Array;
+  /** uncertainty: factor on each task's loss; pcgrad, mgda: on the gradient of each logits; else empty. */
+  readonly weights: Float64Array;
 }
 
 export interface RunResult {
@@ -166,6 +176,8 @@ export interface NativeProgram {
   predictAll(loader: NativeLoader): Promise<Float32Array[]>;
   /** Output of the last step or predict, by index. */
   readOutput(index: number): Float32Array;
+  /** Of the last step; null for a plan without balancing. */
+  balance(): BalanceReport | null;
   /** Seconds by phase since the program was built. */
   times(): PhaseTimes;
   /** The plan's operations in its order, then the program's own; empty without `profile`. */

@@ -98,6 +98,32 @@ export interface PlanTask {
   readonly logits: number;
 }
 
+export const BALANCINGS = ['fixed', 'uncertainty', 'pcgrad', 'mgda'] as const;
+
+export type BalancingKind = (typeof BALANCINGS)[number];
+
+export const GRADIENT_NORMS = ['none', 'l2', 'loss', 'loss+'] as const;
+
+/** By what MGDA divides the tasks' gradients before it weighs them; loss+: loss · l2. */
+export type GradientNorm = (typeof GRADIENT_NORMS)[number];
+
+/** A gradient by the logits that it comes from: one value each, −1 where it does not depend on them. */
+export interface PlanParts {
+  readonly values: readonly number[];
+}
+
+/** How tasks share parameters. Tasks that train the same logits count as one. */
+export interface PlanBalancing {
+  readonly kind: BalancingKind;
+  readonly normalisation: GradientNorm;
+  /** Gradients of the parameters that several logits depend on. The combination replaces the first part. */
+  readonly dense: readonly PlanParts[];
+  /** dL/d(pooled) to combine as the dense ones. */
+  readonly pooled: readonly PlanParts[];
+  /** uncertainty: index in `parameters` of one log-variance per task; else −1. */
+  readonly logVariances: number;
+}
+
 export interface PlanOutput {
   readonly name: string;
   readonly value: number;
@@ -121,5 +147,6 @@ export interface Plan {
   readonly parameters: readonly PlanParameter[];
   readonly sparseGradients: readonly PlanSparseGradient[];
   readonly tasks: readonly PlanTask[];
+  readonly balancing?: PlanBalancing;
   readonly outputs: readonly PlanOutput[];
 }

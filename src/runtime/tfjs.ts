@@ -84,6 +84,9 @@ export class TfjsProgram {
   }
 
   static async create(plan: Plan, parameters: readonly ParameterSpec[], settings: TfjsSettings): Promise<TfjsProgram> {
+    if (plan.balancing !== undefined && plan.balancing.kind !== 'fixed') {
+      throw new PrerankError('UNSUPPORTED', `TensorFlow.js does not weigh tasks by ${plan.balancing.kind}`);
+    }
     const { tf, name } = await loadTfjs();
     return new TfjsProgram(tf, name, plan, parameters, settings);
   }

@@ -2,6 +2,7 @@
 import { elementCount } from '../base/shape.js';
 import type { ResolvedConfig, TrainingConfig } from '../config/types.js';
 import type { FeatureMap } from '../data/features.js';
+import type { BalancingRequest } from '../graph/index.js';
 import type { ModelProgram } from '../models/model.js';
 import { predictionProgram, trainingProgram } from '../models/registry.js';
 import type {
@@ -16,6 +17,8 @@ import { type TaskModel, taskModels } from './tasks.js';
 export interface AssembledModel {
   readonly tasks: readonly TaskModel[];
   readonly training: ModelProgram;
+  /** Keeps the tasks' gradients apart, where the training program does not and they are to be reported. */
+  readonly diagnosis: ModelProgram | null;
   readonly prediction: ModelProgram;
   /** The same model with the user side once per request. */
   readonly requestPrediction: ModelProgram;
@@ -24,9 +27,14 @@ export interface AssembledModel {
 export function assembleModel(config: ResolvedConfig, features: FeatureMap): AssembledModel {
   const tasks = taskModels(config, features);
   const models = tasks.map(({ model }) => model);
+  const { balancing, gradientCosines } = config.training;
+  const program = (request?: BalancingRequest): ModelProgram =>
+    trainingProgram(config.model, features, models, { balancing: request });
+  const together = balancing.kind === 'fixed' || balancing.kind === 'uncertainty';
   return {
     tasks,
-    training: trainingProgram(config.model, features, models),
+    training: program(balancing.kind === 'fixed' ? undefined : balancing),
+    diagnosis: together && gradientCosines > 0 ? program({ ...balancing, apart: true }) : null,
     prediction: predictionProgram(config.model, features, models),
     requestPrediction: predictionProgram(config.model, features, models, { requestDomain: true }),
   };

@@ -1,4 +1,5 @@
 /** What a user can hook into a training run. */
+import type { BalancingFigures } from './balancing.js';
 import type { EvaluationResult } from './evaluation-result.js';
 import type { TrainSummary } from './summary.js';
 import type { WindowFigures } from './window.js';
@@ -12,6 +13,8 @@ export interface TrainReport extends WindowFigures {
   readonly lr: { readonly dense: number; readonly sparse: number };
   /** Global norm of the gradients of the last step before clipping; null without clipping. */
   readonly gradientNorm: number | null;
+  /** How the last step weighed the tasks; absent with fixed weights. */
+  readonly balancing?: BalancingFigures;
 }
 
 export interface TrainControl {

@@ -58,7 +58,7 @@ export async function openRun(folder: string, options: OpenRunOptions = {}): Pro
   const { config, model, paths } = description;
   const { path, step } = await parametersOf(paths, config, options.checkpoint);
   const addon = loadAddon();
-  const store = createStore(addon, config, model.prediction.parameters, false);
+  const store = createStore(addon, config, model.training.parameters, false);
   await restoreParameters(path, store);
   return { ...description, addon, store, step, threads: options.threads ?? threadCount(addon, config) };
 }

@@ -16,6 +16,7 @@ import {
   parameterCount,
   threadCount,
 } from './assemble.js';
+import { type BalancingFigures, balancingFigures, type GradientFigures, gradientFigures } from './balancing.js';
 import { Checkpoints, type Fingerprints, restoreCheckpoint, type TrainingState, type Versions } from './checkpoint.js';
 import { EarlyStopping, metricDirection } from './early-stopping.js';
 import { type EncodedSet, openSet } from './encoded-set.js';
@@ -43,6 +44,7 @@ interface Parts {
   readonly model: AssembledModel;
   readonly store: NativeParameterStore;
   readonly program: NativeProgram;
+  readonly diagnosis: NativeProgram | null;
   readonly loader: NativeLoader;
   readonly checkpoints: Checkpoints;
   readonly fingerprints: Fingerprints;
@@ -60,13 +62,14 @@ export async function openSession(config: ResolvedConfig, out: string, options: 
   const tasks = resolveTasks(config, sets.train.features, sets.train.columns);
   const threads = threadCount(addon, config);
   const store = createStore(addon, config, model.training.parameters, true);
-  const program = new addon.Program(model.training.plan, store, {
+  const settings = {
     threads,
     capacity: Math.min(config.training.batchSize, sets.train.rows),
-    clipNorm: config.training.clip.norm,
-    clipScope: config.training.clip.scope,
     seed: config.training.seed,
-  });
+  };
+  const { norm: clipNorm, scope: clipScope } = config.training.clip;
+  const program = new addon.Program(model.training.plan, store, { ...settings, clipNorm, clipScope });
+  const diagnosis = model.diagnosis === null ? null : new addon.Program(model.diagnosis.plan, store, settings);
   const loader = createLoader(addon, config, sets.train, { model, tasks, threads });
   const parts: Parts = {
     config,
@@ -77,6 +80,7 @@ export async function openSession(config: ResolvedConfig, out: string, options: 
     model,
     store,
     program,
+    diagnosis,
     loader,
     checkpoints: new Checkpoints(paths.checkpoints, config.training.keepCheckpoints),
     fingerprints: {
@@ -238,6 +242,22 @@ export class Session {
 
   get program(): NativeProgram {
     return this.#parts.program;
+  }
+
+  /** Shows the tasks' gradients of a batch beside a program that sums them; null when there is nothing to show. */
+  get diagnosis(): NativeProgram | null {
+    return this.#parts.diagnosis;
+  }
+
+  /** How the last step weighed the tasks; null with fixed weights. */
+  get balancing(): BalancingFigures | null {
+    return balancingFigures(this.#parts.model.training.plan, this.program.balance(), this.store);
+  }
+
+  /** The tasks' gradients of the last step whose gradients were kept apart. */
+  get gradients(): GradientFigures | null {
+    const report = (this.diagnosis ?? this.program).balance();
+    return report === null ? null : gradientFigures(this.#parts.model.training.plan, report.gram);
   }
 
   get loader(): NativeLoader {

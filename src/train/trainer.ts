@@ -122,8 +122,9 @@ class Trainer implements TrainControl {
   /** Steps up to the next report, evaluation or checkpoint, at most a chunk. */
   #nextSteps(): number {
     const { step, totalSteps, config } = this.#session;
-    const { reportEverySteps, checkpointEverySteps } = config.training;
-    const periods = [reportEverySteps, checkpointEverySteps, this.#session.evaluateEvery].filter((n) => n > 0);
+    const { reportEverySteps, checkpointEverySteps, gradientCosines } = config.training;
+    const { evaluateEvery } = this.#session;
+    const periods = [reportEverySteps, checkpointEverySteps, evaluateEvery, gradientCosines].filter((n) => n > 0);
     const boundary = Math.min(totalSteps, ...periods.map((n) => (Math.floor(step / n) + 1) * n));
     return Math.min(boundary - step, this.#chunkSteps);
   }
@@ -136,7 +137,8 @@ class Trainer implements TrainControl {
       learningRates(optimizer.lr, optimizer.schedule, firstStep, steps, session.totalSteps);
     const denseLr = rates(denseOptimizer);
     const sparseLr = rates(sparseOptimizer);
-    const result = await session.program.run(session.loader, { firstStep, denseLr, sparseLr });
+    const diagnosis = this.#showsGradients(firstStep + steps) ? (session.diagnosis ?? undefined) : undefined;
+    const result = await session.program.run(session.loader, { firstStep, denseLr, sparseLr, diagnosis });
     if (result.nonFinite !== undefined) {
       throw await this.#nonFiniteError(result.nonFinite);
     }
@@ -149,6 +151,12 @@ class Trainer implements TrainControl {
       this.#showProgress(perStep);
     }
     return result;
+  }
+
+  /** Whether a line with the tasks' gradients is due at a step. */
+  #showsGradients(step: number): boolean {
+    const { gradientCosines } = this.#session.config.training;
+    return gradientCosines > 0 && step % gradientCosines === 0;
   }
 
   #showProgress(secondsPerStep: number): void {
@@ -174,6 +182,10 @@ class Trainer implements TrainControl {
     const { step, totalSteps, config, evaluateEvery, earlyStopping } = this.#session;
     const { reportEverySteps, checkpointEverySteps } = config.training;
     const isLast = step === totalSteps;
+    if (this.#showsGradients(step)) {
+      const { samples, gradients } = this.#session;
+      await this.#session.metrics.append({ step, samples, gradients });
+    }
     if (step % reportEverySteps === 0 || (isLast && this.#session.window.steps > 0)) {
       await this.#report();
     }
@@ -192,6 +204,7 @@ class Trainer implements TrainControl {
     const figures = session.window.figures();
     const rate = (optimizer: typeof denseOptimizer | typeof sparseOptimizer) =>
       learningRates(optimizer.lr, optimizer.schedule, session.step - 1, 1, session.totalSteps)[0] ?? 0;
+    const { balancing } = session;
     const report: TrainReport = {
       ...figures,
       step: session.step,
@@ -199,10 +212,13 @@ class Trainer implements TrainControl {
       epoch: session.loader.consumed().epoch,
       lr: { dense: rate(denseOptimizer), sparse: rate(sparseOptimizer) },
       gradientNorm: clip.norm > 0 ? this.#gradientNorm : null,
+      ...(balancing === null ? {} : { balancing }),
     };
     const { steps: _steps, rows: _rows, seconds: _seconds, ...shown } = figures;
     const { step, samples, epoch, lr, gradientNorm } = report;
-    await session.metrics.append({ step, samples, epoch, seconds: session.seconds, ...shown, lr, gradientNorm });
+    const weighed = balancing === null ? {} : { balancing };
+    const line = { step, samples, epoch, seconds: session.seconds, ...shown, lr, gradientNorm, ...weighed };
+    await session.metrics.append(line);
     this.#lastReport = figures;
     session.window.reset();
     for (const callback of this.#callbacks) {

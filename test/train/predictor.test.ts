@@ -51,6 +51,7 @@ function assemble(config: ModelConfig): AssembledModel {
         model.kind === 'bce' ? ({ kind: 'probability' } as const) : ({ kind: 'value', scale: 0.3, shift: 2 } as const),
     })),
     training: trainingProgram(config, FEATURES, TASKS),
+    diagnosis: null,
     prediction: predictionProgram(config, FEATURES, TASKS),
     requestPrediction: predictionProgram(config, FEATURES, TASKS, { requestDomain: true }),
   };

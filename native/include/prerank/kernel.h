@@ -46,6 +46,7 @@ struct TileContext {
                                  // (domain none: of its only row; kGrad: in this worker's accumulator;
                                  // another row domain than the segment's: of its row 0)
   std::span<TaskStats> stats;    // this worker's, per task
+  std::span<const double> task_scale;  // factor on each task's weight; empty: 1
 };
 
 // A prepared operation. run() must not allocate, lock or fail; it may be called by several workers at once.

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -114,6 +115,31 @@ struct PlanTask {
   int32_t logits = 0;  // index into the loss op's inputs: two tasks may share one (teacher target `ctr`)
 };
 
+enum class BalancingKind : uint8_t {
+  kFixed,        // the sum of the weighted gradients
+  kUncertainty,  // trained log-variances scale the tasks' losses
+  kPcgrad,       // conflicting gradients of shared parameters are projected
+  kMgda,         // the convex combination of least norm, times the number of tasks
+};
+
+// By what MGDA divides the tasks' gradients before it weighs them.
+enum class GradientNorm : uint8_t { kNone, kL2, kLoss, kLossL2 };
+
+// A gradient by the logits that it comes from: one value each, -1 where it does not depend on them. The combination
+// replaces the first.
+struct PlanParts {
+  std::vector<int32_t> values;
+};
+
+// How tasks share parameters. Tasks that train the same logits count as one.
+struct PlanBalancing {
+  BalancingKind kind = BalancingKind::kFixed;
+  GradientNorm norm = GradientNorm::kNone;
+  std::vector<PlanParts> dense;   // kGrad: gradients of parameters that several logits depend on
+  std::vector<PlanParts> pooled;  // kFull: dL/d(pooled) to combine as the dense ones
+  int32_t log_variances = -1;     // kUncertainty: index in Plan::parameters, one element per task
+};
+
 struct PlanOutput {
   std::string name;
   int32_t value = -1;  // storage kFull or kNone or kGrad
@@ -132,6 +158,7 @@ struct Plan {
   std::vector<PlanParameter> parameters;
   std::vector<PlanSparseGradient> sparse_gradients;
   std::vector<PlanTask> tasks;  // empty for a prediction plan
+  std::optional<PlanBalancing> balancing;
   std::vector<PlanOutput> outputs;
 };
 

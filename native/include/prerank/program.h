@@ -50,6 +50,15 @@ struct OperationTime {
   uint64_t calls = 0;  // tiles, or regions of a worker
 };
 
+// How the last step weighed the tasks.
+struct BalanceReport {
+  // Dot products of the weighted gradients of the shared dense parameters, [logits, logits]; empty when the plan keeps
+  // one gradient for all tasks.
+  std::vector<double> gram;
+  // kUncertainty: the factor on each task's loss. kPcgrad, kMgda: that on the gradient of each logits. kFixed: empty.
+  std::vector<double> weights;
+};
+
 class Program {
  public:
   // Keeps the store alive. Errors name the layer.
@@ -63,6 +72,7 @@ class Program {
 
   virtual const Plan& plan() const = 0;
   virtual std::span<const TaskStats> stats() const = 0;  // of the last step, per task
+  virtual const BalanceReport* balance() const = 0;      // null for a plan without balancing
   virtual double gradient_norm() const = 0;              // of the last step with clipping on, before clipping
   // Copies output i of the last step or predict: [domain rows, width] (domain none: [width]) into `out`.
   virtual Status read_output(size_t output, std::span<float> out) const = 0;
