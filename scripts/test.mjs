@@ -13,12 +13,12 @@ async function main() {
   if (status !== 0) return status;
   const { runGoogleTest, runMocha } = await import('./lib/runners.mjs');
   const compiled = await buildTypeScript(TESTS);
-  const native = await runGoogleTest();
-  const typescript =
+  const results = await Promise.all([
+    runGoogleTest(),
     compiled === 'failed'
       ? { passed: 0, failed: ['the tests do not compile (messages above)'], skipped: [] }
-      : await runMocha({ full });
-  const results = [native, typescript];
+      : runMocha({ full }),
+  ]);
   const failed = results.flatMap((result) => result.failed);
   const skipped = results.flatMap((result) => result.skipped);
   const passed = results.reduce((sum, result) => sum + result.passed, 0);

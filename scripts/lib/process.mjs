@@ -12,7 +12,7 @@ export function run(command, args, { cwd, env, stdout = 'inherit' } = {}) {
       process.stderr.write(`${command}: ${error.message}\n`);
       resolve(127);
     });
-    child.on('close', (code, signal) => resolve(signal === null ? (code ?? 1) : 128 + signalNumber(signal)));
+    child.on('close', (code, signal) => resolve(exitStatus(code, signal)));
   });
 }
 
@@ -34,6 +34,11 @@ export function capture(command, args, { cwd, env, input } = {}) {
 }
 
 const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGABRT: 6, SIGBUS: 7, SIGFPE: 8, SIGKILL: 9, SIGSEGV: 11, SIGTERM: 15 };
+
+/** What a shell would call a process's end: its exit code, or 128 + the number of the signal that ended it. */
+export function exitStatus(code, signal) {
+  return signal === null ? (code ?? 1) : 128 + signalNumber(signal);
+}
 
 function signalNumber(signal) {
   return SIGNALS[signal] ?? 1;

@@ -1,9 +1,11 @@
 /** The two test runners and what they report about themselves. */
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative, sep } from 'node:path';
 import { testProgram } from '../native-build.mjs';
+import { runTestFiles } from './mocha-pool.mjs';
 import { run } from './process.mjs';
 import { ROOT } from './root.mjs';
+import { filesUnder } from './stamp.mjs';
 
 /**
  * @typedef {{passed: number, failed: string[], skipped: {name: string, reason: string}[]}} Results
@@ -59,26 +61,28 @@ export async function runGoogleTest() {
   return withCrash(results, 'prerank_tests', status);
 }
 
+/** Folders with the longest test files: they start first, so that no process is left alone with one at the end. */
+const LONG = ['full', 'faults', 'cli', 'kit', 'cascade', 'data', 'bench'];
+
+/** The compiled test files, long ones first. */
+function testFiles({ full }) {
+  const root = join(ROOT, 'build-test', 'test');
+  const folderOf = (file) => relative(root, file).split(sep)[0];
+  const rank = (file) => {
+    const at = LONG.indexOf(folderOf(file));
+    return at < 0 ? LONG.length : at;
+  };
+  return filesUnder(root)
+    .filter((file) => file.endsWith('.test.js') && (full || folderOf(file) !== 'full'))
+    .sort((a, b) => rank(a) - rank(b));
+}
+
 /**
  * @param {{full: boolean}} options full: the long tests of test/full, too
  * @returns {Promise<Results>}
  */
 export async function runMocha({ full }) {
-  const report = freshReport('mocha.json');
-  const mocha = join(ROOT, 'node_modules', 'mocha', 'bin', 'mocha.js');
-  const args = [
-    '--reporter',
-    join(ROOT, 'scripts', 'lib', 'mocha-reporter.mjs'),
-    '--reporter-option',
-    `output=${report}`,
-    '--timeout',
-    full ? '600000' : '60000',
-    ...(full ? [] : ['--ignore', 'build-test/test/full/**']),
-    'build-test/test/**/*.test.js',
-  ];
-  const status = await run(process.execPath, [mocha, ...args], { cwd: ROOT });
-  const results = existsSync(report)
-    ? JSON.parse(readFileSync(report, 'utf8'))
-    : { passed: 0, failed: [], skipped: [] };
-  return withCrash(results, 'mocha', status);
+  const files = testFiles({ full });
+  if (files.length === 0) return { passed: 0, failed: ['build-test/test holds no tests'], skipped: [] };
+  return runTestFiles(files, { timeout: full ? 600_000 : 60_000 });
 }

@@ -11,7 +11,7 @@ import { PRESET_NAMES } from '../../src/cascade/presets.js';
 import { simulate } from '../../src/cascade/simulate.js';
 import { SimulatedSystem } from '../../src/cascade/system.js';
 import { hardRecall } from '../../src/metrics/index.js';
-import { duckdb, prerank } from '../support/sample-run.js';
+import { duckdb, runPrerank } from '../support/sample-run.js';
 import { smallConfig } from './support.js';
 
 const DRIFT = [{ at: 0.5, events: [{ name: 'misleading', scalar: -5, base: -2 }], teacher: { noise: 0.4 } }];
@@ -234,10 +234,20 @@ describe('prerank simulate on the command line', () => {
 
   const TINY = ['requests.train=20', 'requests.eval=5', 'requests.replay=5', 'cascade.retrieved=50'];
 
-  it('runs a preset with changes and prints JSON', () => {
+  it('runs a preset with changes and prints JSON', async () => {
     const out = join(folder, 'paper');
     const settings = TINY.flatMap((setting) => ['--set', setting]);
-    const result = prerank('simulate', '--preset', 'paper', '--out', out, '--seed', '7', '--json', ...settings);
+    const result = await runPrerank(
+      'simulate',
+      '--preset',
+      'paper',
+      '--out',
+      out,
+      '--seed',
+      '7',
+      '--json',
+      ...settings,
+    );
     assert.equal(result.status, 0, result.stderr);
     const summary = JSON.parse(result.stdout) as { out: string; logs: { train: { rows: number } } };
     assert.equal(summary.out, out);
@@ -248,11 +258,11 @@ describe('prerank simulate on the command line', () => {
   it('exits with 2 and names what is wrong', async () => {
     const config = join(folder, 'bad.yaml');
     await writeFile(config, 'cascade:\n  passed: 400\n');
-    const result = prerank('simulate', config, '--out', join(folder, 'bad'));
+    const result = await runPrerank('simulate', config, '--out', join(folder, 'bad'));
     assert.equal(result.status, 2);
     assert.match(result.stderr, /bad\.yaml:2: cascade\.passed: more than the 300 retrieved ads/);
-    assert.equal(prerank('simulate').status, 2);
-    assert.equal(prerank('simulate', '--preset', 'tiny', '--out', folder).status, 2);
+    assert.equal((await runPrerank('simulate')).status, 2);
+    assert.equal((await runPrerank('simulate', '--preset', 'tiny', '--out', folder)).status, 2);
     assert.equal(existsSync(join(folder, 'bad')), false);
   });
 });

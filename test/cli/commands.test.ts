@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { copyFile, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { duckdb, prerank, sampleConfig, writeConfig, writeLogs } from '../support/sample-run.js';
+import { duckdb, prerank, runPrerank, sampleConfig, writeConfig, writeLogs } from '../support/sample-run.js';
 
 describe('commands on a small log', () => {
   let folder: string;
@@ -25,18 +25,18 @@ describe('commands on a small log', () => {
   after(() => rm(folder, { recursive: true }));
 
   it('evaluate prints a table and writes JSON', async () => {
-    const { status, stdout, stderr } = prerank('evaluate', run);
+    const { status, stdout, stderr } = await runPrerank('evaluate', run);
     assert.equal(status, 0, stderr);
     assert.match(stdout, /ctr +rows +\d+/);
     assert.match(stdout, /replay +k +3/);
     const written = JSON.parse(await readFile(join(run, 'evaluation.json'), 'utf8')) as object;
-    const printed = JSON.parse(prerank('evaluate', run, '--json').stdout) as object;
+    const printed = JSON.parse((await runPrerank('evaluate', run, '--json')).stdout) as object;
     assert.deepEqual(printed, written);
   });
 
-  it('evaluate takes other data and another K', () => {
+  it('evaluate takes other data and another K', async () => {
     const data = join(folder, 'train.parquet');
-    const { status, stdout, stderr } = prerank('evaluate', run, '--data', data, '--k', '2', '--json');
+    const { status, stdout, stderr } = await runPrerank('evaluate', run, '--data', data, '--k', '2', '--json');
     assert.equal(status, 0, stderr);
     const result = JSON.parse(stdout) as { rows: number; replay: { k: number } };
     assert.equal(result.rows, 1024);
@@ -49,33 +49,33 @@ describe('commands on a small log', () => {
       `COPY (SELECT request_id, user_id, ad_id, x FROM '${join(folder, 'eval.parquet')}') TO '${csv}' (FORMAT csv)`,
     );
     const out = join(folder, 'scores', 'ads.parquet');
-    const { status, stderr } = prerank('predict', run, csv, '--out', out);
+    const { status, stderr } = await runPrerank('predict', run, csv, '--out', out);
     assert.equal(status, 2, stderr);
     assert.match(stderr, /error \[COLUMN_MISSING\].*topics/s);
     const json = join(folder, 'ads.json');
     await duckdb(
       `COPY (SELECT request_id, user_id, ad_id, x, topics FROM '${join(folder, 'eval.parquet')}') TO '${json}' (FORMAT json)`,
     );
-    const second = prerank('predict', run, json, '--out', out, '--json');
+    const second = await runPrerank('predict', run, json, '--out', out, '--json');
     assert.equal(second.status, 0, second.stderr);
     const [row] = await duckdb(`SELECT count(*)::INTEGER, count(ctr)::INTEGER FROM '${out}'`);
     assert.deepEqual(row, [256, 256]);
   });
 
-  it('inspect shows a log and a run', () => {
-    const log = prerank('inspect', join(folder, 'train.parquet'));
+  it('inspect shows a log and a run', async () => {
+    const log = await runPrerank('inspect', join(folder, 'train.parquet'));
     assert.equal(log.status, 0, log.stderr);
     assert.match(log.stdout, /train\.parquet: 1024 rows/);
     assert.match(log.stdout, /user_id +VARCHAR +0/);
-    const shown = prerank('inspect', run);
+    const shown = await runPrerank('inspect', run);
     assert.equal(shown.status, 0, shown.stderr);
     assert.match(shown.stdout, /embeddings\.ad_id +\[\d+, 8\]/);
-    const json = JSON.parse(prerank('inspect', run, '--json').stdout) as { parameterCount: number };
+    const json = JSON.parse((await runPrerank('inspect', run, '--json')).stdout) as { parameterCount: number };
     assert.ok(json.parameterCount > 0);
   });
 
-  it('doctor says what there is', () => {
-    const { status, stdout } = prerank('doctor', '--json');
+  it('doctor says what there is', async () => {
+    const { status, stdout } = await runPrerank('doctor', '--json');
     assert.equal(status, 0, stdout);
     const { checks } = JSON.parse(stdout) as { checks: { name: string; state: string }[] };
     assert.deepEqual(
@@ -84,8 +84,8 @@ describe('commands on a small log', () => {
     );
   });
 
-  it('refuses the folder of a run without --resume', () => {
-    const { status, stderr } = prerank('train', config, '--out', run);
+  it('refuses the folder of a run without --resume', async () => {
+    const { status, stderr } = await runPrerank('train', config, '--out', run);
     assert.equal(status, 2);
     assert.match(stderr, /error \[RUN_EXISTS\].*--resume/);
   });
@@ -96,11 +96,11 @@ describe('commands on a small log', () => {
     await copyFile(model, copy);
     try {
       await truncate(model, 1000);
-      const cut = prerank('evaluate', run);
+      const cut = await runPrerank('evaluate', run);
       assert.equal(cut.status, 2);
       assert.match(cut.stderr, /error \[CHECKPOINT_INVALID\].*safetensors/);
       await writeFile(model, 'garbage garbage garbage');
-      assert.match(prerank('evaluate', run).stderr, /error \[CHECKPOINT_INVALID\]/);
+      assert.match((await runPrerank('evaluate', run)).stderr, /error \[CHECKPOINT_INVALID\]/);
     } finally {
       await copyFile(copy, model);
     }
@@ -109,10 +109,10 @@ describe('commands on a small log', () => {
   it('refuses the checkpoint of another model, naming the tensors', async () => {
     const other = join(folder, 'other');
     const set = ['--set', 'training.epochs=1', '--set', 'model.heads.hidden=[4]'];
-    assert.equal(prerank('train', config, '--out', other, ...set).status, 0);
+    assert.equal((await runPrerank('train', config, '--out', other, ...set)).status, 0);
     await copyFile(join(other, 'model', 'model.safetensors'), join(folder, 'swapped'));
     await copyFile(join(run, 'model', 'model.safetensors'), join(other, 'model', 'model.safetensors'));
-    const { status, stderr } = prerank('evaluate', other);
+    const { status, stderr } = await runPrerank('evaluate', other);
     assert.equal(status, 2);
     assert.match(
       stderr,
@@ -178,9 +178,9 @@ describe('commands on a small log', () => {
       await truncate(join(folder, 'cut.arrow'), 2000);
     });
     for (const [what, args, message] of bad) {
-      it(`${what} exits with 2 and a message`, () => {
+      it(`${what} exits with 2 and a message`, async () => {
         const out = join(folder, 'bad');
-        const { status, stderr } = prerank('train', config, '--out', out, ...args());
+        const { status, stderr } = await runPrerank('train', config, '--out', out, ...args());
         assert.equal(status, 2, stderr);
         assert.match(stderr, message);
         assert.ok(!existsSync(join(out, 'summary.json')));

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { tableFromIPC } from 'apache-arrow';
 import type { ConfigInput } from '../../src/config/schema.js';
-import { duckdb, prerank, sampleConfig, startPrerank, writeConfig, writeLogs } from '../support/sample-run.js';
+import { duckdb, runPrerank, sampleConfig, startPrerank, writeConfig, writeLogs } from '../support/sample-run.js';
 import { skip } from '../support/skip.js';
 
 const PYTHON = process.env.PRERANK_PYTHON ?? 'python3';
@@ -37,14 +37,14 @@ describe('prerank ingest', function () {
   });
   after(() => rm(folder, { recursive: true }));
 
-  const run = (...args: string[]): Results => {
-    const { status, stdout, stderr } = prerank('ingest', config, '--out', out, '--json', ...args);
+  const run = async (...args: string[]): Promise<Results> => {
+    const { status, stdout, stderr } = await runPrerank('ingest', config, '--out', out, '--json', ...args);
     assert.equal(status, 0, stderr);
     return JSON.parse(stdout) as Results;
   };
 
-  it('makes both splits, says so as JSON, and does not read them again', () => {
-    const first = run('--memory', '512MiB', '--threads', '2');
+  it('makes both splits, says so as JSON, and does not read them again', async () => {
+    const first = await run('--memory', '512MiB', '--threads', '2');
     assert.deepEqual([first.train?.rows, first.eval?.rows], [2048, 512]);
     assert.deepEqual([first.train?.reused, first.eval?.reused], [false, false]);
     for (const split of ['train', 'eval']) {
@@ -55,22 +55,22 @@ describe('prerank ingest', function () {
         'rejects.jsonl',
       ]);
     }
-    const second = run();
+    const second = await run();
     assert.deepEqual([second.train?.reused, second.eval?.reused], [true, true]);
     assert.equal(second.train?.fingerprint, first.train?.fingerprint);
-    assert.equal(run('--split', 'eval').train, null);
-    const text = prerank('ingest', config, '--out', join(folder, 'again'));
+    assert.equal((await run('--split', 'eval')).train, null);
+    const text = await runPrerank('ingest', config, '--out', join(folder, 'again'));
     assert.match(text.stdout, /train: 2048 rows .*in .*again/);
     assert.match(text.stderr, /train: encoding/);
   });
 
-  it('inspect shows the features of a dataset', () => {
-    const { status, stdout, stderr } = prerank('inspect', out);
+  it('inspect shows the features of a dataset', async () => {
+    const { status, stdout, stderr } = await runPrerank('inspect', out);
     assert.equal(status, 0, stderr);
     assert.match(stdout, /dataset\/train: train, 2048 rows in 1 file/);
     assert.match(stdout, /feature +kind +coverage/);
     assert.match(stdout, /topics +multi +1 +0 +7 +0 +2 +2/);
-    const { datasets } = JSON.parse(prerank('inspect', out, '--json').stdout) as {
+    const { datasets } = JSON.parse((await runPrerank('inspect', out, '--json')).stdout) as {
       datasets: { split: string; fingerprint: string; ingests: { features: { name: string; mean: number }[] }[] }[];
     };
     assert.deepEqual(
@@ -88,39 +88,39 @@ describe('prerank ingest', function () {
     const own = join(folder, 'own.yaml');
     await writeFile(own, JSON.stringify(small));
     const settings = ['--set', 'training.epochs=1'];
-    const trained = prerank('train', own, '--out', join(folder, 'mapped'), '--json', ...settings);
+    const trained = await runPrerank('train', own, '--out', join(folder, 'mapped'), '--json', ...settings);
     assert.equal(trained.status, 0, trained.stderr);
     assert.equal(existsSync(join(folder, 'mapped', 'data')), false);
-    const encoded = prerank('train', config, '--out', join(folder, 'encoded'), '--json', ...settings);
+    const encoded = await runPrerank('train', config, '--out', join(folder, 'encoded'), '--json', ...settings);
     assert.equal(encoded.status, 0, encoded.stderr);
     const model = (name: string) => readFile(join(folder, name, 'model', 'model.safetensors'));
     assert.ok((await model('mapped')).equals(await model('encoded')));
     const metrics = (text: string): unknown => (JSON.parse(text) as { metrics: { eval: unknown } }).metrics.eval;
     assert.deepEqual(metrics(trained.stdout), metrics(encoded.stdout));
-    const evaluated = prerank('evaluate', join(folder, 'encoded'), '--data', join(out, 'eval'), '--json');
+    const evaluated = await runPrerank('evaluate', join(folder, 'encoded'), '--data', join(out, 'eval'), '--json');
     assert.equal(evaluated.status, 0, evaluated.stderr);
     assert.equal((JSON.parse(evaluated.stdout) as { rows: number }).rows, 512);
-    const resumed = prerank('train', own, '--out', join(folder, 'mapped'), '--resume', '--json', ...settings);
+    const resumed = await runPrerank('train', own, '--out', join(folder, 'mapped'), '--resume', '--json', ...settings);
     assert.equal(resumed.status, 0, resumed.stderr);
   });
 
-  it('names what differs between a dataset and the configuration', () => {
+  it('names what differs between a dataset and the configuration', async () => {
     const train = (...set: string[]) =>
-      prerank(
+      runPrerank(
         'train',
         config,
         '--out',
         join(folder, 'refused'),
-        ...['data.train=' + out, 'data.eval=null', ...set].flatMap((s) => ['--set', s]),
+        ...[`data.train=${out}`, 'data.eval=null', ...set].flatMap((s) => ['--set', s]),
       );
-    const features = train('data.features.user[1].transform=log1p');
+    const features = await train('data.features.user[1].transform=log1p');
     assert.equal(features.status, 2);
     assert.match(features.stderr, /\[CONFIG_INVALID\].*features\.user\.1\.transform.*"standardize".*"log1p"/);
-    const columns = train('data.columns.bid=null');
+    const columns = await train('data.columns.bid=null');
     assert.match(columns.stderr, /\[CONFIG_INVALID\].*columns\.bid: "bid" → absent/);
-    const dim = train('data.features.ad[0].dim=4', 'training.epochs=1');
+    const dim = await train('data.features.ad[0].dim=4', 'training.epochs=1');
     assert.equal(dim.status, 0, dim.stderr);
-    const eval_ = prerank(
+    const eval_ = await runPrerank(
       'train',
       config,
       '--out',
@@ -138,11 +138,11 @@ describe('prerank ingest', function () {
     );
     const target = join(folder, 'tolerant');
     const set = ['--set', `data.train=${bad}`, '--set', 'data.eval=null'];
-    const refused = prerank('ingest', config, '--out', target, ...set);
+    const refused = await runPrerank('ingest', config, '--out', target, ...set);
     assert.equal(refused.status, 2);
     assert.match(refused.stderr, /\[TOO_MANY_BAD_ROWS\].*row 8: feature "x" is NaN/s);
     assert.deepEqual(readdirSync(target), ['train.rejects.jsonl']);
-    const { status, stdout } = prerank('ingest', config, '--out', target, ...set, '--max-bad', '5', '--json');
+    const { status, stdout } = await runPrerank('ingest', config, '--out', target, ...set, '--max-bad', '5', '--json');
     assert.equal(status, 0);
     assert.equal((JSON.parse(stdout) as Results).train?.rejected, 5);
     const lines = (await readFile(join(target, 'train', 'rejects.jsonl'), 'utf8')).trimEnd().split('\n');

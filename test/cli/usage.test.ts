@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { PrerankError } from '../../src/base/errors.js';
 import { formatError } from '../../src/cli/output.js';
-import { prerank } from '../support/sample-run.js';
+import { prerank, runPrerank } from '../support/sample-run.js';
 
 describe('the command line', () => {
   for (const command of ['ingest', 'train', 'evaluate', 'predict', 'ab', 'inspect', 'doctor']) {
-    it(`has help for ${command}`, () => {
-      const { status, stdout } = prerank(command, '--help');
+    it(`has help for ${command}`, async () => {
+      const { status, stdout } = await runPrerank(command, '--help');
       assert.equal(status, 0);
       assert.match(stdout, new RegExp(`Usage: prerank ${command}`));
       assert.match(stdout, /--json/);
@@ -19,28 +19,28 @@ describe('the command line', () => {
     assert.match(prerank('--version').stdout, /^\d+\.\d+\.\d+\n$/);
   });
 
-  it('exits with 2 for wrong usage', () => {
+  it('exits with 2 for wrong usage', async () => {
     for (const args of [[], ['fly'], ['train'], ['train', 'x.yaml', '--fly'], ['train', 'x.yaml', '--threads', '0']]) {
-      const { status, stdout, stderr } = prerank(...args);
+      const { status, stdout, stderr } = await runPrerank(...args);
       assert.equal(status, 2, args.join(' '));
       assert.equal(stdout, '');
       assert.notEqual(stderr, '');
     }
   });
 
-  it('exits with 2 and says why for a folder that holds no run', () => {
+  it('exits with 2 and says why for a folder that holds no run', async () => {
     for (const args of [
       ['evaluate', '/nowhere'],
       ['predict', '/nowhere', 'x.parquet', '--out', '/tmp/x.parquet'],
     ]) {
-      const { status, stderr } = prerank(...args);
+      const { status, stderr } = await runPrerank(...args);
       assert.equal(status, 2);
       assert.match(stderr, /error \[RUN_NOT_FOUND\]: \/nowhere is no run/);
     }
   });
 
-  it('prints one JSON object for an error with --json', () => {
-    const { status, stdout, stderr } = prerank('train', '/nowhere.yaml', '--json');
+  it('prints one JSON object for an error with --json', async () => {
+    const { status, stdout, stderr } = await runPrerank('train', '/nowhere.yaml', '--json');
     assert.equal(status, 2);
     assert.equal((JSON.parse(stdout) as { error: { code: string } }).error.code, 'CONFIG_INVALID');
     assert.match(stderr, /error \[CONFIG_INVALID\]/);

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { prerank, prerankLimited, sampleConfig, startPrerank, writeConfig, writeLogs } from '../support/sample-run.js';
 
 const KILLS = 20;
-const ROWS = { train: 200_000, eval: 20_000 };
+const ROWS = { train: 80_000, eval: 8_000 };
 
 /** Every file under a folder by its relative path. */
 function filesOf(folder: string): Map<string, Buffer> {
@@ -29,7 +29,9 @@ describe('an ingest that is killed', function () {
   let folder: string;
   let config: string;
   let expected: Map<string, Buffer>;
-  let milliseconds: number;
+  /** When a whole ingest begins to write, and when it ends: milliseconds after its start. */
+  let begin: number;
+  let end: number;
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'prerank-ingest-kill-'));
@@ -37,8 +39,14 @@ describe('an ingest that is killed', function () {
     config = await writeConfig(folder, sampleConfig(folder));
     const whole = join(folder, 'whole');
     const start = performance.now();
-    const { status, stderr } = prerank('ingest', config, '--out', whole);
-    milliseconds = performance.now() - start;
+    const { child, exit } = startPrerank('ingest', config, '--out', whole);
+    while (!existsSync(whole)) {
+      assert.equal(child.exitCode, null, 'it ended before it began to write');
+      await sleep(2);
+    }
+    begin = performance.now() - start;
+    const { status, stderr } = await exit;
+    end = performance.now() - start;
     assert.equal(status, 0, stderr);
     expected = filesOf(whole);
   });
@@ -50,8 +58,8 @@ describe('an ingest that is killed', function () {
     let interrupted = 0;
     for (let i = 0; i < KILLS; i++) {
       const { child, exit } = startPrerank('ingest', config, '--out', out);
-      // Spread over the time that a whole ingest takes, the start of Node included.
-      await sleep(milliseconds * (0.15 + (0.85 * i) / KILLS));
+      // Spread over the time in which a whole ingest writes, and a little before.
+      await sleep(0.9 * begin + (end - 0.9 * begin) * (i / KILLS));
       child.kill('SIGKILL');
       if ((await exit).status === null) interrupted++;
       for (const split of ['train', 'eval']) {
@@ -91,7 +99,7 @@ describe('an ingest whose disk is full', function () {
   it('exits with 1 and IO_ERROR, names the file, and leaves nothing that looks finished', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'prerank-ingest-full-'));
     try {
-      await writeLogs(folder, { train: 200_000, eval: 1024 });
+      await writeLogs(folder, { train: 40_000, eval: 1024 });
       const config = await writeConfig(folder, sampleConfig(folder));
       const out = join(folder, 'dataset');
       // No file of this process may grow beyond 1 MiB: writing fails as on a full disk.

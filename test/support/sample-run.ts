@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { DuckDBInstance } from '@duckdb/node-api';
 import type { ConfigInput } from '../../src/config/schema.js';
 
@@ -129,6 +129,35 @@ export function prerankWith(environment: Readonly<Record<string, string>>, ...ar
   const env = { ...process.env, ...environment };
   const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8', env });
   return { status, stdout, stderr };
+}
+
+let evaluations = 0;
+
+/**
+ * Runs `prerank` in this process: its entry module is evaluated anew with the arguments, and what it prints is caught.
+ * It saves the start of a process where that is not the subject. One call at a time.
+ */
+export async function runPrerank(...args: readonly string[]): Promise<CliResult> {
+  const { argv, exitCode, stdout, stderr } = process;
+  const text = { stdout: '', stderr: '' };
+  const write = { stdout: stdout.write, stderr: stderr.write };
+  const caught = (stream: keyof typeof text) =>
+    ((piece: string | Uint8Array): boolean => {
+      text[stream] += typeof piece === 'string' ? piece : Buffer.from(piece).toString('utf8');
+      return true;
+    }) as typeof stdout.write;
+  stdout.write = caught('stdout');
+  stderr.write = caught('stderr');
+  process.argv = [process.execPath, MAIN, ...args];
+  process.exitCode = undefined;
+  try {
+    await import(`${pathToFileURL(MAIN).href}?evaluation=${evaluations++}`);
+    return { status: Number(process.exitCode), ...text };
+  } finally {
+    Object.assign(process, { argv, exitCode });
+    stdout.write = write.stdout;
+    stderr.write = write.stderr;
+  }
 }
 
 /** Runs `prerank` with a limit on the size of every file it writes (RLIMIT_FSIZE), in units of 512 bytes. */
