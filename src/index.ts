@@ -13,6 +13,15 @@ export { type InspectedColumn, type InspectedFile, inspectFile } from './data/in
 export type { TrainControl, TrainerCallback, TrainReport, TrainStart } from './train/callbacks.js';
 export { type EvaluateOptions, evaluate } from './train/evaluate.js';
 export { type EvaluationResult, formatEvaluation, type MetricValues } from './train/evaluation-result.js';
+export { addFeatures } from './config/add-features.js';
+export {
+  type FeatureImportance,
+  formatImportance,
+  type ImportanceOptions,
+  type ImportanceResult,
+  importance,
+  type TaskImportance,
+} from './train/importance.js';
 export { describeRun, type InspectedRun } from './train/inspect-run.js';
 export { type PredictOptions, type PredictResult, predict } from './train/predict.js';
 export { Progress, type ProgressStream } from './train/progress.js';

@@ -9,6 +9,7 @@ import { abCommand } from './ab.js';
 import { benchCommand } from './bench.js';
 import { doctorCommand } from './doctor.js';
 import { evaluateCommand } from './evaluate.js';
+import { importanceCommand } from './importance.js';
 import { ingestCommand } from './ingest.js';
 import { inspectCommand } from './inspect.js';
 import { type CommonOptions, EXIT, reportError } from './output.js';
@@ -26,6 +27,7 @@ const COMMANDS = [
   predictCommand,
   simulateCommand,
   abCommand,
+  importanceCommand,
   inspectCommand,
   doctorCommand,
   benchCommand,

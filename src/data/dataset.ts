@@ -46,6 +46,10 @@ function chunkOf(file: string, type: ColumnType, data: Data): LocatedChunk {
   return { file, values, offsets: data.valueOffsets as Int32Array, rows: data.length };
 }
 
+function chunkSpec(values: Values, offsets: Int32Array | undefined, rows: number): ColumnChunkSpec {
+  return offsets ? { values, offsets, rows } : { values, rows };
+}
+
 type DescribedFile = DatasetDescription['files'][number];
 
 /** Adds a file's record batches to the columns; returns them. */
@@ -148,7 +152,7 @@ export class Dataset {
       ({ name, type, chunks }): ColumnSpec => ({
         name,
         type,
-        chunks: chunks.map(({ values, offsets, rows }) => (offsets ? { values, offsets, rows } : { values, rows })),
+        chunks: chunks.map(({ values, offsets, rows }) => chunkSpec(values, offsets, rows)),
       }),
     );
     const native = new addon.Dataset(specs, mappings, checksums);
@@ -215,11 +219,7 @@ export class Dataset {
    * @throws PrerankError COLUMN_MISSING, COLUMN_TYPE (a list column), DATASET_CHANGED.
    */
   column(name: string): Values {
-    const column = this.mapped.get(name);
-    if (!column) {
-      const names = [...this.mapped.keys()].join(', ');
-      throw new PrerankError('COLUMN_MISSING', `${this.dir}: no column "${name}". Columns: ${names}`, { column: name });
-    }
+    const column = this.located(name);
     if (column.type.startsWith('list')) {
       throw new PrerankError('COLUMN_TYPE', `${this.dir}: column "${name}" is a ${column.type}`, { column: name });
     }
@@ -233,6 +233,21 @@ export class Dataset {
       at += size;
     }
     return values;
+  }
+
+  /**
+   * A column over the mapped files, as the native core reads it. @throws PrerankError COLUMN_MISSING.
+   */
+  columnSpec(name: string): ColumnSpec {
+    const { type, chunks } = this.located(name);
+    return { name, type, chunks: chunks.map(({ values, offsets, rows }) => chunkSpec(values, offsets, rows)) };
+  }
+
+  private located(name: string): MappedColumn {
+    const column = this.mapped.get(name);
+    if (column) return column;
+    const names = [...this.mapped.keys()].join(', ');
+    throw new PrerankError('COLUMN_MISSING', `${this.dir}: no column "${name}". Columns: ${names}`, { column: name });
   }
 
   /** Lets the mappings go once no loader uses them. */

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SourceConfig } from '../config/types.js';
-import { openSet } from './encoded-set.js';
+import { type EncodedSet, openSet } from './encoded-set.js';
 import { evaluateSet } from './evaluate-set.js';
 import type { EvaluationResult } from './evaluation-result.js';
 import { createPredictor, type Run } from './run.js';
@@ -23,25 +23,31 @@ export interface EvaluateOptions {
  * @throws PrerankError for unreadable data, and METRIC_INPUT naming the row of an input that is not finite.
  */
 export async function evaluate(run: Run, options: EvaluateOptions = {}): Promise<EvaluationResult> {
-  if (options.data === undefined) {
-    return evaluateFrom(run, join(run.paths.data, 'eval'), options);
-  }
-  const folder = await mkdtemp(join(tmpdir(), 'prerank-evaluate-'));
-  try {
-    return await evaluateFrom(run, folder, options);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
-
-async function evaluateFrom(run: Run, folder: string, { data, k }: EvaluateOptions): Promise<EvaluationResult> {
-  const { addon, config, features, step } = run;
-  const set = await openSet(addon, { config, split: 'eval', folder, features, source: data });
-  try {
+  const { addon, config, step } = run;
+  return withEvaluationSet(run, options.data, async (set) => {
     const predictions = await createPredictor(run, set.rows).predict(set);
     const bootstrap = { resamples: BOOTSTRAP_RESAMPLES, seed: config.training.seed };
-    return await evaluateSet({ config, set, predictions, metrics: addon.metrics, step, k, bootstrap });
+    return evaluateSet({ config, set, predictions, metrics: addon.metrics, step, k: options.k, bootstrap });
+  });
+}
+
+/** Runs `use` on the evaluation log, encoded as the run's features; another log than the run's is encoded for the time of it. */
+export async function withEvaluationSet<Result>(
+  run: Run,
+  data: SourceConfig | undefined,
+  use: (set: EncodedSet) => Promise<Result>,
+): Promise<Result> {
+  const own = data === undefined;
+  const folder = own ? join(run.paths.data, 'eval') : await mkdtemp(join(tmpdir(), 'prerank-evaluate-'));
+  try {
+    const { addon, config, features } = run;
+    const set = await openSet(addon, { config, split: 'eval', folder, features, source: data });
+    try {
+      return await use(set);
+    } finally {
+      set.close();
+    }
   } finally {
-    set.close();
+    if (!own) await rm(folder, { recursive: true, force: true });
   }
 }

@@ -4,7 +4,7 @@ import { formatError } from '../../src/cli/output.js';
 import { prerank, runPrerank } from '../support/sample-run.js';
 
 describe('the command line', () => {
-  for (const command of ['ingest', 'train', 'evaluate', 'predict', 'ab', 'inspect', 'doctor']) {
+  for (const command of ['ingest', 'train', 'evaluate', 'predict', 'ab', 'importance', 'inspect', 'doctor']) {
     it(`has help for ${command}`, async () => {
       const { status, stdout } = await runPrerank(command, '--help');
       assert.equal(status, 0);

@@ -69,6 +69,7 @@ describe('pages', () => {
     'docs/config.md',
     'docs/errors.md',
     'docs/ab.md',
+    'docs/framework.md',
     'docs/simulate.md',
   ];
 
