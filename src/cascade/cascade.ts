@@ -1,4 +1,5 @@
 /** The whole cascade: retrieval → early stage → final stage → auction → user feedback. */
+import { PrerankError } from '../base/errors.js';
 import { TotalValueAuction } from './auction.js';
 import type { Candidates, RequestBatch } from './candidates.js';
 import { loggingEarly } from './early.js';
@@ -29,15 +30,28 @@ export interface Served {
   readonly feedback: Feedback;
 }
 
-/** The stages of the configured system; those given take the place of the built-in ones. */
+/**
+ * The stages of the configured system; those given take the place of the built-in ones.
+ * @throws PrerankError INVALID_ARGUMENT when the configuration names a run for a stage that is not given: the cascade opens no runs.
+ */
 export function createStages(system: SimulatedSystem, own: Partial<Stages> = {}): Stages {
+  const { config } = system;
+  if (own.early === undefined) requireNoRun('early', config.early);
+  if (own.final === undefined) requireNoRun('teacher', config.teacher);
   return {
     retrieval: own.retrieval ?? new SampledRetrieval(system),
-    early: own.early ?? loggingEarly(system, system.config),
+    early: own.early ?? loggingEarly(system, config),
     final: own.final ?? new OracleFinal(),
     auction: own.auction ?? new TotalValueAuction(),
     feedback: own.feedback ?? new SampledFeedback(),
   };
+}
+
+function requireNoRun(stage: string, { run }: { readonly run?: string }): void {
+  if (run === undefined) return;
+  throw new PrerankError('INVALID_ARGUMENT', `${stage}.run: ${run} must be opened and given as a stage`, {
+    path: `${stage}.run`,
+  });
 }
 
 export class Cascade {

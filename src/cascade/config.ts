@@ -1,8 +1,10 @@
 /** The configuration of a simulation: schema, defaults (the paper's world, reproduction.md §1) and loading. */
+import { resolve } from 'node:path';
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { checkConfig } from '../config/load.js';
 import type { ConfigProblem } from '../config/resolve.js';
+import { isPlainObject } from '../config/override.js';
 import { auctionSchema, strict } from '../config/schema.js';
 import { didYouMean, listNames } from '../base/suggest.js';
 import { PRESETS, type PresetName } from './presets.js';
@@ -13,6 +15,7 @@ const finite = z.number();
 const entities = positiveCount.max(2 ** 24);
 const nonNegative = z.number().nonnegative();
 const share = z.number().min(0).max(1);
+const folder = z.string().min(1);
 const name = z.string().regex(/^[a-z][a-z0-9_]*$/, {
   error: 'a quality event is named by small letters, digits and _, starting with a letter',
 });
@@ -123,12 +126,13 @@ export const simulationSchema = strict({
     noise: nonNegative.default(1),
   }).prefault({}),
   early: strict({
+    run: folder.optional(),
     kind: z.enum(['oracle', 'random']).default('oracle'),
     noise: nonNegative.default(0.8),
     events: z.array(name).default(['cross_out', 'hide']),
     conversionNoise: nonNegative.default(0.5),
   }).prefault({}),
-  teacher: strict(teacherShape).prefault({}),
+  teacher: strict({ run: folder.optional(), ...teacherShape }).prefault({}),
   cascade: strict({
     retrieved: positiveCount.default(300),
     passed: positiveCount.default(30),
@@ -140,6 +144,7 @@ export const simulationSchema = strict({
     train: positiveCount.default(20_000),
     eval: positiveCount.default(2000),
     replay: positiveCount.default(1500),
+    first: count.default(0),
     start: z.iso.datetime().default('2024-01-01T00:00:00Z'),
     perSecond: z.number().min(1e-6).default(0.1),
   }).prefault({}),
@@ -176,7 +181,7 @@ function contradictions(config: SimulationConfig): ConfigProblem[] {
     report(['cascade', 'passed'], `more than the ${cascade.retrieved} retrieved ads`);
   }
   if (cascade.shown > cascade.passed) report(['cascade', 'shown'], `more than the ${cascade.passed} passed ads`);
-  if (requests.train + requests.eval + requests.replay > 0xffff_ffff) {
+  if (requests.first + requests.train + requests.eval + requests.replay > 0xffff_ffff) {
     report(['requests'], 'more than 4294967295 requests');
   }
   const known = quality.events.map((event) => event.name);
@@ -203,6 +208,17 @@ function unknownEvent(event: string, known: readonly string[]): string {
   return `no quality event is named ${event}.${didYouMean(event, known)} Events: ${listNames(known, 30)}`;
 }
 
+/** Folders of runs made absolute. */
+function anchorRuns(config: unknown, directory: string): unknown {
+  if (!isPlainObject(config)) return config;
+  const anchored = (stage: unknown): unknown =>
+    isPlainObject(stage) && typeof stage.run === 'string' ? { ...stage, run: resolve(directory, stage.run) } : stage;
+  const stages = Object.entries(config).map(([key, value]) =>
+    key === 'early' || key === 'teacher' ? [key, anchored(value)] : [key, value],
+  );
+  return Object.fromEntries(stages);
+}
+
 export interface LoadSimulationOptions {
   /** What holds where the source says nothing; default: `paper`. */
   readonly preset?: PresetName;
@@ -223,7 +239,8 @@ export function loadSimulation(
   options: LoadSimulationOptions = {},
 ): SimulationConfig {
   const { preset = 'paper', ...layers } = options;
-  const checked = checkConfig(source, { ...layers, base: { ...PRESETS[preset] }, schema: simulationSchema });
+  const base = { ...PRESETS[preset] };
+  const checked = checkConfig(source, { ...layers, base, schema: simulationSchema, anchor: anchorRuns });
   const problems = contradictions(checked.value);
   if (problems.length > 0) checked.fail(problems);
   return checked.value;

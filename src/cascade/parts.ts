@@ -10,11 +10,8 @@ import { concatTables, logTable, type Table, truthTable } from './log-table.js';
 import type { ParquetWriter } from './parquet-writer.js';
 import type { Awaitable, Stages } from './stages.js';
 import { addSums, batchSums, emptySums, type Sums } from './statistics.js';
+import { LOGS, type LogName, logRequests } from './stream.js';
 import type { SimulatedSystem } from './system.js';
-
-export const LOGS = ['train', 'eval', 'replay'] as const;
-
-export type LogName = (typeof LOGS)[number];
 
 export interface Part {
   readonly log: LogName;
@@ -38,13 +35,13 @@ const MAX_PART_REQUESTS = 4096;
 
 /** Requests go to training first, then to evaluation, then to replay. */
 export function planParts(config: SimulationConfig): Part[] {
-  const { requests, log, cascade } = config;
+  const { log, cascade } = config;
   const rowsPerRequest = (name: LogName): number =>
     name === 'replay' ? cascade.retrieved : cascade.shown + log.final + log.early;
   const parts: Part[] = [];
-  let from = 0;
   for (const name of LOGS) {
-    const end = from + requests[name];
+    const { from: begin, to: end } = logRequests(config, name);
+    let from = begin;
     const fitting = Math.floor(log.rowsPerFile / rowsPerRequest(name));
     const size = Math.min(MAX_PART_REQUESTS, Math.max(1, fitting));
     for (let index = 0; from < end; index += 1) {

@@ -20,7 +20,7 @@ export function allEvents(config: SimulationConfig): readonly QualityEventConfig
 
 /** A change takes effect with the first training request at or after its place in the stream. */
 export function firstRequestOf(config: SimulationConfig, at: number): number {
-  return Math.ceil(at * config.requests.train);
+  return config.requests.first + Math.ceil(at * config.requests.train);
 }
 
 function changed(teacher: TeacherConfig, { bias, ...rest }: TeacherChange): TeacherConfig {

@@ -7,12 +7,13 @@ import { writeJsonDurable, writeTextDurable } from '../base/files.js';
 import { type SimulationConfig, simulationYaml } from './config.js';
 import { ParquetWriter } from './parquet-writer.js';
 import { PartPool } from './part-pool.js';
-import { LOGS, type LogName, type Part, PartMaker, type PartResult, planParts, truthFolder } from './parts.js';
+import { type Part, PartMaker, type PartResult, planParts, truthFolder } from './parts.js';
 import { allEvents } from './phases.js';
 import type { Stages } from './stages.js';
+import { LOGS, type LogName } from './stream.js';
 import { addSums, emptySums, type LogFigures, logFigures, type Sums } from './statistics.js';
 import { SimulatedSystem } from './system.js';
-import { trainingConfig } from './training-config.js';
+import { finalTrainingConfig, trainingConfig } from './training-config.js';
 
 export interface SimulateProgress {
   readonly requests: number;
@@ -66,6 +67,7 @@ export async function simulate(config: SimulationConfig, options: SimulateOption
     const summary = summarise(config, parts, results, performance.now() - begin);
     await writeTextDurable(join(temporary, 'simulation.yaml'), simulationYaml(config));
     await writeTextDurable(join(temporary, 'config.yaml'), trainingConfig(config));
+    await writeTextDurable(join(temporary, 'final.yaml'), finalTrainingConfig(config));
     await writeJsonDurable(join(temporary, 'simulation.json'), { logs: summary.logs, scored: summary.scored });
     await rm(out, { recursive: true, force: true });
     await mkdir(dirname(out), { recursive: true });
@@ -94,7 +96,7 @@ async function makeParts(
   options: SimulateOptions,
 ): Promise<PartResult[]> {
   const { signal, onProgress, stages } = options;
-  const progress = { requests: 0, rows: 0, totalRequests: parts[parts.length - 1]?.to ?? 0 };
+  const progress = { requests: 0, rows: 0, totalRequests: LOGS.reduce((sum, log) => sum + config.requests[log], 0) };
   const done = (part: Part, { sums }: PartResult): void => {
     progress.requests += part.to - part.from;
     progress.rows += sums.rows;

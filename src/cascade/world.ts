@@ -98,6 +98,7 @@ function pick(shares: readonly number[], u: number): number {
  */
 export function launchedAds(config: SimulationConfig, request: number): number {
   const { ads, lateAds } = config.world;
+  const { first, train } = config.requests;
   const late = Math.floor(ads * lateAds);
-  return ads - late + Math.min(late, Math.floor((request / config.requests.train) * late));
+  return ads - late + Math.min(late, Math.floor(((request - first) / train) * late));
 }

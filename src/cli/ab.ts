@@ -39,14 +39,17 @@ async function runAb(options: Options): Promise<void> {
   process.once('SIGTERM', onSignal);
   const progress = new Progress(process.stderr);
   try {
-    const { system, arms } = await openNamedArms([control, ...treatment], { simulation: options.simulation, threads });
+    const { system, arms, stages } = await openNamedArms([control, ...treatment], {
+      simulation: options.simulation,
+      threads,
+    });
     const begin = performance.now();
     const onProgress = (done: number, total: number): void => {
       const perSecond = (1000 * done) / (performance.now() - begin);
       const samplesPerSecond = perSecond * system.config.cascade.retrieved * arms.length;
       progress.update({ done, total, stepsPerSecond: perSecond, samplesPerSecond, figures: [] });
     };
-    const result = await compareArms(system, arms, { requests, seed, signal: stop.signal, onProgress });
+    const result = await compareArms(system, arms, { requests, seed, stages, signal: stop.signal, onProgress });
     progress.close();
     printResult(options, result, () => formatAb(result));
   } finally {

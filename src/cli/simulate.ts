@@ -9,6 +9,8 @@ import { type CommonOptions, printResult } from './output.js';
 interface Options extends CommonOptions {
   readonly preset: PresetName;
   readonly out: string;
+  readonly final?: string;
+  readonly early?: string;
   readonly seed?: number;
   readonly set: readonly string[];
   readonly threads?: number;
@@ -23,6 +25,8 @@ export function simulateCommand(): Command {
     )
     .requiredOption('--out <folder>', 'folder to write; must be new or empty')
     .option('--seed <n>', 'seed of the world (default: as configured)', nonNegativeInteger)
+    .option('--final <run>', 'a trained run is the final stage: teacher.run')
+    .option('--early <run>', 'a trained run is the logging early stage: early.run')
     .option('--set <path=value>', 'change a value of the configuration, may be repeated', collect, [])
     .option('--threads <n>', 'threads (default: every core); the files do not depend on it', positiveInteger)
     .action(runSimulate);
@@ -32,8 +36,10 @@ async function runSimulate(path: string | undefined, options: Options): Promise<
   const { loadSimulation } = await import('../cascade/config.js');
   const { simulate } = await import('../cascade/simulate.js');
   const { Progress } = await import('../train/progress.js');
-  const { out, preset, threads, seed } = options;
-  const config = loadSimulation(path, { preset, set: options.set, overrides: seed === undefined ? {} : { seed } });
+  const { modelStages } = await import('../experiment/model-stages.js');
+  const { out, preset, threads } = options;
+  const config = loadSimulation(path, { preset, set: options.set, overrides: overridesOf(options) });
+  const models = await modelStages(config, { threads });
   const stop = new AbortController();
   const onSignal = (): void => stop.abort();
   process.once('SIGINT', onSignal);
@@ -44,6 +50,7 @@ async function runSimulate(path: string | undefined, options: Options): Promise<
     const summary = await simulate(config, {
       out,
       threads,
+      stages: Object.keys(models).length === 0 ? undefined : () => models,
       signal: stop.signal,
       onProgress: ({ requests, totalRequests, rows }) => {
         const seconds = (performance.now() - begin) / 1000;
@@ -62,6 +69,14 @@ async function runSimulate(path: string | undefined, options: Options): Promise<
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);
   }
+}
+
+function overridesOf({ seed, final, early }: Options): object {
+  return {
+    ...(seed === undefined ? {} : { seed }),
+    ...(final === undefined ? {} : { teacher: { run: final } }),
+    ...(early === undefined ? {} : { early: { run: early } }),
+  };
 }
 
 const percent = (value: number | null): string => (value === null ? '-' : `${(100 * value).toFixed(2)} %`);

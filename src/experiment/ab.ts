@@ -4,7 +4,9 @@
  */
 import { PrerankError } from '../base/errors.js';
 import { Cascade, createStages } from '../cascade/cascade.js';
+import { SampledRetrieval } from '../cascade/retrieval.js';
 import type { Stages } from '../cascade/stages.js';
+import { logRequests } from '../cascade/stream.js';
 import type { SimulatedSystem } from '../cascade/system.js';
 import { type PairedDifference, pairedDifferences, relativeChange } from '../metrics/index.js';
 import type { Arm } from './arms.js';
@@ -17,15 +19,15 @@ export interface ServeArmsOptions {
   readonly requests?: number;
   /** Number of the first in the stream; default: the first behind all logs, which no arm was trained on. */
   readonly first?: number;
-  /** Stages other than the early one that take the place of the built-in ones. */
+  /** Stages other than the early one that take the place of the built-in ones; needed where the configuration names a run. */
   readonly stages?: Partial<Omit<Stages, 'early'>>;
   readonly signal?: AbortSignal;
   readonly onProgress?: (served: number, requests: number) => void;
 }
 
 /** The first request behind the logs of a system. */
-export function firstFreshRequest({ config: { requests } }: SimulatedSystem): number {
-  return requests.train + requests.eval + requests.replay;
+export function firstFreshRequest({ config }: SimulatedSystem): number {
+  return logRequests(config, 'replay').to;
 }
 
 /**
@@ -39,7 +41,7 @@ export async function serveArms(
 ): Promise<ArmOutcome[]> {
   const { requests = system.config.requests.replay, first = firstFreshRequest(system), signal, onProgress } = options;
   const cascades = arms.map(({ early }) => new Cascade(system, createStages(system, { ...options.stages, early })));
-  const { retrieval } = createStages(system, options.stages);
+  const retrieval = options.stages?.retrieval ?? new SampledRetrieval(system);
   const outcomes = arms.map(() => new ArmOutcome(system, requests));
   for (const batch of system.requests(first, first + requests)) {
     if (signal?.aborted) throw new PrerankError('CANCELLED', 'the comparison was interrupted');

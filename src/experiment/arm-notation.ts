@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { PrerankError } from '../base/errors.js';
 import { SimulatedSystem } from '../cascade/system.js';
 import { type Arm, type ArmSpec, type EventModel, openArms, type QualitySpec, runArm } from './arms.js';
+import { type ModelStages, modelStages } from './model-stages.js';
 import { RunPool } from './run-pool.js';
 import { simulationOf } from './simulation-of.js';
 
@@ -58,17 +59,18 @@ export interface OpenNamedOptions {
   readonly threads?: number;
 }
 
-/** The arms and the simulated system that they work in. */
+/** The arms, the simulated system that they work in, and its stages that are runs. */
 export async function openNamedArms(
   notations: readonly string[],
   { simulation, threads }: OpenNamedOptions = {},
-): Promise<{ readonly system: SimulatedSystem; readonly arms: readonly Arm[] }> {
+): Promise<{ readonly system: SimulatedSystem; readonly arms: readonly Arm[]; readonly stages: ModelStages }> {
   const runs = notations.flatMap(runsOf);
   const system = new SimulatedSystem(simulationOf(simulation, runs[0]));
   const pool = new RunPool({ threads });
   const specs: ArmSpec[] = [];
   for (const notation of notations) specs.push(await parseArm(notation, system, pool));
-  return { system, arms: await openArms(specs, { pool, system }) };
+  const stages = await modelStages(system.config, { threads });
+  return { system, arms: await openArms(specs, { pool, system }), stages };
 }
 
 function runsOf(notation: string): string[] {

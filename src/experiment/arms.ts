@@ -8,6 +8,7 @@ import type { Candidates } from '../cascade/candidates.js';
 import { earlyValue, OracleEarly, type OracleSettings, RandomEarly } from '../cascade/early.js';
 import { SampledRetrieval } from '../cascade/retrieval.js';
 import type { EarlyScores, EarlyStage } from '../cascade/stages.js';
+import { logRequests } from '../cascade/stream.js';
 import type { SimulatedSystem } from '../cascade/system.js';
 import type { EncodedSet } from '../train/encoded-set.js';
 import { readPredictions } from '../train/predictor.js';
@@ -224,11 +225,10 @@ class UntrainedArm implements Arm {
   /** @param log the replay log that the system wrote. */
   async score(): Promise<LogScores> {
     const system = this.#requireSystem();
-    const { train, eval: evaluation, replay } = system.config.requests;
-    const first = train + evaluation;
+    const { from, to } = logRequests(system.config, 'replay');
     const retrieval = new SampledRetrieval(system);
     const scores: EarlyScores[] = [];
-    for (const batch of system.requests(first, first + replay)) {
+    for (const batch of system.requests(from, to)) {
       scores.push(await this.early.score(retrieval.retrieve(batch)));
     }
     const joined = (of: 'value' | 'ctr' | 'cqs'): Float32Array => concat(scores.map((batch) => batch[of] ?? NONE));

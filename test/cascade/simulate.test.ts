@@ -45,6 +45,7 @@ describe('prerank simulate', () => {
     assert.deepEqual((await readdir(out, { recursive: true })).filter((name) => /\.\w+$/.test(name)).sort(), [
       'config.yaml',
       'eval/part-00000.parquet',
+      'final.yaml',
       'replay/part-00000.parquet',
       'replay/part-00001.parquet',
       'simulation.json',
