@@ -64,10 +64,36 @@ Napi::Value reject_object(Napi::Env env, const RejectedRow& row) {
   return object;
 }
 
+void append_json(const std::string& text, std::string& json) {
+  json += '"';
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) < 0x20) {
+      std::array<char, 7> escape;
+      std::snprintf(escape.data(), escape.size(), "\\u%04x", static_cast<unsigned>(c));
+      json += escape.data();
+      continue;
+    }
+    if (c == '"' || c == '\\') json += '\\';
+    json += c;
+  }
+  json += '"';
+}
+
+// An array of strings. The engine's own parser makes millions of them several times faster than calls for each do.
+Napi::Value strings(Napi::Env env, const std::vector<std::string>& values) {
+  std::string json = "[";
+  for (const std::string& value : values) {
+    if (json.size() > 1) json += ',';
+    append_json(value, json);
+  }
+  json += ']';
+  const Napi::Object parser = env.Global().Get("JSON").As<Napi::Object>();
+  return parser.Get("parse").As<Napi::Function>().Call(parser, {Napi::String::New(env, json)});
+}
+
 Napi::Value table_object(Napi::Env env, const LearntTable& table) {
   Napi::Object object = Napi::Object::New(env);
-  object.Set("values",
-             array_of(env, table.values, [env](const std::string& value) { return Napi::String::New(env, value); }));
+  object.Set("values", strings(env, table.values));
   object.Set("added", number(env, table.added));
   object.Set("refused", number(env, table.refused));
   return object;

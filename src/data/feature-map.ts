@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { PrerankError } from '../base/errors.js';
-import { writeJsonDurable } from '../base/files.js';
-import { type FeatureMap, tableRows } from './features.js';
+import { writeTextDurable } from '../base/files.js';
+import { type FeatureMap, type Table, tableRows } from './features.js';
 
 const side = z.enum(['user', 'ad', 'context']);
 const valueType = z.enum(['int', 'string']);
@@ -65,13 +65,36 @@ function checkConsistency(map: FeatureMap): string | undefined {
   return undefined;
 }
 
+const withValues = (table: Table, values: readonly string[]): Table =>
+  table.mapping.kind === 'hash' ? table : { ...table, mapping: { ...table.mapping, values } };
+
 /** The same map with its members in the order that reading it back gives, so that both are the same bytes as JSON. */
 export function orderedFeatureMap(map: FeatureMap): FeatureMap {
-  return featureMapSchema.parse(map);
+  // Without the values, of which there may be millions.
+  const ordered = featureMapSchema.parse({ ...map, tables: map.tables.map((table) => withValues(table, [])) });
+  const tables = ordered.tables.map((table, i): Table => {
+    const mapping = map.tables[i]?.mapping;
+    return mapping?.kind === 'vocabulary' ? withValues(table, mapping.values) : table;
+  });
+  return { ...ordered, tables };
+}
+
+/** A line for each feature and each table. */
+function featureMapText({ version, features, tables, cqs }: FeatureMap): string {
+  const lines = (items: readonly object[]): string => items.map((item) => `\n    ${JSON.stringify(item)}`).join(',');
+  return `{
+  "version": ${version},
+  "features": [${lines(features)}
+  ],
+  "tables": [${lines(tables)}
+  ],
+  "cqs": ${JSON.stringify(cqs)}
+}
+`;
 }
 
 export async function writeFeatureMap(path: string, map: FeatureMap): Promise<void> {
-  await writeJsonDurable(path, map);
+  await writeTextDurable(path, featureMapText(map));
 }
 
 /** @throws PrerankError DATA_INVALID when the file is absent, no JSON, or not a feature map. */
