@@ -14,10 +14,12 @@ using DatabaseHandle = struct DatabaseTag*;
 using ConnectionHandle = struct ConnectionTag*;
 using ConfigHandle = struct ConfigTag*;
 using StatementHandle = struct StatementTag*;
-using PendingHandle = struct PendingTag*;
 using ChunkHandle = struct ChunkTag*;
 using VectorHandle = struct VectorTag*;
 using TypeHandle = struct TypeTag*;
+using FunctionHandle = struct FunctionTag*;
+using CallHandle = struct CallTag*;
+using ScalarFunction = void (*)(CallHandle, ChunkHandle, VectorHandle result);
 
 // duckdb_result, passed by value in places: its size counts.
 struct ResultData {
@@ -49,6 +51,9 @@ enum class TypeId : int {
   kList = 24,
 };
 
+// DUCKDB_TYPE_ANY: parameters of any type.
+inline constexpr int kAnyType = 34;
+
 // F(return type, name without "duckdb_", parameters)
 #define PRERANK_DUCKDB_FUNCTIONS(F)                                                 \
   F(const char*, library_version, (void))                                           \
@@ -64,26 +69,31 @@ enum class TypeId : int {
   F(int, prepare, (ConnectionHandle, const char* sql, StatementHandle*))            \
   F(const char*, prepare_error, (StatementHandle))                                  \
   F(void, destroy_prepare, (StatementHandle*))                                      \
-  F(int, pending_prepared_streaming, (StatementHandle, PendingHandle*))             \
-  F(const char*, pending_error, (PendingHandle))                                    \
-  F(int, execute_pending, (PendingHandle, ResultData*))                             \
-  F(void, destroy_pending, (PendingHandle*))                                        \
   F(const char*, result_error, (ResultData*))                                       \
   F(void, destroy_result, (ResultData*))                                            \
-  F(uint64_t, column_count, (ResultData*))                                          \
-  F(const char*, column_name, (ResultData*, uint64_t column))                       \
-  F(TypeHandle, column_logical_type, (ResultData*, uint64_t column))                \
+  F(uint64_t, prepared_statement_column_count, (StatementHandle))                   \
+  F(const char*, prepared_statement_column_name, (StatementHandle, uint64_t))       \
+  F(TypeHandle, prepared_statement_column_logical_type, (StatementHandle, uint64_t)) \
+  F(TypeHandle, create_logical_type, (int type))                                    \
   F(int, get_type_id, (TypeHandle))                                                 \
   F(TypeHandle, list_type_child_type, (TypeHandle))                                 \
   F(void, destroy_logical_type, (TypeHandle*))                                      \
-  F(ChunkHandle, fetch_chunk, (ResultData))                                         \
   F(uint64_t, data_chunk_get_size, (ChunkHandle))                                   \
   F(VectorHandle, data_chunk_get_vector, (ChunkHandle, uint64_t column))            \
-  F(void, destroy_data_chunk, (ChunkHandle*))                                       \
   F(void*, vector_get_data, (VectorHandle))                                         \
   F(uint64_t*, vector_get_validity, (VectorHandle))                                 \
   F(VectorHandle, list_vector_get_child, (VectorHandle))                            \
   F(uint64_t, list_vector_get_size, (VectorHandle))                                 \
+  F(FunctionHandle, create_scalar_function, (void))                                 \
+  F(void, destroy_scalar_function, (FunctionHandle*))                               \
+  F(void, scalar_function_set_name, (FunctionHandle, const char* name))             \
+  F(void, scalar_function_set_varargs, (FunctionHandle, TypeHandle))                \
+  F(void, scalar_function_set_special_handling, (FunctionHandle))                   \
+  F(void, scalar_function_set_volatile, (FunctionHandle))                           \
+  F(void, scalar_function_set_return_type, (FunctionHandle, TypeHandle))            \
+  F(void, scalar_function_set_function, (FunctionHandle, ScalarFunction))           \
+  F(void, scalar_function_set_error, (CallHandle, const char* message))             \
+  F(int, register_scalar_function, (ConnectionHandle, FunctionHandle))              \
   F(int, arrow_scan, (ConnectionHandle, const char* view, ArrowArrayStream*))       \
   F(void, free, (void*))
 

@@ -1,7 +1,12 @@
 #include "duckdb/session.h"
 
+#include <algorithm>
+#include <cstring>
+#include <exception>
+#include <new>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 namespace prerank::duckdb {
 namespace {
@@ -94,42 +99,91 @@ VectorView view_of(const Library& api, VectorHandle vector, const ColumnShape& s
   return view;
 }
 
-class FetchedChunk final : public ingest::Chunk {
+// The chunk that a query shows now.
+class ShownChunk final : public ingest::Chunk {
  public:
-  FetchedChunk(const Library& api, ChunkHandle handle) : api_(api), handle_(handle) {}
-  ~FetchedChunk() override { api_.destroy_data_chunk(&handle_); }
-  FetchedChunk(const FetchedChunk&) = delete;
-  FetchedChunk& operator=(const FetchedChunk&) = delete;
-
-  void map(const std::vector<ColumnShape>& shapes) {
-    rows_ = api_.data_chunk_get_size(handle_);
-    columns_.reserve(shapes.size());
+  void map(const Library& api, ChunkHandle handle, const std::vector<ColumnShape>& shapes) {
+    rows_ = api.data_chunk_get_size(handle);
+    columns_.clear();
     for (size_t i = 0; i < shapes.size(); ++i) {
-      columns_.push_back(view_of(api_, api_.data_chunk_get_vector(handle_, i), shapes[i], rows_));
+      columns_.push_back(view_of(api, api.data_chunk_get_vector(handle, i), shapes[i], rows_));
     }
   }
-
- private:
-  const Library& api_;
-  ChunkHandle handle_;
 };
 
 class Statement {
  public:
   explicit Statement(const Library& api) : api_(api) {}
-  ~Statement() {
-    api_.destroy_pending(&pending);
-    api_.destroy_prepare(&prepared);
-  }
+  ~Statement() { api_.destroy_prepare(&handle); }
   Statement(const Statement&) = delete;
   Statement& operator=(const Statement&) = delete;
 
-  StatementHandle prepared = nullptr;
-  PendingHandle pending = nullptr;
+  StatementHandle handle = nullptr;
 
  private:
   const Library& api_;
 };
+
+// Nothing may be thrown through DuckDB.
+Status guarded(const ChunkVisitor& visitor, const std::shared_ptr<const ingest::Chunk>& chunk) noexcept {
+  try {
+    return visitor(chunk);
+  } catch (const std::bad_alloc&) {
+    return {Code::kOutOfMemory, "out of memory"};
+  } catch (const std::exception& error) {
+    return {Code::kInternal, error.what()};
+  }
+}
+
+struct Visit {
+  const Library& api;
+  const std::vector<ColumnShape>& shapes;
+  const ChunkVisitor& visitor;
+  std::shared_ptr<ShownChunk> chunk = std::make_shared<ShownChunk>();
+  Status status = {};
+};
+
+// The query that runs on this thread.
+thread_local Visit* visit_now = nullptr;
+
+// Body of the SQL function that the rows are arguments of.
+void show(CallHandle call, ChunkHandle handle, VectorHandle result) {
+  Visit& visit = *visit_now;
+  visit.chunk->map(visit.api, handle, visit.shapes);
+  const size_t rows = visit.chunk->rows();
+  if (rows > 0 && visit.status.ok()) visit.status = guarded(visit.visitor, visit.chunk);
+  if (!visit.status.ok()) visit.api.scalar_function_set_error(call, "stopped");
+  std::memset(visit.api.vector_get_data(result), 0, rows);
+}
+
+constexpr const char* kShow = "prerank_show";
+
+Status register_show(const Library& api, DatabaseHandle database) {
+  ConnectionHandle connection = nullptr;
+  if (api.connect(database, &connection) != kSuccess) {
+    return {Code::kOutOfMemory, "DuckDB: no memory for a connection"};
+  }
+  const LogicalType any(api, api.create_logical_type(kAnyType));
+  const LogicalType boolean(api, api.create_logical_type(static_cast<int>(TypeId::kBoolean)));
+  FunctionHandle function = api.create_scalar_function();
+  api.scalar_function_set_name(function, kShow);
+  api.scalar_function_set_varargs(function, any.get());
+  api.scalar_function_set_special_handling(function);  // called for nulls too
+  api.scalar_function_set_volatile(function);          // and for every row
+  api.scalar_function_set_return_type(function, boolean.get());
+  api.scalar_function_set_function(function, show);
+  const int state = api.register_scalar_function(connection, function);
+  api.destroy_scalar_function(&function);
+  api.disconnect(&connection);
+  return state == kSuccess ? Status() : Status(Code::kInternal, "DuckDB takes no functions");
+}
+
+// The query as one row, with every row an argument of the function on the way.
+std::string showing(const std::string& sql, size_t columns) {
+  std::string names;
+  for (size_t i = 0; i < columns; ++i) names += (i == 0 ? "c" : ", c") + std::to_string(i);
+  return std::string("SELECT bool_or(") + kShow + "(" + names + ")) FROM (" + sql + ") AS shown(" + names + ")";
+}
 
 }  // namespace
 
@@ -163,7 +217,10 @@ Result<std::shared_ptr<Database>> Database::open(const std::string& library, con
     if (error != nullptr) api->free(error);
     return status;
   }
-  return std::shared_ptr<Database>(new Database(*api, handle));
+  const bool one_thread = std::ranges::find(settings, std::pair<std::string, std::string>("threads", "1")) != settings.end();
+  std::shared_ptr<Database> database(new Database(*api, handle, one_thread));
+  PRERANK_RETURN_IF_ERROR(register_show(*api, handle));
+  return database;
 }
 
 Database::~Database() { api_.close(&handle_); }
@@ -188,53 +245,31 @@ Status Connection::run(const std::string& sql) {
   return status;
 }
 
-Result<std::unique_ptr<Stream>> Connection::stream(const std::string& sql) {
+Result<QueryColumns> Connection::describe(const std::string& sql) {
   Statement statement(api());
-  if (api().prepare(handle_, sql.c_str(), &statement.prepared) != kSuccess) {
-    return error_status(api().prepare_error(statement.prepared));
+  if (api().prepare(handle_, sql.c_str(), &statement.handle) != kSuccess) {
+    return error_status(api().prepare_error(statement.handle));
   }
-  if (api().pending_prepared_streaming(statement.prepared, &statement.pending) != kSuccess) {
-    return error_status(api().pending_error(statement.pending));
-  }
-  ResultData result = {};
-  if (api().execute_pending(statement.pending, &result) != kSuccess) {
-    Status status = error_status(api().result_error(&result));
-    api().destroy_result(&result);
-    return status;
-  }
-  std::unique_ptr<Stream> stream(new Stream(shared_from_this(), result));
-  PRERANK_RETURN_IF_ERROR(stream->read_columns());
-  return stream;
-}
-
-Stream::~Stream() { connection_->api().destroy_result(&result_); }
-
-Status Stream::read_columns() {
-  const Library& api = connection_->api();
-  const uint64_t count = api.column_count(&result_);
+  QueryColumns columns;
+  const uint64_t count = api().prepared_statement_column_count(statement.handle);
   for (uint64_t i = 0; i < count; ++i) {
-    const char* const name = api.column_name(&result_, i);
-    names_.emplace_back(name != nullptr ? name : "");
-    const LogicalType type(api, api.column_logical_type(&result_, i));
-    PRERANK_ASSIGN_OR_RETURN(ColumnShape shape, shape_of(api, type, names_.back()));
-    shapes_.push_back(std::move(shape));
+    const char* const name = api().prepared_statement_column_name(statement.handle, i);
+    columns.names.emplace_back(name != nullptr ? name : "");
+    if (name != nullptr) api().free(const_cast<char*>(name));
+    const LogicalType type(api(), api().prepared_statement_column_logical_type(statement.handle, i));
+    PRERANK_ASSIGN_OR_RETURN(ColumnShape shape, shape_of(api(), type, columns.names.back()));
+    columns.shapes.push_back(std::move(shape));
   }
-  return {};
+  return columns;
 }
 
-Result<std::shared_ptr<const ingest::Chunk>> Stream::next() {
-  const Library& api = connection_->api();
-  for (;;) {
-    const ChunkHandle handle = api.fetch_chunk(result_);
-    if (handle == nullptr) {
-      const char* const error = api.result_error(&result_);
-      if (error != nullptr && *error != '\0') return error_status(error);
-      return std::shared_ptr<const ingest::Chunk>();
-    }
-    const auto chunk = std::make_shared<FetchedChunk>(api, handle);
-    chunk->map(shapes_);
-    if (chunk->rows() > 0) return std::shared_ptr<const ingest::Chunk>(chunk);
-  }
+Status Connection::visit(const std::string& sql, const QueryColumns& columns, const ChunkVisitor& visitor) {
+  if (!database_->one_thread()) return {Code::kInvalidArgument, "rows are shown by a database of one thread"};
+  Visit visit{api(), columns.shapes, visitor};
+  Visit* const outer = std::exchange(visit_now, &visit);
+  const Status status = run(showing(sql, columns.shapes.size()));
+  visit_now = outer;
+  return visit.status.ok() ? status : visit.status;
 }
 
 }  // namespace prerank::duckdb

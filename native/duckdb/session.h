@@ -1,6 +1,7 @@
-// Databases in memory, connections, and queries whose rows come as chunks while DuckDB works.
+// Databases in memory, connections, and queries whose rows are shown where DuckDB has them.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -27,18 +28,34 @@ class Database {
 
   const Library& api() const { return api_; }
   DatabaseHandle handle() const { return handle_; }
+  bool one_thread() const { return one_thread_; }
 
  private:
-  Database(const Library& api, DatabaseHandle handle) : api_(api), handle_(handle) {}
+  Database(const Library& api, DatabaseHandle handle, bool one_thread)
+      : api_(api), handle_(handle), one_thread_(one_thread) {}
   const Library& api_;
   DatabaseHandle handle_;
+  bool one_thread_;
 };
 
-class Stream;
+// The type of a column; `child` of a list.
+struct ColumnShape {
+  ingest::Physical type = ingest::Physical::kInt64;
+  std::shared_ptr<const ColumnShape> child = {};
+};
+
+// The columns of a query.
+struct QueryColumns {
+  std::vector<std::string> names;
+  std::vector<ColumnShape> shapes;
+};
+
+// Gets the rows of a query chunk by chunk, never an empty one. A chunk's memory is DuckDB's and lasts for the call.
+using ChunkVisitor = std::function<Status(const std::shared_ptr<const ingest::Chunk>&)>;
 
 // One thread at a time, except for interrupt(). Queries of several connections run in parallel, each on its caller's
 // thread, when the database has one thread.
-class Connection : public std::enable_shared_from_this<Connection> {
+class Connection {
  public:
   static Result<std::shared_ptr<Connection>> open(std::shared_ptr<Database> database);
   ~Connection();
@@ -47,9 +64,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // Runs a statement to its end.
   Status run(const std::string& sql);
-  // Starts a query whose rows are fetched in order. kUnsupported for columns that VectorView cannot show. A connection
-  // has one stream at a time: another statement ends it.
-  Result<std::unique_ptr<Stream>> stream(const std::string& sql);
+  // What a query gives, without running it. kUnsupported for columns that VectorView cannot show.
+  Result<QueryColumns> describe(const std::string& sql);
+  // Runs a query (one SELECT of the described columns) and shows its rows in order, on this thread: the database must
+  // have one. What is not OK of the visitor ends the query and is returned.
+  //
+  // DuckDB copies the chunks of a result that is fetched. The rows are therefore arguments of a function, which sees the
+  // vectors that the scan has filled.
+  Status visit(const std::string& sql, const QueryColumns& columns, const ChunkVisitor& visitor);
   // Ends the statement that runs now with kCancelled. Any thread.
   void interrupt();
 
@@ -59,39 +81,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
  private:
   Connection(std::shared_ptr<Database> database, ConnectionHandle handle)
       : database_(std::move(database)), handle_(handle) {}
+
   std::shared_ptr<Database> database_;
   ConnectionHandle handle_;
-};
-
-// The type of a column; `child` of a list.
-struct ColumnShape {
-  ingest::Physical type = ingest::Physical::kInt64;
-  std::shared_ptr<const ColumnShape> child = {};
-};
-
-// The rows of a query. Keeps its connection alive; chunks live on without it.
-class Stream {
- public:
-  ~Stream();
-  Stream(const Stream&) = delete;
-  Stream& operator=(const Stream&) = delete;
-
-  const std::vector<std::string>& names() const { return names_; }
-  const std::vector<ColumnShape>& shapes() const { return shapes_; }
-
-  // The next chunk, never an empty one; nullptr after the last.
-  Result<std::shared_ptr<const ingest::Chunk>> next();
-
- private:
-  friend class Connection;
-  Stream(std::shared_ptr<Connection> connection, const ResultData& result)
-      : connection_(std::move(connection)), result_(result) {}
-  Status read_columns();
-
-  std::shared_ptr<Connection> connection_;
-  ResultData result_;
-  std::vector<std::string> names_;
-  std::vector<ColumnShape> shapes_;
 };
 
 }  // namespace prerank::duckdb

@@ -52,15 +52,21 @@ class EncodeWorker {
   Status run();
 
  private:
+  // A part that is encoded but for its last request, which may go on in the parts after it.
   struct OpenPart {
     size_t index;
-    PartReader reader;  // after the head
+    size_t next;  // the part whose head comes next
+    RequestBlocks blocks;
   };
 
-  Result<OpenPart> open(size_t part);
-  Status encode(OpenPart part, std::optional<OpenPart>& next);
-  // The rest of the part's last request: heads of the parts after it. False when the part is given up.
-  Result<bool> add_heads(size_t part, RequestBlocks& blocks, std::optional<OpenPart>& next);
+  // One whose head the open part needs, or the next that nobody has; nullopt when none is left.
+  Result<std::optional<size_t>> next_part();
+  Status read(size_t part);
+  Status publish_head(size_t part, std::vector<RowSlice> head);
+  // Adds a published head to the open part, which ends there unless the head is a whole part.
+  Status take_head(size_t part);
+  Status encode(size_t part, const RowSlice& slice);
+  Status close_part();
   Status add_block(size_t part, RowBlock block);
   void count_written();
   Status complete(size_t part, WrittenPart written);
@@ -71,6 +77,7 @@ class EncodeWorker {
   BatchEncoder& encoder_;
   PartWriter writer_;
   std::shared_ptr<duckdb::Connection> connection_;
+  std::optional<OpenPart> open_;
   std::vector<RejectedRow> rejects_;
   size_t dictionary_bytes_ = 0;
   uint64_t rows_written_ = 0;

@@ -38,8 +38,8 @@ void LogReader::interrupt() {
   }
 }
 
-Status LogReader::check_columns(const duckdb::Stream& stream) {
-  const auto& shapes = stream.shapes();
+Status LogReader::check_columns(const duckdb::QueryColumns& columns) {
+  const auto& shapes = columns.shapes;
   const std::lock_guard lock(mutex_);
   if (!shapes_) {
     if (shapes.size() < columns_) {
@@ -55,58 +55,35 @@ Status LogReader::check_columns(const duckdb::Stream& stream) {
   }
   for (size_t i = 0; i < shapes.size(); ++i) {
     if (same_shape(shapes[i], (*shapes_)[i])) continue;
-    return {Code::kInvalidArgument, "column " + stream.names()[i] + " has another type than in another query"};
+    return {Code::kInvalidArgument, "column " + columns.names[i] + " has another type than in another query"};
   }
   return {};
 }
 
-Result<std::vector<RowSlice>> PartReader::read_head() {
-  std::vector<RowSlice> head;
-  uint64_t missing = part_->head_rows;
-  while (missing > 0) {
-    PRERANK_ASSIGN_OR_RETURN(std::optional<RowSlice> slice, next());
-    if (!slice) return changed();
-    const size_t taken = std::min<uint64_t>(missing, slice->rows());
-    missing -= taken;
-    RowSlice rest = *slice;
-    slice->to = slice->from + taken;
-    head.push_back(*slice);
-    rest.from += taken;
-    rows_ -= rest.rows();
-    if (rest.rows() > 0) pending_ = std::move(rest);
+Result<bool> PartReader::read(const SliceVisitor& visitor) {
+  for (const LogQuery& query : part_->queries) {
+    auto columns = connection_->describe(query.sql);
+    if (!columns.ok()) return add_origin(columns.status(), query.origin);
+    PRERANK_RETURN_IF_ERROR(log_->check_columns(columns.value()));
+    Status refused;  // what the visitor says is no fault of the file
+    bool wanted = true;
+    const Status status = connection_->visit(
+        query.sql, columns.value(), [&](const std::shared_ptr<const Chunk>& chunk) -> Status {
+          rows_ += chunk->rows();
+          const Result<bool> goes_on = visitor({chunk, 0, chunk->rows(), query.origin});
+          wanted = goes_on.ok() && goes_on.value();
+          if (wanted) return {};
+          refused = goes_on.ok() ? Status() : goes_on.status();
+          return {Code::kCancelled, "not wanted"};
+        });
+    PRERANK_RETURN_IF_ERROR(refused);
+    if (!wanted) return false;
+    if (!status.ok()) return add_origin(status, query.origin);
   }
-  return head;
+  return true;
 }
 
-Result<std::optional<RowSlice>> PartReader::next() {
-  if (pending_.rows() > 0) {
-    rows_ += pending_.rows();
-    return std::optional(std::exchange(pending_, {}));
-  }
-  for (; query_ < part_->queries.size(); ++query_) {
-    const LogQuery& query = part_->queries[query_];
-    if (stream_ == nullptr) {
-      auto stream = connection_->stream(query.sql);
-      if (!stream.ok()) return add_origin(stream.status());
-      stream_ = std::move(stream).value();
-      PRERANK_RETURN_IF_ERROR(log_->check_columns(*stream_));
-    }
-    auto chunk = stream_->next();
-    if (!chunk.ok()) return add_origin(chunk.status());
-    if (chunk.value() != nullptr) {
-      const size_t rows = chunk.value()->rows();
-      rows_ += rows;
-      return std::optional(RowSlice{std::move(chunk).value(), 0, rows, query.origin});
-    }
-    stream_.reset();
-  }
-  return std::optional<RowSlice>();
-}
-
-Status PartReader::check_end() {
-  PRERANK_ASSIGN_OR_RETURN(const std::optional<RowSlice> more, next());
-  return more || rows_ != part_->rows ? changed() : Status();
-}
+Status PartReader::check_rows() const { return rows_ == part_->rows ? Status() : changed(); }
 
 Status PartReader::changed() const {
   const std::string& origin = part_->queries.empty() ? std::string() : part_->queries.front().origin;
@@ -115,8 +92,7 @@ Status PartReader::changed() const {
 }
 
 // DuckDB does not always name the file.
-Status PartReader::add_origin(const Status& status) const {
-  const std::string& origin = part_->queries[query_].origin;
+Status PartReader::add_origin(const Status& status, const std::string& origin) const {
   if (origin.empty() || status.message().find(origin) != std::string::npos) return status;
   return {status.code(), origin + ": " + status.message()};
 }

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -29,7 +30,7 @@ class LogReader {
   void interrupt();
 
   // All queries must have the same types of columns, and enough of them: encoders rely on the first query's.
-  Status check_columns(const duckdb::Stream& stream);
+  Status check_columns(const duckdb::QueryColumns& columns);
 
  private:
   LogReader(const LogSource& source, size_t columns) : source_(source), columns_(columns) {}
@@ -42,32 +43,29 @@ class LogReader {
   std::optional<std::vector<duckdb::ColumnShape>> shapes_;
 };
 
+// Gets the rows of a part, at most a chunk at once, in memory that lasts for the call. False: the rest is not wanted.
+using SliceVisitor = std::function<Result<bool>(const RowSlice&)>;
+
 // The rows of one part in order. One part at a time is read over a connection.
 class PartReader {
  public:
   PartReader(LogReader& log, std::shared_ptr<duckdb::Connection> connection, size_t part)
       : log_(&log), connection_(std::move(connection)), part_(&log.source().parts[part]) {}
 
-  // The head: the part's first head_rows rows. kDatasetChanged when there are fewer.
-  Result<std::vector<RowSlice>> read_head();
-  // The next rows, at most a chunk; nullopt after the last.
-  Result<std::optional<RowSlice>> next();
-  // Rows read so far.
-  uint64_t rows() const { return rows_; }
-  // kDatasetChanged unless all rows are read and there were as many as the part says.
-  Status check_end();
+  // Once. Returns false when the visitor did not want all rows.
+  Result<bool> read(const SliceVisitor& visitor);
+  // kDatasetChanged unless there were as many rows as the part says.
+  Status check_rows() const;
+  // The log has other rows than the part says.
+  Status changed() const;
 
  private:
-  Status changed() const;
-  Status add_origin(const Status& status) const;
+  Status add_origin(const Status& status, const std::string& origin) const;
 
   LogReader* log_;
   std::shared_ptr<duckdb::Connection> connection_;
   const LogPart* part_;
-  size_t query_ = 0;  // the one being read
-  std::unique_ptr<duckdb::Stream> stream_;
-  RowSlice pending_;  // rows of a chunk that the head did not take
-  uint64_t rows_ = 0;
+  uint64_t rows_ = 0;  // read so far
 };
 
 }  // namespace prerank::ingest

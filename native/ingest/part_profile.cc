@@ -8,6 +8,7 @@
 
 #include "ingest/dense_transform.h"
 #include "ingest/request_key.h"
+#include "ingest/row_copy.h"
 
 namespace prerank::ingest {
 namespace {
@@ -53,7 +54,7 @@ Status PartProfiler::add_requests(const RowSlice& slice, bool keep_hashes) {
   size_t last = slice.to;
   const VectorView* const before = had_value ? &current_.chunk->column(*spec_.request_input) : nullptr;
   find_request_starts(column, slice.from, slice.to, before, current_.from, starts_, last);
-  if (last < slice.to) current_ = {slice.chunk, last, slice.to, slice.origin};
+  if (last < slice.to) current_ = copy_rows({slice.chunk, last, last + 1, slice.origin});
   if (!had_value) findings_.leading_nulls += starts_.empty() ? slice.rows() : starts_.front() - slice.from;
   if (!had_value && !starts_.empty()) findings_.first = request_bytes(column, starts_.front());
   // The first request ends where the second begins.

@@ -111,14 +111,14 @@ Result<LogProfile> profile_log(const ProfileSpec& spec, const std::function<bool
   const auto profile_part = [&](const std::shared_ptr<duckdb::Connection>& connection, size_t part) -> Status {
     PartReader reader(*log, connection, part);
     PartProfiler profiler(spec);
-    for (;;) {
-      if (stopped) return {};
-      if (cancelled()) return {Code::kCancelled, "the ingest was cancelled"};
-      PRERANK_ASSIGN_OR_RETURN(const std::optional<RowSlice> slice, reader.next());
-      if (!slice) break;
-      PRERANK_RETURN_IF_ERROR(profiler.add(*slice, hashes_complete));
+    const auto read = reader.read([&](const RowSlice& slice) -> Result<bool> {
+      if (stopped) return false;
+      if (cancelled()) return Status(Code::kCancelled, "the ingest was cancelled");
+      PRERANK_RETURN_IF_ERROR(profiler.add(slice, hashes_complete));
       if (requests + profiler.requests() > most_hashes) hashes_complete = false;
-    }
+      return true;
+    });
+    if (!read.ok() || !read.value()) return read.status();
     findings[part] = profiler.finish();
     requests += findings[part].runs;
     return {};

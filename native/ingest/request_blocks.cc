@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "ingest/request_key.h"
+#include "ingest/row_copy.h"
 
 namespace prerank::ingest {
 namespace {
@@ -29,13 +30,12 @@ Result<RowBlock> RequestBlocks::add(const RowSlice& slice) {
   find_request_starts(column, slice.from, slice.to,
                       current_.chunk == nullptr ? nullptr : &current_.chunk->column(*input_), current_.from, starts_,
                       last);
-  if (last < slice.to) current_ = {slice.chunk, last, slice.to, slice.origin};
   // Rows before the first value of the log are a request of their own.
   if (open_.rows == 0 && (starts_.empty() || starts_.front() > slice.from)) {
     starts_.insert(starts_.begin(), static_cast<uint32_t>(slice.from));
   }
   if (starts_.empty()) {
-    append(open_, slice);
+    keep(slice, last);
     return complete;
   }
   complete = std::exchange(open_, {});
@@ -45,9 +45,16 @@ Result<RowBlock> RequestBlocks::add(const RowSlice& slice) {
     if (start < final_start) complete.request_starts.push_back(static_cast<uint32_t>(before + start - slice.from));
   }
   append(complete, {slice.chunk, slice.from, final_start, slice.origin});
-  append(open_, {slice.chunk, final_start, slice.to, slice.origin});
+  keep({slice.chunk, final_start, slice.to, slice.origin}, last);
   open_.request_starts = {0};
   return complete;
+}
+
+// Copies rows to the end of the last request. `last`: the last of them that is not null, or none of them.
+void RequestBlocks::keep(const RowSlice& slice, size_t last) {
+  const RowSlice kept = copy_rows(slice);
+  append(open_, kept);
+  if (last < slice.to) current_ = {kept.chunk, last - slice.from, kept.to, kept.origin};
 }
 
 void RequestBlocks::extend(const RowSlice& slice) { append(open_, slice); }

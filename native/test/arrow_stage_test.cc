@@ -52,16 +52,22 @@ class StageTest : public ::testing::Test {
 
   // The first value of a query over the staged file's rows, which are called staged.
   int64_t value(const std::string& query) const {
-    auto database = duckdb::Database::open(test::duckdb_library(), {});
+    auto database = duckdb::Database::open(test::duckdb_library(), {{"threads", "1"}});
     EXPECT_TRUE(database.ok());
     auto connection = duckdb::Connection::open(database.value());
     EXPECT_TRUE(connection.ok());
     const std::string rows = "SELECT * FROM read_parquet('" + path("staged.parquet") + "', file_row_number = true)";
-    auto stream = connection.value()->stream("WITH staged AS (" + rows + ") SELECT CAST((" + query + ") AS BIGINT)");
-    EXPECT_TRUE(stream.ok()) << stream.status().message();
-    const auto chunk = stream.value()->next();
-    EXPECT_TRUE(chunk.ok());
-    return static_cast<const int64_t*>(chunk.value()->column(0).data)[0];
+    const std::string sql = "WITH staged AS (" + rows + ") SELECT CAST((" + query + ") AS BIGINT) AS value";
+    const auto columns = connection.value()->describe(sql);
+    EXPECT_TRUE(columns.ok()) << columns.status().message();
+    int64_t found = -1;
+    const Status status = connection.value()->visit(
+        sql, columns.value(), [&found](const std::shared_ptr<const ingest::Chunk>& chunk) -> Status {
+          found = static_cast<const int64_t*>(chunk->column(0).data)[0];
+          return {};
+        });
+    EXPECT_TRUE(status.ok()) << status.message();
+    return found;
   }
 
   test::TemporaryFolder folder_;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <fstream>
 #include <memory>
+#include <new>
 #include <string>
 #include <thread>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "duckdb/library.h"
 #include "duckdb/session.h"
 #include "duckdb_fixture.h"
+#include "ingest/row_copy.h"
 
 namespace prerank::duckdb {
 namespace {
@@ -47,19 +49,14 @@ TEST(DuckdbLibrary, RefusesALibraryWithoutTheFunctions) {
   EXPECT_NE(status.message().find("duckdb_library_version"), std::string::npos) << status.message();
 }
 
-TEST(DuckdbSession, ShowsEveryTypeOfColumn) {
-  const auto connection = connect();
-  auto stream = connection->stream(
-      "SELECT true b, (-1)::TINYINT i8, (-2)::SMALLINT i16, (-3)::INTEGER i32, (-4)::BIGINT i64, 1::UTINYINT u8, "
-      "2::USMALLINT u16, 3::UINTEGER u32, 4::UBIGINT u64, 0.5::FLOAT f, 0.25::DOUBLE d, 'short' s, "
-      "'a string of more than twelve characters' l, [1, NULL, 3]::BIGINT[] li, [['x'], [], ['y', 'z']] ll, "
-      "NULL::BIGINT n");
-  ASSERT_TRUE(stream.ok()) << stream.status().message();
-  auto next = stream.value()->next();
-  ASSERT_TRUE(next.ok()) << next.status().message();
-  const Chunk& row = *next.value();
+// Runs a query and shows its rows to `visitor`.
+Status visit(Connection& connection, const std::string& sql, const ChunkVisitor& visitor) {
+  const auto columns = connection.describe(sql);
+  return columns.ok() ? connection.visit(sql, columns.value(), visitor) : columns.status();
+}
+
+void expect_every_type(const Chunk& row) {
   ASSERT_EQ(row.rows(), 1u);
-  EXPECT_EQ(stream.value()->names().front(), "b");
   EXPECT_TRUE(number<bool>(row, 0, 0));
   EXPECT_EQ(number<int8_t>(row, 1, 0), -1);
   EXPECT_EQ(number<int16_t>(row, 2, 0), -2);
@@ -84,34 +81,113 @@ TEST(DuckdbSession, ShowsEveryTypeOfColumn) {
   ASSERT_EQ(nested.type, Physical::kList);
   EXPECT_EQ(nested.child->text(nested.list(2).offset + 1), "z");
   EXPECT_FALSE(row.column(15).valid(0));
-  EXPECT_EQ(stream.value()->next().value(), nullptr);
 }
 
-TEST(DuckdbSession, StreamsRowsInOrderAndChunksOutliveTheStream) {
-  std::vector<std::shared_ptr<const Chunk>> chunks;
-  {
-    auto stream = connect()->stream("SELECT i, 'value number ' || i FROM range(10000) t(i)");
-    ASSERT_TRUE(stream.ok()) << stream.status().message();
-    for (;;) {
-      auto next = stream.value()->next();
-      ASSERT_TRUE(next.ok());
-      if (next.value() == nullptr) break;
-      chunks.push_back(next.value());
-    }
-  }
+TEST(DuckdbSession, ShowsEveryTypeOfColumn) {
+  const std::string sql =
+      "SELECT true b, (-1)::TINYINT i8, (-2)::SMALLINT i16, (-3)::INTEGER i32, (-4)::BIGINT i64, 1::UTINYINT u8, "
+      "2::USMALLINT u16, 3::UINTEGER u32, 4::UBIGINT u64, 0.5::FLOAT f, 0.25::DOUBLE d, 'short' s, "
+      "'a string of more than twelve characters' l, [1, NULL, 3]::BIGINT[] li, [['x'], [], ['y', 'z']] ll, "
+      "NULL::BIGINT n";
+  const auto connection = connect();
+  const auto columns = connection->describe(sql);
+  ASSERT_TRUE(columns.ok()) << columns.status().message();
+  EXPECT_EQ(columns.value().names.front(), "b");
+  size_t chunks = 0;
+  const auto status = connection->visit(sql, columns.value(), [&](const std::shared_ptr<const Chunk>& chunk) -> Status {
+    expect_every_type(*chunk);
+    ++chunks;
+    return {};
+  });
+  EXPECT_TRUE(status.ok()) << status.message();
+  EXPECT_EQ(chunks, 1u);
+}
+
+TEST(DuckdbSession, ShowsRowsInOrder) {
   int64_t expected = 0;
-  for (const auto& chunk : chunks) {
-    for (size_t row = 0; row < chunk->rows(); ++row, ++expected) {
-      ASSERT_EQ(number<int64_t>(*chunk, 0, row), expected);
-      ASSERT_EQ(chunk->column(1).text(row), "value number " + std::to_string(expected));
+  const auto connection = connect();
+  const Status status = visit(
+      *connection, "SELECT i, 'value number ' || i AS text, i AS i FROM range(10000) t(i)",
+      [&](const std::shared_ptr<const Chunk>& chunk) -> Status {
+        for (size_t row = 0; row < chunk->rows(); ++row, ++expected) {
+          EXPECT_EQ(number<int64_t>(*chunk, 0, row), expected);
+          EXPECT_EQ(chunk->column(1).text(row), "value number " + std::to_string(expected));
+          EXPECT_EQ(number<int64_t>(*chunk, 2, row), expected);
+        }
+        return {};
+      });
+  EXPECT_TRUE(status.ok()) << status.message();
+  EXPECT_EQ(expected, 10000);
+}
+
+TEST(DuckdbSession, CopiesOfRowsOutliveTheQuery) {
+  std::vector<ingest::RowSlice> copies;
+  {
+    const auto connection = connect();
+    const Status status = visit(
+        *connection,
+        "SELECT CASE WHEN i % 5 = 0 THEN NULL ELSE i END AS n, 'value number ' || i AS text, "
+        "CASE WHEN i % 7 = 0 THEN NULL ELSE list_transform(range(i % 4), lambda x: ['element ' || (i + x), NULL]) END AS l "
+        "FROM range(5000) t(i)",
+        [&](const std::shared_ptr<const Chunk>& chunk) -> Status {
+          copies.push_back(ingest::copy_rows({chunk, 10, chunk->rows(), "origin"}));
+          return {};
+        });
+    ASSERT_TRUE(status.ok()) << status.message();
+  }
+  ASSERT_EQ(copies.size(), 3u);
+  for (size_t k = 0; k < copies.size(); ++k) {
+    const ingest::RowSlice& copy = copies[k];
+    EXPECT_EQ(copy.origin, "origin");
+    EXPECT_EQ(copy.from, 0u);
+    EXPECT_EQ(copy.to, copy.chunk->rows());
+    const ingest::VectorView& lists = copy.chunk->column(2);
+    for (size_t row = 0; row < copy.rows(); ++row) {
+      const size_t i = 2048 * k + 10 + row;
+      ASSERT_EQ(copy.chunk->column(0).valid(row), i % 5 != 0);
+      if (i % 5 != 0) {
+        ASSERT_EQ(number<int64_t>(*copy.chunk, 0, row), static_cast<int64_t>(i));
+      }
+      ASSERT_EQ(copy.chunk->column(1).text(row), "value number " + std::to_string(i));
+      ASSERT_EQ(lists.valid(row), i % 7 != 0);
+      if (i % 7 == 0) continue;
+      ASSERT_EQ(lists.list(row).length, i % 4);
+      for (size_t x = 0; x < i % 4; ++x) {
+        const auto [offset, length] = lists.child->list(lists.list(row).offset + x);
+        ASSERT_EQ(length, 2u);
+        ASSERT_EQ(lists.child->child->text(offset), "element " + std::to_string(i + x));
+        ASSERT_FALSE(lists.child->child->valid(offset + 1));
+      }
     }
   }
-  EXPECT_EQ(expected, 10000);
+}
+
+TEST(DuckdbSession, EndsTheQueryWithWhatTheVisitorSays) {
+  const auto connection = connect();
+  size_t chunks = 0;
+  const auto stop = [&](const std::shared_ptr<const Chunk>&) -> Status {
+    ++chunks;
+    return {Code::kOutOfRange, "enough"};
+  };
+  const Status status = visit(*connection, "SELECT i FROM range(1000000000000) t(i)", stop);
+  EXPECT_EQ(status.code(), Code::kOutOfRange);
+  EXPECT_EQ(status.message(), "enough");
+  EXPECT_EQ(chunks, 1u);
+  const auto fail = [](const std::shared_ptr<const Chunk>&) -> Status { throw std::bad_alloc(); };
+  EXPECT_EQ(visit(*connection, "SELECT 1 AS a", fail).code(), Code::kOutOfMemory);
+  EXPECT_TRUE(connection->run("SELECT 1").ok());
+}
+
+TEST(DuckdbSession, ShowsRowsOnOneThreadOnly) {
+  auto database = Database::open(test::duckdb_library(), {{"threads", "2"}});
+  ASSERT_TRUE(database.ok());
+  const auto connection = Connection::open(std::move(database).value()).value();
+  EXPECT_EQ(visit(*connection, "SELECT 1 AS a", [](const auto&) { return Status(); }).code(), Code::kInvalidArgument);
 }
 
 TEST(DuckdbSession, NamesColumnAndTypeThatItCannotShow) {
   const auto connection = connect();
-  const Status status = connection->stream("SELECT 1 AS a, [DATE '2024-01-01'] AS day").status();
+  const Status status = connection->describe("SELECT 1 AS a, [DATE '2024-01-01'] AS day").status();
   EXPECT_EQ(status.code(), Code::kUnsupported);
   EXPECT_NE(status.message().find("column day has the type DATE"), std::string::npos) << status.message();
   EXPECT_TRUE(connection->run("SELECT 1").ok());
@@ -119,7 +195,7 @@ TEST(DuckdbSession, NamesColumnAndTypeThatItCannotShow) {
 
 TEST(DuckdbSession, ReportsErrorsByTheirFirstLine) {
   const auto connection = connect();
-  Status status = connection->stream("SELECT nothing FROM range(3)").status();
+  Status status = connection->describe("SELECT nothing FROM range(3)").status();
   EXPECT_EQ(status.code(), Code::kInvalidArgument);
   EXPECT_NE(status.message().find("nothing"), std::string::npos);
   EXPECT_EQ(status.message().find('\n'), std::string::npos);
@@ -133,17 +209,13 @@ TEST(DuckdbSession, ReportsErrorsByTheirFirstLine) {
 
 TEST(DuckdbSession, FailsWhereTheQueryFails) {
   const auto connection = connect();
-  auto stream = connection->stream(
-      "SELECT CASE WHEN i = 900000 THEN error('bad row') ELSE i END FROM range(1000000) t(i)");
-  ASSERT_TRUE(stream.ok()) << stream.status().message();
   size_t rows = 0;
-  Status status;
-  while (status.ok()) {
-    auto next = stream.value()->next();
-    status = next.status();
-    if (status.ok() && next.value() == nullptr) break;
-    if (status.ok()) rows += next.value()->rows();
-  }
+  const Status status =
+      visit(*connection, "SELECT CASE WHEN i = 900000 THEN error('bad row') ELSE i END AS i FROM range(1000000) t(i)",
+            [&](const std::shared_ptr<const Chunk>& chunk) -> Status {
+              rows += chunk->rows();
+              return {};
+            });
   EXPECT_EQ(status.code(), Code::kInvalidArgument);
   EXPECT_NE(status.message().find("bad row"), std::string::npos) << status.message();
   EXPECT_GT(rows, 0u);
