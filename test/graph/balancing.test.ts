@@ -1,11 +1,26 @@
 /** Task balancing on whole models: the native step against gradients of the float64 interpreter, combined on vectors. */
 import assert from 'node:assert/strict';
 import { Philox, philoxKey } from '../../src/base/philox.js';
-import { type BalancingRequest, LOG_VARIANCES, verifyPlan } from '../../src/graph/index.js';
+import {
+  add,
+  type BalancingRequest,
+  compile,
+  concat,
+  embedding,
+  expand,
+  Graph,
+  LOG_VARIANCES,
+  type Lowered,
+  linear,
+  linearWith,
+  mul,
+  type TaskLoss,
+  verifyPlan,
+} from '../../src/graph/index.js';
 import type { ModelTask } from '../../src/models/model.js';
 import { trainingProgram } from '../../src/models/registry.js';
 import { loadAddon } from '../../src/runtime/load.js';
-import type { Addon, NativeProgram, ParameterSpec } from '../../src/runtime/native.js';
+import type { Addon, NativeProgram } from '../../src/runtime/native.js';
 import type { Plan } from '../../src/runtime/plan.js';
 import { TfjsProgram } from '../../src/runtime/tfjs.js';
 import { DLRM, FEATURES, TASKS, TWO_TOWER } from '../models/fixtures.js';
@@ -95,9 +110,18 @@ function leastNorm(vectors: readonly Float64Array[]): number[] {
   return best;
 }
 
+interface StepOptions {
+  readonly threads?: number;
+  /** Number of the step. */
+  readonly number?: number;
+  readonly denseLr?: number;
+  readonly settings?: object;
+  readonly rows?: number;
+}
+
 interface Trained {
   readonly plan: Plan;
-  readonly parameters: readonly ParameterSpec[];
+  readonly parameters: Lowered['parameters'];
   readonly weights: Gradients;
   readonly batch: ReferenceBatch;
   readonly program: NativeProgram;
@@ -112,12 +136,16 @@ describe('task balancing', () => {
     addon = loadAddon();
   });
 
-  async function step(
+  const step = (
     model: (typeof MODELS)[number],
     balancing: BalancingRequest | undefined,
-    { tasks = TASKS, threads = 2, number = 3, denseLr = 1, settings = SGD as typeof SGD | object, rows = 37 } = {},
+    { tasks = TASKS, ...options }: StepOptions & { readonly tasks?: readonly ModelTask[] } = {},
+  ): Promise<Trained> => stepOf(trainingProgram(model, FEATURES, tasks, { balancing }), options);
+
+  async function stepOf(
+    { plan, parameters }: Pick<Lowered, 'plan' | 'parameters'>,
+    { threads = 2, number = 3, denseLr = 1, settings = {}, rows = 37 }: StepOptions = {},
   ): Promise<Trained> {
-    const { plan, parameters } = trainingProgram(model, FEATURES, tasks, { balancing });
     const random = uniform(21);
     const batch = randomBatch(plan, random, { rows });
     const weights = new Map(
@@ -258,6 +286,57 @@ describe('task balancing', () => {
       assertMoved(trained, new Map([[LOG_VARIANCES, gradient]]));
     });
   }
+
+  /**
+   * Lookups by request and by row whose gradients are one value (a sum), a weight computed from parameters, and a
+   * parameter that two of three tasks reach.
+   */
+  function mixed(balancing?: BalancingRequest): Lowered {
+    const graph = new Graph();
+    const init = { kind: 'zero' } as const;
+    const lookup = (name: string, domain: 'request' | 'row') =>
+      embedding(graph, name, { table: { name, rows: 9, dim: 4 }, domain });
+    const user = linear(add(lookup('u', 'request'), lookup('v', 'request')), 'user', { out: 3, activation: 'tanh' });
+    const ad = linear(lookup('a', 'row'), 'ad', { out: 3 });
+    const scale = mul(graph.parameter('left', [3, 6], init), graph.parameter('right', [3, 6], init));
+    const shared = linearWith(concat([expand(user), ad]), scale, undefined);
+    const pair = linear(shared, 'pair', { out: 2, activation: 'tanh' });
+    const logits = [
+      linear(pair, 'heads.a', { out: 1 }),
+      linear(pair, 'heads.b', { out: 1 }),
+      linear(shared, 'heads.c', { out: 1 }),
+    ];
+    const losses = logits.map((value, k): TaskLoss => ({ ...present(TASKS[k]), logits: value }));
+    return compile({ graph, outputs: {}, losses, balancing });
+  }
+
+  it('holds for requests, weights made of parameters, and parameters of some of the tasks', async () => {
+    const plain = mixed();
+    for (const kind of ['fixed', 'pcgrad', 'mgda'] as const) {
+      const lowered = mixed({ kind, apart: true });
+      assert.deepEqual(verifyPlan(lowered.plan), []);
+      const trained = await stepOf(lowered, { rows: 300, number: 4 });
+      const tasks = taskGradients(plain.plan, trained.weights, trained.batch, 4);
+      const names = trained.plan.parameters.map(({ name }) => name).filter((name) => !isHead(name));
+      assert.ok(names.includes('left') && names.includes('pair.weight'));
+      const vectors = tasks.map(({ gradients }) => vectorOf(gradients, names));
+      const { gram, weights } = present(trained.program.balance() ?? undefined);
+      gram.forEach((product, i) => {
+        assertClose(product, dot(present(vectors[Math.floor(i / 3)]), present(vectors[i % 3])), 1e-5, `gram[${i}]`);
+      });
+      const coefficients = kind === 'fixed' ? [1, 1, 1] : [...weights];
+      if (kind === 'mgda') {
+        leastNorm(vectors).forEach((weight, k) => {
+          assertClose(present(weights[k]), 3 * weight, 2e-3, `weight ${k}`);
+        });
+      }
+      const plainly = (name: string): boolean => isHead(name) || (isTable(name) && kind === 'pcgrad');
+      assertMoved(
+        trained,
+        combined(tasks, (name) => (plainly(name) ? [1, 1, 1] : coefficients)),
+      );
+    }
+  });
 
   it('counts tasks on the same logits as one', async () => {
     const tasks: ModelTask[] = TASKS.map((task) => (task.name === 'teacher' ? { ...task, logitsOf: 'ctr' } : task));
