@@ -1,7 +1,7 @@
 /** Worker threads and processes that end while programs work. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { on, once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
@@ -16,9 +16,11 @@ describe('programs in worker threads', () => {
     const workers = [startWorker(30), startWorker(30)];
     const results = await Promise.all(
       workers.map(async (worker) => {
-        await once(worker, 'message');
-        const [weights] = await once(worker, 'message');
-        return weights as Float32Array;
+        // Both may arrive at once: a listener for the second alone would come too late.
+        const messages = on(worker, 'message');
+        await messages.next();
+        const { value } = await messages.next();
+        return (value as [Float32Array])[0];
       }),
     );
     const store = makeStore();
