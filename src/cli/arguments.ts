@@ -14,6 +14,11 @@ export function positiveInteger(value: string): number {
   return number;
 }
 
+/** Of a variadic option. */
+export function positiveIntegers(value: string, previous: readonly number[] = []): number[] {
+  return [...previous, positiveInteger(value)];
+}
+
 /** `last`, `best` or a step. */
 export function checkpointName(value: string): 'last' | 'best' | number {
   if (value === 'last' || value === 'best') {

@@ -7,6 +7,7 @@ import { Command, CommanderError } from 'commander';
 import { version } from '../version.js';
 import { abCommand } from './ab.js';
 import { benchCommand } from './bench.js';
+import { compareCommand } from './compare.js';
 import { doctorCommand } from './doctor.js';
 import { evaluateCommand } from './evaluate.js';
 import { importanceCommand } from './importance.js';
@@ -24,6 +25,7 @@ const COMMANDS = [
   ingestCommand,
   trainCommand,
   evaluateCommand,
+  compareCommand,
   predictCommand,
   simulateCommand,
   abCommand,

@@ -1,6 +1,6 @@
 /** From the figures of every request to the metrics of a replay (metrics.md), with bootstrap intervals. */
 import type { MetricName } from '../config/types.js';
-import { bootstrapIntervals, type Interval } from '../metrics/index.js';
+import { bootstrapIntervals, type Interval, type RequestRatio } from '../metrics/index.js';
 import { REPLAY_FIGURES } from '../runtime/native.js';
 import type { MetricValues } from './evaluation-result.js';
 
@@ -10,7 +10,8 @@ export interface Bootstrap {
   readonly seed: number;
 }
 
-type Figures = Readonly<Record<(typeof REPLAY_FIGURES)[number], Float64Array>>;
+/** Columns of a replay, [requests] each. */
+export type Figures = Readonly<Record<(typeof REPLAY_FIGURES)[number], Float64Array>>;
 
 /** The metrics and the spread over requests. Requests whose denominator is not positive are left out and counted. */
 export function replayMetrics(perRequest: Float64Array, wanted: ReadonlySet<MetricName>): MetricValues {
@@ -39,16 +40,11 @@ export function replayIntervals(
   return bootstrapIntervals(ratiosOf(columnsOf(perRequest), wanted), { resamples, seed });
 }
 
-/** A metric as Σ numerator / Σ denominator over requests; a mean over requests has denominators of 1, or 0 to skip. */
-interface Ratio {
-  readonly numerator: Float64Array;
-  readonly denominator: Float64Array;
-}
-
 /** Standard deviations over requests that are reported. */
 const SPREADS: Readonly<Record<string, string>> = { hardRecall: 'hardRecallSd', softRecall: 'softRecallSd' };
 
-function columnsOf(perRequest: Float64Array): Figures {
+/** The columns of a replay's figures. */
+export function columnsOf(perRequest: Float64Array): Figures {
   const width = REPLAY_FIGURES.length;
   const requests = perRequest.length / width;
   const column = (_: string, i: number): Float64Array => {
@@ -61,8 +57,9 @@ function columnsOf(perRequest: Float64Array): Figures {
   return Object.fromEntries(REPLAY_FIGURES.map((name, i) => [name, column(name, i)])) as Figures;
 }
 
-function ratiosOf(figures: Figures, wanted: ReadonlySet<MetricName>): Readonly<Record<string, Ratio>> {
-  const ratios: Record<string, Ratio> = {};
+/** The metrics as ratios of sums over requests. */
+export function ratiosOf(figures: Figures, wanted: ReadonlySet<MetricName>): Readonly<Record<string, RequestRatio>> {
+  const ratios: Record<string, RequestRatio> = {};
   if (wanted.has('hardRecall') || wanted.has('recall')) {
     ratios.hardRecall = meanOf(figures.hits, figures.k);
   }
@@ -83,7 +80,7 @@ function ratiosOf(figures: Figures, wanted: ReadonlySet<MetricName>): Readonly<R
 }
 
 /** The mean of a / b over the requests where b is positive. */
-function meanOf(a: Float64Array, b: Float64Array): Ratio {
+export function meanOf(a: Float64Array, b: Float64Array): RequestRatio {
   return {
     numerator: a.map((value, i) => ((b[i] ?? 0) > 0 ? value / (b[i] ?? 1) : 0)),
     denominator: b.map((value) => (value > 0 ? 1 : 0)),
@@ -91,7 +88,7 @@ function meanOf(a: Float64Array, b: Float64Array): Ratio {
 }
 
 /** Σa / Σb over the requests where b is positive. */
-function pooled(a: Float64Array, b: Float64Array): Ratio {
+function pooled(a: Float64Array, b: Float64Array): RequestRatio {
   return {
     numerator: a.map((value, i) => ((b[i] ?? 0) > 0 ? value : 0)),
     denominator: b.map((value) => Math.max(value, 0)),
@@ -107,7 +104,7 @@ function ratio(numerator: number, denominator: number): number | null {
 }
 
 /** Population standard deviation over the requests that count. */
-function deviation(values: Float64Array, counts: Float64Array, mean: number | null | undefined): number | null {
+export function deviation(values: Float64Array, counts: Float64Array, mean: number | null | undefined): number | null {
   if (mean === null || mean === undefined) {
     return null;
   }

@@ -54,23 +54,32 @@ export async function replay(input: EvaluationInput, notes: string[]): Promise<R
  * @throws METRIC_INPUT naming row and role when a candidate's score is missing or not finite.
  */
 export async function replayScores(request: ReplayRequest): Promise<ReplayResult> {
-  const { set, metrics, early, k, bootstrap } = request;
+  const { k, bootstrap } = request;
   const wanted = new Set(request.wanted ?? REPLAY_METRICS);
-  const spec: ReplaySpec = {
-    request: ROLE_COLUMNS.request.column,
-    final: ROLE_COLUMNS.finalTotalValue.column,
-    early,
-    k,
-    earlyK: k,
-    gains: wanted.has('ndcg'),
-  };
-  const replayed = await awaitNative(() => metrics.replay(set.native, spec));
+  const { requests, perRequest } = await replayRequests({ ...request, gains: wanted.has('ndcg') });
+  const values = { k, requests: requests.length, ...replayMetrics(perRequest, wanted) };
+  return bootstrap === undefined ? { values } : { values, intervals: replayIntervals(perRequest, wanted, bootstrap) };
+}
+
+/** A replay whose early stage may pick another number than the final stage, k by default. */
+export interface RequestReplaySpec extends Pick<ReplayRequest, 'set' | 'metrics' | 'early' | 'k'> {
+  readonly earlyK?: number;
+  /** Whether the figures of NDCG are wanted, which need the picks in order. */
+  readonly gains: boolean;
+}
+
+/**
+ * The figures of every request of a log, from which the metrics follow.
+ * @throws METRIC_INPUT naming row and role when a candidate's score is missing or not finite.
+ */
+export async function replayRequests(spec: RequestReplaySpec): Promise<NativeReplay> {
+  const { set, metrics, early, k, earlyK = k, gains } = spec;
+  const columns = { request: ROLE_COLUMNS.request.column, final: ROLE_COLUMNS.finalTotalValue.column };
+  const replayed = await awaitNative(() => metrics.replay(set.native, { ...columns, early, k, earlyK, gains }));
   if (replayed.fault !== undefined) {
     throw faultError(replayed.fault);
   }
-  const { requests, perRequest } = replayed;
-  const values = { k, requests: requests.length, ...replayMetrics(perRequest, wanted) };
-  return bootstrap === undefined ? { values } : { values, intervals: replayIntervals(perRequest, wanted, bootstrap) };
+  return replayed;
 }
 
 type Fault = NonNullable<NativeReplay['fault']>;

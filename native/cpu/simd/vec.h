@@ -100,8 +100,6 @@ PRERANK_INLINE unsigned bits(vi lanes) {
 #endif
 }
 
-PRERANK_INLINE bool any(vi lanes) { return bits(lanes) != 0; }
-
 PRERANK_INLINE vf vsqrt(vf v) {
 #if defined(__AVX512F__)
   return reinterpret_cast<vf>(_mm512_maskz_sqrt_ps(0xffff, reinterpret_cast<__m512>(v)));
