@@ -112,6 +112,18 @@ describe('task losses', () => {
     });
   });
 
+  it('give the worked example with a teacher on every row', () => {
+    const { plan, batch } = example();
+    const targets = [...(batch.targets ?? [])];
+    targets[2] = Float64Array.from([0.6, 0.1, 0.05, 0.7, 0.2, 0.3]);
+    const everywhere = { ...batch, targets, taskMask: Uint32Array.from(MASK, (mask) => mask | 4) };
+    const { loss, losses, outputs } = runReference(plan, new Map(), everywhere, { seed: 1, step: 0 });
+    assertNear([present(losses[2]) * 5], [4.501837394], 1e-8);
+    assertNear([loss], [3.53656622], 1e-8);
+    const gradients = [0.11231883, 0.06757657, 0.00517164, -0.03101627, 0.03550813, 0.26102965];
+    assertNear([...present(outputs[2])], gradients, 1e-8);
+  });
+
   it('give the worked example natively, with its sums', async () => {
     const { plan, parameters, batch } = example();
     const addon = loadAddon();
