@@ -34,14 +34,15 @@ const CHUNK_ROWS = 2048;
 /**
  * Writes the log's ids (request, ad, user, where it has them) and a column for each task's prediction: a probability,
  * or a value in the label's own units; and `totalValue` when the log has bids and the model predicts CTR (null where an
- * input of it is).
+ * input of it is). Where the rows of each request follow each other and its user and context features are constant, the user
+ * side is computed once a request.
  */
 export async function predict(run: Run, options: PredictOptions): Promise<PredictResult> {
   const folder = await mkdtemp(join(tmpdir(), 'prerank-predict-'));
   try {
-    const config = predictionConfig(run.config);
     const { addon, features } = run;
     const source = options.input;
+    const config = predictionConfig(run.config, await hasRequestsTogether(run, source));
     const set = await openSet(addon, {
       config,
       split: 'eval',
@@ -61,10 +62,34 @@ export async function predict(run: Run, options: PredictOptions): Promise<Predic
   }
 }
 
+/**
+ * Whether the rows of each request follow each other: then the dataset may have requests, and the user side is computed once
+ * for each. Scattered requests would be sorted, and the rows leave the order of the log.
+ */
+async function hasRequestsTogether(run: Run, source: SourceConfig): Promise<boolean> {
+  const { request } = run.config.data.columns;
+  if (request === undefined) return false;
+  const log = await Log.open(source);
+  try {
+    if (!log.has(request)) return false;
+    const column = identifier(request);
+    const [[without, runs, requests] = []] = await log.database.rows(
+      `SELECT count(*) FILTER (${column} IS NULL), count(*) FILTER (starts), count(DISTINCT ${column}) FROM ` +
+        `(SELECT ${column}, ${column} IS DISTINCT FROM lag(${column}) OVER () AS starts FROM ${log.relation})`,
+    );
+    return Number(without) === 0 && Number(runs) === Number(requests);
+  } catch (error) {
+    throw dataError(error, log.name);
+  } finally {
+    log.close();
+  }
+}
+
 /** The configuration for reading a log that has no labels: every row is kept, or the first bad one is an error. */
-function predictionConfig(config: ResolvedConfig): ResolvedConfig {
+function predictionConfig(config: ResolvedConfig, withRequests: boolean): ResolvedConfig {
   const { data } = config;
-  const roles = TOTAL_VALUE_ROLES.flatMap((role) => (data.columns[role] ? [[role, data.columns[role]]] : []));
+  const names = [...TOTAL_VALUE_ROLES, ...(withRequests ? (['request'] as const) : [])];
+  const roles = names.flatMap((role) => (data.columns[role] ? [[role, data.columns[role]]] : []));
   const keep = <T extends { readonly nulls: string }>(feature: T): T =>
     feature.nulls === 'drop' ? { ...feature, nulls: 'default' } : feature;
   const { user, ad, context } = data.features;
