@@ -51,9 +51,9 @@ export function finalTrainingConfig(config: SimulationConfig): string {
         context: denseFeatures(system, 'cross'),
       },
     },
-    model: { kind: 'dlrm', embeddingDim: 16, bottom: [64, 16], top: { hidden: [256, 128] } },
+    model: { kind: 'dlrm', embeddingDim: 8, bottom: [64, 8], top: { hidden: [256, 128] } },
     tasks: {
-      ctr: { weight: 2 },
+      ctr: { weight: 3 },
       ...Object.fromEntries(quality.events.map(({ name }) => [name, { label: name, loss: 'bce' as const, weight: 1 }])),
     },
     training: {
