@@ -10,6 +10,7 @@ import { benchCommand } from './bench.js';
 import { compareCommand } from './compare.js';
 import { doctorCommand } from './doctor.js';
 import { evaluateCommand } from './evaluate.js';
+import { experimentCommand } from './experiment.js';
 import { importanceCommand } from './importance.js';
 import { ingestCommand } from './ingest.js';
 import { inspectCommand } from './inspect.js';
@@ -30,6 +31,7 @@ const COMMANDS = [
   simulateCommand,
   abCommand,
   importanceCommand,
+  experimentCommand,
   inspectCommand,
   doctorCommand,
   benchCommand,

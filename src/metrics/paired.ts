@@ -77,8 +77,8 @@ function relativeTo(a: number, b: number): number {
   return a === 0 ? Number.NaN : b / a - 1;
 }
 
-/** Null when a difference is undefined. */
-function twoSided(differences: Float64Array): number | null {
+/** Two-sided p-value of differences of resamples (`PairedDifference.p`); null when one is undefined. */
+export function twoSided(differences: Float64Array): number | null {
   if (!differences.every(Number.isFinite)) {
     return null;
   }

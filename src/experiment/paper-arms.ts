@@ -1,0 +1,56 @@
+/** The runs and arms of the paper's tables and their controls (reproduction.md §2). */
+import type { ConfigInput } from '../config/schema.js';
+import type { ArmPlan, RunPlan } from './study.js';
+
+type Tasks = NonNullable<ConfigInput['tasks']>;
+
+/** λ of framework.md §3. */
+const CTR: Tasks = { ctr: { weight: 1 } };
+const CQS: Tasks = { cqs: { weight: 1.5 } };
+const TEACHER: Tasks = { teacher: { weight: 2 } };
+
+/** A model of one quality event, as production had them for the major events. */
+function eventRun(event: string): RunPlan {
+  return { rows: 'impressions', tasks: { [event]: { label: event } } };
+}
+
+export const RUNS = {
+  'production-ctr': { rows: 'impressions', tasks: CTR },
+  'cross-out': eventRun('cross_out'),
+  hide: eventRun('hide'),
+  'cqs-impressions': { rows: 'impressions', tasks: CQS },
+  cqs: { rows: 'augmented', tasks: CQS },
+  'multi-task': { rows: 'augmented', tasks: { ...CTR, ...CQS, ...TEACHER } },
+  'dedicated-ctr': { rows: 'augmented', tasks: { ...CTR, ...TEACHER } },
+  'no-teacher': { rows: 'augmented', tasks: { ...CTR, ...CQS } },
+  'no-augmentation': { rows: 'impressions', tasks: { ...CTR, ...CQS, ...TEACHER } },
+  negatives: { rows: 'augmented', tasks: { ctr: { weight: 1, augmented: 'negative' }, ...CQS, ...TEACHER } },
+} as const satisfies Readonly<Record<string, RunPlan>>;
+
+/** One run serves both heads. */
+function whole(run: string): ArmPlan {
+  return { ctr: { run }, quality: { run } };
+}
+
+export const ARMS = {
+  'separate events': {
+    ctr: { run: 'production-ctr' },
+    quality: {
+      events: [
+        { run: 'cross-out', event: 'cross_out' },
+        { run: 'hide', event: 'hide' },
+      ],
+    },
+  },
+  'CQS, impressions only': { ctr: { run: 'production-ctr' }, quality: { run: 'cqs-impressions' } },
+  'CQS model': { ctr: { run: 'production-ctr' }, quality: { run: 'cqs' } },
+  'multi-task': whole('multi-task'),
+  dedicated: { ctr: { run: 'dedicated-ctr' }, quality: { run: 'cqs' } },
+  'no teacher': whole('no-teacher'),
+  'no augmentation': whole('no-augmentation'),
+  'augmented as negatives': whole('negatives'),
+  'teacher head served': { ctr: { run: 'multi-task', head: 'teacher' }, quality: { run: 'multi-task' } },
+  oracle: { oracle: true },
+} as const satisfies Readonly<Record<string, ArmPlan>>;
+
+export type PaperArm = keyof typeof ARMS;

@@ -1,0 +1,33 @@
+/** The studies that `prerank experiment` knows. */
+import { PrerankError } from '../base/errors.js';
+import { didYouMean, listNames } from '../base/suggest.js';
+import { BALANCING } from './balancing.js';
+import { OPEN_QUESTIONS } from './open-questions.js';
+import { FIGURE4, TABLE1, TABLE2, TABLE3, TABLE4 } from './paper-tables.js';
+import { ROBUST_LOSS } from './robust-loss.js';
+import { TRAINED_FINAL } from './trained-final.js';
+import type { Study } from './study.js';
+
+export const STUDIES: readonly Study[] = [
+  TABLE1,
+  TABLE2,
+  TABLE3,
+  TABLE4,
+  FIGURE4,
+  TRAINED_FINAL,
+  OPEN_QUESTIONS,
+  ROBUST_LOSS,
+  BALANCING,
+];
+
+export const STUDY_NAMES = STUDIES.map(({ name }) => name);
+
+/** @throws PrerankError USAGE naming the known ones. */
+export function findStudy(name: string): Study {
+  const study = STUDIES.find((candidate) => candidate.name === name);
+  if (study !== undefined) return study;
+  throw new PrerankError(
+    'USAGE',
+    `there is no study ${name}.${didYouMean(name, STUDY_NAMES)} Studies: ${listNames(STUDY_NAMES, 30)}`,
+  );
+}
