@@ -30,7 +30,7 @@ async function install() {
   }
   if ((await buildNative()) === 'failed') {
     process.stderr.write(
-      'prerank: the native build failed (compiler messages above). It needs g++ 11 or newer, CMake 3.25 or newer and oneDNN.\n' +
+      'prerank: the native build failed (compiler messages above). It needs g++ 11 or newer, CMake 3.25 or newer, LZ4 and Zstandard.\n' +
         'PRERANK_SKIP_BUILD=1 installs without the native core; `npm rebuild prerank` builds it later.\n',
     );
     return 1;

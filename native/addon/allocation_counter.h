@@ -7,7 +7,7 @@
 namespace prerank::addon {
 
 // Allocations that this thread has made in the addon's own code (operator new, malloc and relatives; those inside shared
-// libraries, such as oneDNN, are theirs). Nothing where the linker cannot redirect the calls.
+// libraries are theirs). Nothing where the linker cannot redirect the calls.
 std::optional<uint64_t> thread_allocations();
 
 }  // namespace prerank::addon

@@ -1,6 +1,5 @@
 // info(): what this build is and what it found on this machine.
 #include <napi.h>
-#include <dnnl.h>
 
 #include <string>
 
@@ -12,11 +11,6 @@
 namespace prerank::addon {
 namespace {
 
-std::string onednn_version() {
-  const dnnl_version_t* version = dnnl_version();
-  return std::to_string(version->major) + "." + std::to_string(version->minor) + "." + std::to_string(version->patch);
-}
-
 Napi::Value info(const Napi::CallbackInfo& call) {
   const Napi::Env env = call.Env();
   Napi::Object result = Napi::Object::New(env);
@@ -24,7 +18,6 @@ Napi::Value info(const Napi::CallbackInfo& call) {
   result.Set("isa", cpu::active_isa());
   result.Set("cpu", cpu_model());
   result.Set("cores", static_cast<double>(usable_cores()));
-  result.Set("onednn", onednn_version());
 #if defined(__clang__)
   result.Set("compiler", "clang " __clang_version__);
 #else

@@ -28,12 +28,12 @@ void wait_for_change(const std::atomic<uint32_t>& value, uint32_t old, int spins
 
 }  // namespace
 
-Result<std::unique_ptr<ThreadPool>> ThreadPool::create(size_t workers, ThreadHook hook) {
+Result<std::unique_ptr<ThreadPool>> ThreadPool::create(size_t workers) {
   if (workers < 1 || workers > kMaxWorkers) {
     return Status(Code::kInvalidArgument,
                   "threads must be between 1 and " + std::to_string(kMaxWorkers) + ", got " + std::to_string(workers));
   }
-  std::unique_ptr<ThreadPool> pool(new ThreadPool(hook));
+  std::unique_ptr<ThreadPool> pool(new ThreadPool());
   // With more workers than cores, spinning only keeps the others from running.
   pool->spins_ = workers <= usable_cores() ? kSpins : 0;
   pool->threads_.reserve(workers - 1);
@@ -56,10 +56,6 @@ ThreadPool::~ThreadPool() {
 }
 
 void ThreadPool::dispatch(Invoke invoke, void* context) {
-  if (const auto caller = std::this_thread::get_id(); hook_ != nullptr && caller != last_caller_) {
-    last_caller_ = caller;
-    hook_();
-  }
   if (threads_.empty()) {
     invoke(context, 0);
     return;
@@ -77,7 +73,6 @@ void ThreadPool::dispatch(Invoke invoke, void* context) {
 }
 
 void ThreadPool::work(size_t worker) {
-  if (hook_ != nullptr) hook_();
   uint32_t seen = 0;
   for (;;) {
     wait_for_change(region_, seen, spins_);

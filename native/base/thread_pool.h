@@ -17,11 +17,8 @@ namespace prerank {
 // A region allocates nothing; waits spin for a few microseconds before they sleep.
 class ThreadPool {
  public:
-  // Called once on every worker thread before its first region (worker 0: in run(), whenever the caller is a new thread).
-  using ThreadHook = void (*)();
-
   // kInvalidArgument for no or too many workers, kOutOfMemory when the system refuses a thread.
-  static Result<std::unique_ptr<ThreadPool>> create(size_t workers, ThreadHook hook = nullptr);
+  static Result<std::unique_ptr<ThreadPool>> create(size_t workers);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
@@ -39,12 +36,10 @@ class ThreadPool {
  private:
   using Invoke = void (*)(void* context, size_t worker);
 
-  explicit ThreadPool(ThreadHook hook) : hook_(hook) {}
+  ThreadPool() = default;
   void dispatch(Invoke invoke, void* context);
   void work(size_t worker);
 
-  ThreadHook hook_;
-  std::thread::id last_caller_;
   Invoke invoke_ = nullptr;
   void* context_ = nullptr;
   int spins_ = 0;

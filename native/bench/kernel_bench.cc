@@ -1,14 +1,12 @@
 #include "bench/kernel_bench.h"
 
 #include <algorithm>
-#include <array>
 #include <memory>
 #include <random>
 #include <string>
 #include <utility>
 
 #include "base/aligned_buffer.h"
-#include "cpu/onednn.h"
 #include "cpu/optimizers.h"
 #include "prerank/kernel.h"
 #include "prerank/loader.h"
@@ -42,11 +40,7 @@ class KernelRun {
   void operator()() {
     const Domain domain = plan_.segments.front().domain;
     const size_t rows = rows_of(domain, batch_);
-    TileContext context;
-    context.training = !plan_.tasks.empty();
-    context.batch = &batch_;
-    context.base = base_;
-    context.stats = stats_;
+    TileContext context = context_of_batch();
     for (size_t first = 0; first < rows; first += tile_rows_) {
       context.first_row = first;
       context.rows = std::min(tile_rows_, rows - first);
@@ -59,6 +53,15 @@ class KernelRun {
   }
 
  private:
+  TileContext context_of_batch() {
+    TileContext context;
+    context.training = !plan_.tasks.empty();
+    context.batch = &batch_;
+    context.base = base_;
+    context.stats = stats_;
+    return context;
+  }
+
   KernelRun(const Plan& plan, const Batch& batch)
       : plan_(plan), batch_(batch), tile_rows_(static_cast<size_t>(plan.tile_rows)), stats_(plan.tasks.size()) {}
 
@@ -81,15 +84,15 @@ class KernelRun {
       tables_.push_back({buffer.as<float>().data(), table.rows, table.dim});
       values_of_tables_.push_back(std::move(buffer));
     }
-    base_.resize(values_.size());
+    for (const AlignedBuffer& value : values_) base_.push_back(value.as<float>().data());
     return {};
   }
 
   Status build() {
-    const std::array<size_t, 5> pieces = {tile_rows_, 64, 16, 4, 1};
     for (const PlanOp& op : plan_.segments.front().ops) {
-      const KernelBuild build = {&plan_, &op, plan_.segments.front().domain, tables_, 1, pieces};
+      const KernelBuild build = {&plan_, &op, plan_.segments.front().domain, tables_, 1};
       PRERANK_ASSIGN_OR_RETURN(std::unique_ptr<Kernel> kernel, make_cpu_kernel(build));
+      kernel->prepare(context_of_batch());
       kernels_.push_back(std::move(kernel));
     }
     return {};
@@ -113,8 +116,6 @@ Status need_table(const Plan& plan) {
 }  // namespace
 
 Result<std::vector<double>> time_kernel(const Plan& plan, const Batch& batch, const Sampling& sampling) {
-  cpu::prepare_onednn();
-  cpu::prepare_worker_thread();
   PRERANK_ASSIGN_OR_RETURN(KernelRun run, KernelRun::create(plan, batch));
   return sample(sampling, run);
 }

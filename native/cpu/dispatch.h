@@ -10,7 +10,7 @@ struct SimdTable;
 enum class Isa : uint8_t { kBaseline, kAvx2, kAvx512 };
 
 // The best this processor can do, capped by the environment variable PRERANK_ISA (baseline | avx2 | avx512; other
-// values are ignored). oneDNN is held to the same cap before its first use.
+// values are ignored).
 Isa isa();
 
 // Name of isa(), as written to state.json: "baseline", "avx2" or "avx512".
@@ -19,7 +19,7 @@ const char* active_isa();
 // The functions compiled for isa().
 const SimdTable& simd();
 
-// Tests only: switches the table (not oneDNN) to `isa`; false, and nothing changes, when the processor lacks it.
+// Tests only: switches the table to `isa`; false, and nothing changes, when the processor lacks it.
 bool set_isa_for_test(Isa isa);
 
 }  // namespace prerank::cpu

@@ -1,6 +1,10 @@
-// y = activation(x W^T + b): oneDNN for pieces of a tile, own loops for thin products.
+// y = activation(x W^T + b).
+#include <optional>
+#include <utility>
+
 #include "cpu/linear_shape.h"
 #include "cpu/ops.h"
+#include "cpu/packed_weight.h"
 
 namespace prerank::cpu {
 
@@ -15,68 +19,60 @@ Result<LinearShape> linear_shape(const KernelBuild& build, const PlanValue& weig
 
 namespace {
 
-Result<Activation> activation_of(const KernelBuild& build) {
+Result<std::optional<MapFunction>> activation_of(const KernelBuild& build) {
   const auto found = build.op->strings.find("activation");
-  if (found == build.op->strings.end() || found->second == "none") return Activation::kNone;
-  if (found->second == "relu") return Activation::kRelu;
-  if (found->second == "sigmoid") return Activation::kSigmoid;
-  if (found->second == "tanh") return Activation::kTanh;
-  return invalid(build, "no activation '" + found->second + "'");
-}
-
-MapFunction map_of(Activation activation) {
-  switch (activation) {
-    case Activation::kSigmoid:
-      return kSigmoid;
-    case Activation::kTanh:
-      return kTanh;
-    case Activation::kRelu:
-    case Activation::kNone:
-      break;
+  if (found == build.op->strings.end() || found->second == "none") return std::optional<MapFunction>();
+  PRERANK_ASSIGN_OR_RETURN(const MapFunction function, map_function(build, "activation"));
+  if (function != kRelu && function != kSigmoid && function != kTanh) {
+    return invalid(build, "no activation '" + found->second + "'");
   }
-  return kRelu;
+  return std::optional<MapFunction>(function);
 }
 
-class LinearKernel final : public Kernel {
+struct LinearOperands {
+  LinearShape shape;
+  std::optional<MapFunction> activation;
+  View x, w;
+  std::optional<View> bias;
+  View y;
+
+  const float* bias_at(const TileContext& context) const { return bias ? bias->at(context) : nullptr; }
+  void activate(const TileContext& context, const SimdTable& simd) const {
+    if (activation) simd.map[*activation](context.rows, shape.out, y.at(context), y.stride, y.at(context), y.stride);
+  }
+};
+
+class ThinLinear final : public Kernel {
  public:
-  LinearKernel(LinearShape shape, Activation activation, View x, View w, const View* b, View y,
-               std::vector<Piece> pieces)
-      : shape_(shape),
-        activation_(activation),
-        x_(x),
-        w_(w),
-        has_bias_(b != nullptr),
-        y_(y),
-        pieces_(std::move(pieces)),
-        simd_(&simd()) {
-    if (b != nullptr) b_ = *b;
-  }
+  explicit ThinLinear(const LinearOperands& operands) : o_(operands), simd_(&simd()) {}
 
   void run(const TileContext& context) const override {
-    const float* x = x_.at(context);
-    const float* w = w_.at(context);
-    const float* bias = has_bias_ ? b_.at(context) : nullptr;
-    float* y = y_.at(context);
-    for_pieces(
-        pieces_, context.rows,
-        [&](const Matmul& matmul, size_t r) {
-          matmul.run(context.worker, x + r * x_.stride, w, bias, y + r * y_.stride);
-        },
-        [&](size_t r, size_t rows) {
-          float* to = y + r * y_.stride;
-          simd_->linear(rows, shape_.in, shape_.out, x + r * x_.stride, x_.stride, w, bias, to, y_.stride);
-          if (activation_ == Activation::kNone) return;
-          simd_->map[map_of(activation_)](rows, shape_.out, to, y_.stride, to, y_.stride);
-        });
+    simd_->linear(context.rows, o_.shape.in, o_.shape.out, o_.x.at(context), o_.x.stride, o_.w.at(context),
+                  o_.bias_at(context), o_.y.at(context), o_.y.stride);
+    o_.activate(context, *simd_);
   }
 
  private:
-  LinearShape shape_;
-  Activation activation_;
-  View x_, w_, b_;
-  bool has_bias_;
-  View y_;
-  std::vector<Piece> pieces_;
+  LinearOperands o_;
+  const SimdTable* simd_;
+};
+
+class PackedLinear final : public Kernel {
+ public:
+  PackedLinear(const LinearOperands& operands, PackedWeight weight)
+      : o_(operands), weight_(std::move(weight)), simd_(&simd()) {}
+
+  void prepare(const TileContext& context) override { weight_.pack(context); }
+
+  void run(const TileContext& context) const override {
+    const bool relu = o_.activation == kRelu;
+    weight_.multiply(context, o_.bias_at(context), relu);
+    if (!relu) o_.activate(context, *simd_);
+  }
+
+ private:
+  LinearOperands o_;
+  PackedWeight weight_;
   const SimdTable* simd_;
 };
 
@@ -85,28 +81,20 @@ class LinearKernel final : public Kernel {
 KernelResult make_linear(const KernelBuild& build) {
   const bool has_bias = build.op->inputs.size() == 3;
   PRERANK_RETURN_IF_ERROR(check_arity(build, has_bias ? 3 : 2, 1));
-  PRERANK_ASSIGN_OR_RETURN(const Activation activation, activation_of(build));
-  PRERANK_ASSIGN_OR_RETURN(const View x, row_input_view(build, 0));
-  PRERANK_ASSIGN_OR_RETURN(const View w, input_view_of(build, 1, Domain::kNone));
-  PRERANK_ASSIGN_OR_RETURN(const View y, output_view(build, 0));
-  PRERANK_ASSIGN_OR_RETURN(const LinearShape shape, linear_shape(build, build.input(1), x.width, y.width));
-  View b;
+  LinearOperands o;
+  PRERANK_ASSIGN_OR_RETURN(o.activation, activation_of(build));
+  PRERANK_ASSIGN_OR_RETURN(o.x, row_input_view(build, 0));
+  PRERANK_ASSIGN_OR_RETURN(o.w, input_view_of(build, 1, Domain::kNone));
+  PRERANK_ASSIGN_OR_RETURN(o.y, output_view(build, 0));
+  PRERANK_ASSIGN_OR_RETURN(o.shape, linear_shape(build, build.input(1), o.x.width, o.y.width));
   if (has_bias) {
-    PRERANK_ASSIGN_OR_RETURN(b, input_view_of(build, 2, Domain::kNone));
-    PRERANK_RETURN_IF_ERROR(check_width(build, "the bias", b.width, shape.out));
+    PRERANK_ASSIGN_OR_RETURN(o.bias, input_view_of(build, 2, Domain::kNone));
+    PRERANK_RETURN_IF_ERROR(check_width(build, "the bias", o.bias->width, o.shape.out));
   }
-  PRERANK_ASSIGN_OR_RETURN(std::vector<Piece> pieces, make_pieces(build, shape, [&](size_t rows) {
-                             MatmulShape m{.m = rows, .k = shape.in, .n = shape.out};
-                             m.a_row = x.stride;
-                             m.b_row = 1;
-                             m.b_column = shape.in;
-                             m.c_row = y.stride;
-                             m.bias = has_bias;
-                             m.activation = activation;
-                             return m;
-                           }));
-  return std::unique_ptr<Kernel>(
-      std::make_unique<LinearKernel>(shape, activation, x, w, has_bias ? &b : nullptr, y, std::move(pieces)));
+  if (is_thin(build, o.shape)) return std::unique_ptr<Kernel>(std::make_unique<ThinLinear>(o));
+  PRERANK_ASSIGN_OR_RETURN(PackedWeight weight,
+                           PackedWeight::create(build, {o.x, o.w, o.y, 1, o.shape.in}));
+  return std::unique_ptr<Kernel>(std::make_unique<PackedLinear>(o, std::move(weight)));
 }
 
 }  // namespace prerank::cpu

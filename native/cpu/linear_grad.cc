@@ -1,8 +1,26 @@
 // Gradients of linear: dX = D W, dW += D^T X, db += column sums of D, with D the gradient before the activation.
+#include <utility>
+
 #include "cpu/linear_shape.h"
 #include "cpu/ops.h"
+#include "cpu/packed_weight.h"
+#include "cpu/scratch.h"
 
 namespace prerank::cpu {
+namespace {
+
+class PackedLinearDx final : public Kernel {
+ public:
+  explicit PackedLinearDx(PackedWeight weight) : weight_(std::move(weight)) {}
+
+  void prepare(const TileContext& context) override { weight_.pack(context); }
+  void run(const TileContext& context) const override { weight_.multiply(context, nullptr, false); }
+
+ private:
+  PackedWeight weight_;
+};
+
+}  // namespace
 
 KernelResult make_linear_dx(const KernelBuild& build) {
   PRERANK_RETURN_IF_ERROR(check_arity(build, 2, 1));
@@ -10,26 +28,13 @@ KernelResult make_linear_dx(const KernelBuild& build) {
   PRERANK_ASSIGN_OR_RETURN(const View w, input_view_of(build, 1, Domain::kNone));
   PRERANK_ASSIGN_OR_RETURN(const View dx, output_view(build, 0));
   PRERANK_ASSIGN_OR_RETURN(const LinearShape shape, linear_shape(build, build.input(1), dx.width, d.width));
-  PRERANK_ASSIGN_OR_RETURN(std::vector<Piece> pieces, make_pieces(build, shape, [&](size_t rows) {
-                             MatmulShape m{.m = rows, .k = shape.out, .n = shape.in};
-                             m.a_row = d.stride;
-                             m.b_row = shape.in;
-                             m.c_row = dx.stride;
-                             return m;
-                           }));
-  return make_kernel([=, pieces = std::move(pieces), thin = simd().linear_dx](const TileContext& context) {
-    const float* from = d.at(context);
-    const float* weights = w.at(context);
-    float* to = dx.at(context);
-    for_pieces(
-        pieces, context.rows,
-        [&](const Matmul& matmul, size_t r) {
-          matmul.run(context.worker, from + r * d.stride, weights, nullptr, to + r * dx.stride);
-        },
-        [&](size_t r, size_t rows) {
-          thin(rows, shape.in, shape.out, from + r * d.stride, d.stride, weights, to + r * dx.stride, dx.stride);
-        });
-  });
+  if (is_thin(build, shape)) {
+    return make_kernel([=, thin = simd().linear_dx](const TileContext& context) {
+      thin(context.rows, shape.in, shape.out, d.at(context), d.stride, w.at(context), dx.at(context), dx.stride);
+    });
+  }
+  PRERANK_ASSIGN_OR_RETURN(PackedWeight weight, PackedWeight::create(build, {d, w, dx, shape.in, 1}));
+  return std::unique_ptr<Kernel>(std::make_unique<PackedLinearDx>(std::move(weight)));
 }
 
 KernelResult make_linear_dw(const KernelBuild& build) {
@@ -44,28 +49,18 @@ KernelResult make_linear_dw(const KernelBuild& build) {
     PRERANK_ASSIGN_OR_RETURN(db, accumulator_view(build, 1));
     PRERANK_RETURN_IF_ERROR(check_width(build, "the bias", db.width, shape.out));
   }
-  PRERANK_ASSIGN_OR_RETURN(std::vector<Piece> pieces, make_pieces(build, shape, [&](size_t rows) {
-                             MatmulShape m{.m = shape.out, .k = rows, .n = shape.in};
-                             m.a_row = 1;
-                             m.a_column = d.stride;
-                             m.b_row = x.stride;
-                             m.c_row = shape.in;
-                             m.accumulate = true;
-                             return m;
-                           }));
-  return make_kernel([=, pieces = std::move(pieces), table = &simd()](const TileContext& context) {
+  const bool thin = is_thin(build, shape);
+  const SimdTable* const table = &simd();
+  PRERANK_ASSIGN_OR_RETURN(
+      Scratch scratch, Scratch::create(thin ? 0 : table->transposed_product_scratch(shape.in), build.workers));
+  return make_kernel([=, scratch = std::move(scratch)](const TileContext& context) {
     const float* gradient = d.at(context);
-    const float* input = x.at(context);
-    float* weights = dw.at(context);
-    for_pieces(
-        pieces, context.rows,
-        [&](const Matmul& matmul, size_t r) {
-          matmul.run(context.worker, gradient + r * d.stride, input + r * x.stride, nullptr, weights);
-        },
-        [&](size_t r, size_t rows) {
-          table->linear_dw(rows, shape.in, shape.out, gradient + r * d.stride, d.stride, input + r * x.stride, x.stride,
-                           weights);
-        });
+    if (thin) {
+      table->linear_dw(context.rows, shape.in, shape.out, gradient, d.stride, x.at(context), x.stride, dw.at(context));
+    } else {
+      table->transposed_product({context.rows, shape.out, shape.in, gradient, d.stride, x.at(context), x.stride,
+                                 dw.at(context), scratch.of(context.worker)});
+    }
     if (has_bias) table->column_sum(context.rows, shape.out, gradient, d.stride, db.at(context));
   });
 }

@@ -1,14 +1,12 @@
 #include "prerank/program.h"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cmath>
 #include <cstring>
 #include <utility>
 
 #include "base/thread_pool.h"
-#include "cpu/onednn.h"
 #include "cpu/optimizers.h"
 #include "plan/batch_check.h"
 #include "plan/operation_times.h"
@@ -77,8 +75,7 @@ class CpuProgram final : public Program {
     if (limits_.request_domain) {
       limits_.requests = options_.request_capacity > 0 ? options_.request_capacity : options_.capacity;
     }
-    cpu::prepare_onednn();
-    PRERANK_ASSIGN_OR_RETURN(pool_, ThreadPool::create(options_.threads, cpu::prepare_worker_thread));
+    PRERANK_ASSIGN_OR_RETURN(pool_, ThreadPool::create(options_.threads));
     PRERANK_ASSIGN_OR_RETURN(memory_, ProgramMemory::create(plan_, *store_,
                                                             {options_.threads, limits_.rows, limits_.requests}));
     if (options_.profile) profile_ = std::make_unique<OperationTimes>();
@@ -86,6 +83,7 @@ class CpuProgram final : public Program {
     if (profile_ != nullptr) {
       touch_operation_ = profile_->add({.kind = "tables.touch", .layer = "tables"});
       clear_operation_ = profile_->add({.kind = "accumulators.clear", .layer = "gradients"});
+      prepare_operation_ = profile_->add({.kind = "weights.pack", .layer = "parameters"});
       reduce_operation_ = profile_->add({.kind = "accumulators.reduce", .layer = "gradients"});
     }
     if (plan_.balancing) {
@@ -162,7 +160,6 @@ class CpuProgram final : public Program {
       tables.push_back({store_->weights(parameter).data(), table.rows, table.dim});
       if (store_->lazy(parameter)) lazy_tables_.push_back({t, parameter});
     }
-    const std::array<size_t, 5> pieces = {static_cast<size_t>(plan_.tile_rows), 64, 16, 4, 1};
     size_t operations = 0;
     for (const PlanSegment& planned : plan_.segments) {
       Segment& segment = segments_.emplace_back();
@@ -171,7 +168,7 @@ class CpuProgram final : public Program {
       segment.first_operation = operations;
       operations += planned.ops.size();
       for (const PlanOp& op : planned.ops) {
-        const KernelBuild build = {&plan_, &op, planned.domain, tables, options_.threads, pieces};
+        const KernelBuild build = {&plan_, &op, planned.domain, tables, options_.threads};
         PRERANK_ASSIGN_OR_RETURN(std::unique_ptr<Kernel> kernel, make_cpu_kernel(build));
         segment.kernels.push_back(std::move(kernel));
         if (profile_ != nullptr) profile_->add({.kind = op.kind, .layer = op.layer, .backward = op.backward});
@@ -249,17 +246,26 @@ class CpuProgram final : public Program {
       run_none(batch, step, training, Phase::kPrologue);
     }
     const Stopwatch watch(times_.tiles);
-    if (training) {
-      pool_->run([this](size_t worker) {
-        OperationTimes::Watch profile(profile_.get(), worker);
+    pool_->run([&](size_t worker) {
+      OperationTimes::Watch profile(profile_.get(), worker);
+      if (training) {
         std::fill_n(memory_.accumulators()[worker], memory_.accumulator_floats(), 0.0f);
         std::ranges::fill(worker_stats_[worker], TaskStats());
         profile.lap(clear_operation_);
-      });
-    }
+      }
+      prepare(context(batch, step, training, worker));
+      profile.lap(prepare_operation_);
+    });
     for (const Segment& segment : segments_) {
       if (segment.phase != Phase::kTiles) continue;
       pool_->run([&](size_t worker) { run_tiles(segment, context(batch, step, training, worker)); });
+    }
+  }
+
+  void prepare(const TileContext& context) {
+    for (const Segment& segment : segments_) {
+      if (segment.phase != Phase::kTiles) continue;
+      for (const auto& kernel : segment.kernels) kernel->prepare(context);
     }
   }
 
@@ -377,7 +383,7 @@ class CpuProgram final : public Program {
   std::vector<TaskStats> stats_;
   PhaseTimes times_;
   std::unique_ptr<OperationTimes> profile_;  // null: not wanted
-  size_t touch_operation_ = 0, clear_operation_ = 0, reduce_operation_ = 0;
+  size_t touch_operation_ = 0, clear_operation_ = 0, prepare_operation_ = 0, reduce_operation_ = 0;
   size_t rows_ = 0;      // of the last batch
   size_t requests_ = 0;  // of the last batch
   double gradient_norm_ = 0;

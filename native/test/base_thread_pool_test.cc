@@ -10,9 +10,6 @@
 namespace prerank {
 namespace {
 
-std::atomic<int> hook_calls{0};
-void count_hook() { hook_calls.fetch_add(1); }
-
 TEST(ThreadPool, RunsEveryWorkerOncePerRegion) {
   for (const size_t workers : {1, 2, 5}) {
     auto pool = std::move(ThreadPool::create(workers)).value();
@@ -45,15 +42,6 @@ TEST(ThreadPool, WritesOfARegionAreSeenAfterIt) {
     const uint64_t sum = std::accumulate(data.begin(), data.end(), uint64_t{0});
     ASSERT_EQ(sum, round * (10007 * 10006 / 2));
   }
-}
-
-TEST(ThreadPool, CallsTheHookOncePerThread) {
-  hook_calls = 0;
-  auto pool = std::move(ThreadPool::create(3, count_hook)).value();
-  for (int i = 0; i < 3; ++i) pool->run([](size_t) {});
-  EXPECT_EQ(hook_calls.load(), 3);
-  std::thread([&] { pool->run([](size_t) {}); }).join();
-  EXPECT_EQ(hook_calls.load(), 4);
 }
 
 TEST(ThreadPool, RefusesAbsurdSizes) {

@@ -80,22 +80,32 @@ int32_t OpHarness::value_of_rows(size_t rows, size_t width, const std::vector<fl
 }
 
 Result<std::unique_ptr<Kernel>> OpHarness::build(size_t tile_rows) {
-  const std::vector<size_t> pieces = {tile_rows, 64, 16, 4, 1};
   plan.tile_rows = static_cast<int64_t>(tile_rows);
   KernelBuild build;
   build.plan = &plan;
   build.op = &op;
   build.segment_domain = segment_;
   build.tables = tables;
-  build.workers = 2;
-  build.row_pieces = pieces;
+  build.workers = kWorkers;
   return make_cpu_kernel(build);
+}
+
+void OpHarness::prepare(Kernel& kernel) {
+  std::vector<float*> base;
+  for (Memory& m : memory_) base.push_back(m.floats.data() + m.first);
+  for (size_t worker = 0; worker < kWorkers; ++worker) {
+    TileContext context;
+    context.worker = worker;
+    context.base = base;
+    kernel.prepare(context);
+  }
 }
 
 void OpHarness::run(size_t tile_rows) {
   const auto kernel = build(tile_rows);
   ASSERT_TRUE(kernel.ok()) << kernel.status().message();
   stats.resize(plan.tasks.size());
+  prepare(*kernel.value());
   for (size_t first = 0; first < rows_; first += tile_rows) {
     std::vector<float*> base;
     for (size_t i = 0; i < memory_.size(); ++i) {

@@ -30,6 +30,8 @@ void expect_near(const std::vector<float>& got, const std::vector<double>& want,
 
 class OpHarness {
  public:
+  static constexpr size_t kWorkers = 2;
+
   OpHarness(std::string kind, size_t rows, Domain segment = Domain::kRow);
 
   // A value [rows, width] (domain none: [width]) holding `data`, or zeros, as columns of a wider root; `shape` defaults
@@ -44,6 +46,9 @@ class OpHarness {
   void run(size_t tile_rows = 256);
   // Only builds it.
   Result<std::unique_ptr<Kernel>> build(size_t tile_rows = 256);
+
+  // What a program does before the tiles of a step, for each worker.
+  void prepare(Kernel& kernel);
 
   std::vector<float> read(int32_t id) const;
   // Nothing around the views was written.

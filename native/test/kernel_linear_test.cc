@@ -1,7 +1,5 @@
-#include <barrier>
+#include <algorithm>
 #include <cmath>
-#include <filesystem>
-#include <iterator>
 #include <thread>
 
 #include "kernel_harness.h"
@@ -13,8 +11,8 @@ struct Sizes {
   size_t in, out;
 };
 
-// One output up to wide ones: own loops, oneDNN, and both in one tile.
-const Sizes kSizes[] = {{1, 1}, {3, 1}, {33, 1}, {7, 3}, {16, 4}, {1, 7}, {7, 16}, {33, 33}, {130, 24}};
+// One output, thin ones, and widths of one, less than one, and several panels of every instruction set.
+const Sizes kSizes[] = {{1, 1}, {3, 1}, {33, 1}, {7, 3}, {16, 4}, {1, 7}, {7, 16}, {33, 33}, {130, 24}, {165, 70}, {700, 40}};
 
 double activate(const std::string& name, double x) {
   if (name == "relu") return x > 0 ? x : 0;
@@ -52,7 +50,9 @@ TEST(KernelLinear, ForwardWithBiasAndActivation) {
                 want.push_back(activate(activation, sum));
               }
             }
-            expect_near(harness.read(y), want, 1e-5, std::string("linear ") + activation);
+            // Rounding grows with the number of terms.
+            const double tolerance = 1e-5 * std::max(1.0, static_cast<double>(size.in) / 200);
+            expect_near(harness.read(y), want, tolerance, std::string("linear ") + activation);
             harness.expect_sentinels();
           }
         }
@@ -120,56 +120,45 @@ TEST(KernelLinear, GradientOfTheWeightsIsAdded) {
   });
 }
 
-size_t threads_of_this_process() {
-  const std::filesystem::directory_iterator tasks("/proc/self/task");
-  return static_cast<size_t>(std::distance(begin(tasks), end(tasks)));
-}
+// Two workers share the packed weight; a row's result does not depend on the rows beside it.
+TEST(KernelLinear, WorkersRunAtOnceAndRowsStandAlone) {
+  constexpr size_t kRows = 45, kIn = 64, kOut = 48;
+  for_each_isa([] {
+    const std::vector<float> w = random_floats(kOut * kIn, 2), b = random_floats(kOut, 3);
+    OpHarness harness("linear", kRows);
+    harness.op.strings["activation"] = "relu";
+    harness.op.inputs = {harness.value(kIn), harness.value(kOut * kIn, w, Domain::kNone, matrix(kOut, kIn)),
+                         harness.value(kOut, b, Domain::kNone)};
+    harness.op.outputs = {harness.value(kOut)};
+    harness.plan.values[0].stride = kIn;
+    harness.plan.values[3].stride = kOut;
+    const auto kernel = harness.build();
+    ASSERT_TRUE(kernel.ok());
+    harness.prepare(*kernel.value());
 
-// Two workers share a kernel: each has its own memory, and neither opens an OpenMP team.
-TEST(KernelLinear, WorkersRunAtOnceWithOneThreadEach) {
-  constexpr size_t kRows = 128, kIn = 64, kOut = 48;
-  std::vector<float> w = random_floats(kOut * kIn, 2), b = random_floats(kOut, 3);
-  OpHarness harness("linear", kRows);
-  harness.op.strings["activation"] = "relu";
-  harness.op.inputs = {harness.value(kIn), harness.value(kOut * kIn, {}, Domain::kNone, matrix(kOut, kIn)),
-                       harness.value(kOut, {}, Domain::kNone)};
-  harness.op.outputs = {harness.value(kOut)};
-  harness.plan.values[0].stride = kIn;
-  harness.plan.values[3].stride = kOut;
-  const auto kernel = harness.build();
-  ASSERT_TRUE(kernel.ok());
-
-  std::vector<float> x[2], y[2], alone[2];
-  const auto run = [&](size_t worker, std::vector<float>& result) {
-    std::vector<float*> base = {x[worker].data(), w.data(), b.data(), result.data()};
-    TileContext context;
-    context.rows = kRows;
-    context.worker = worker;
-    context.base = base;
-    kernel.value()->run(context);
-  };
-  for (const size_t worker : {0, 1}) {
-    x[worker] = random_floats(kRows * kIn, 20 + worker);
-    y[worker].resize(kRows * kOut);
-    alone[worker].resize(kRows * kOut);
-    run(worker, alone[worker]);
-  }
-  const size_t before = threads_of_this_process();
-  std::barrier together(3);
-  std::vector<std::thread> threads;
-  for (const size_t worker : {0, 1}) {
-    threads.emplace_back([&, worker] {
-      for (int i = 0; i < 200; ++i) run(worker, y[worker]);
-      together.arrive_and_wait();  // keeps the thread, and any team it opened, alive while threads are counted
-      together.arrive_and_wait();
-    });
-  }
-  together.arrive_and_wait();
-  EXPECT_EQ(threads_of_this_process(), before + 2);
-  together.arrive_and_wait();
-  for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(y[0], alone[0]);
-  EXPECT_EQ(y[1], alone[1]);
+    const std::vector<float> x = random_floats(kRows * kIn, 20);
+    const auto run = [&](size_t worker, size_t first, size_t rows, std::vector<float>& y) {
+      std::vector<float*> base = {const_cast<float*>(x.data()) + first * kIn, const_cast<float*>(w.data()),
+                                  const_cast<float*>(b.data()), y.data() + first * kOut};
+      TileContext context;
+      context.rows = rows;
+      context.worker = worker;
+      context.base = base;
+      kernel.value()->run(context);
+    };
+    std::vector<float> alone(kRows * kOut), together[2];
+    for (size_t row = 0; row < kRows; ++row) run(0, row, 1, alone);
+    std::vector<std::thread> threads;
+    for (const size_t worker : {0, 1}) {
+      together[worker].resize(kRows * kOut);
+      threads.emplace_back([&, worker] {
+        for (int i = 0; i < 50; ++i) run(worker, 0, kRows, together[worker]);
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(together[0], alone);
+    EXPECT_EQ(together[1], alone);
+  });
 }
 
 TEST(KernelLinear, RunsOnceForDomainNone) {

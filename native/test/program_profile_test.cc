@@ -19,8 +19,8 @@ TEST(ProgramProfile, NamesThePlansOperationsThenItsOwn) {
   const std::vector<OperationTime> times = program->operation_times();
   const std::vector<const char*> kinds = {"embedding", "copy", "linear", "loss", "linear.dw", "linear.dx",
  "tables.touch",
-                                          "accumulators.clear", "accumulators.reduce", "gradient.norm", "update.dense",
-                                          "update.sparse"};
+                                          "accumulators.clear", "weights.pack", "accumulators.reduce", "gradient.norm",
+                                          "update.dense", "update.sparse"};
   ASSERT_EQ(times.size(), kinds.size());
   for (size_t i = 0; i < kinds.size(); ++i) {
     EXPECT_EQ(times[i].kind, kinds[i]);

@@ -13,7 +13,6 @@ function requirements({ tests }) {
     { package: 'g++', present: () => succeeds('c++', ['--version']) },
     { package: 'cmake', present: hasCmake },
     { package: 'ninja-build', present: () => succeeds('ninja', ['--version']) || succeeds('make', ['--version']) },
-    { package: 'libdnnl-dev', present: () => hasHeader('dnnl.h') },
     { package: 'liblz4-dev', present: () => hasHeader('lz4frame.h') },
     { package: 'libzstd-dev', present: () => hasHeader('zstd.h') },
     ...(tests ? [{ package: 'libgtest-dev', present: () => hasHeader('gtest/gtest.h') }] : []),

@@ -11,7 +11,6 @@ export interface Environment {
   readonly versions: {
     readonly prerank: string;
     readonly node: string;
-    readonly onednn: string;
     readonly compiler: string;
   };
   readonly cpu: string;
@@ -33,20 +32,19 @@ const FLAGS = [
   'PRERANK_ISA',
   'NODE_OPTIONS',
   'OMP_NUM_THREADS',
-  'DNNL_MAX_CPU_ISA',
   'MALLOC_ARENA_MAX',
   'UV_THREADPOOL_SIZE',
 ];
 
 export function describeEnvironment(addon: Addon): Environment {
-  const { version, cpu, isa, onednn, compiler } = addon.info();
+  const { version, cpu, isa, compiler } = addon.info();
   const flags = FLAGS.flatMap((name): [string, string][] => {
     const value = process.env[name];
     return value === undefined ? [] : [[name, value]];
   });
   return {
     date: new Date().toISOString(),
-    versions: { prerank: version, node: process.version, onednn, compiler },
+    versions: { prerank: version, node: process.version, compiler },
     cpu,
     isa,
     cores: addon.bench.allowedCores(),

@@ -59,7 +59,7 @@ export interface StepResult {
     readonly parameterBytes: number;
     readonly peakBytes: number;
   };
-  /** Heap allocations of the core, oneDNN's own apart; null where they cannot be counted. */
+  /** Heap allocations of the core; null where they cannot be counted. */
   readonly allocationsPerStep: number | null;
   readonly environment: Environment;
 }

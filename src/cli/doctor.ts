@@ -51,11 +51,10 @@ function checkNode(): Check {
 
 function checkAddon(): Check[] {
   try {
-    const { version, isa, cpu, cores, onednn, compiler, cuda, kernels } = loadAddon().info();
+    const { version, isa, cpu, cores, compiler, cuda, kernels } = loadAddon().info();
     return [
       { name: 'native core', state: 'ok', found: `${version}, ${kernels.length} operations, built by ${compiler}` },
       { name: 'processor', state: 'ok', found: `${cpu}, ${cores} cores, instruction set ${isa}` },
-      { name: 'oneDNN', state: 'ok', found: onednn },
       checkCuda(cuda),
     ];
   } catch (error) {

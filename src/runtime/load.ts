@@ -27,13 +27,9 @@ export function packageRoot(): string {
 
 /** What the dynamic loader's message means, and what helps. */
 function remedyFor(message: string): string {
-  if (message.includes('libdnnl')) {
-    return 'oneDNN is not installed on this machine: run `apt-get install libdnnl2` (as root; to build: `libdnnl-dev`)';
-  }
   if (message.includes('liblz4') || message.includes('libzstd')) {
     return 'LZ4 or Zstandard is not installed on this machine: run `apt-get install liblz4-1 libzstd1` (as root)';
   }
-  if (message.includes('libgomp')) return "OpenMP's runtime is missing: run `apt-get install libgomp1` (as root)";
   if (/GLIBC(XX)?_[\d.]+.*not found/.test(message)) {
     return 'it was built on a newer system than this one: build it here with `npm run build`';
   }

@@ -676,7 +676,6 @@ export interface Addon {
     isa: string;
     cpu: string;
     cores: number;
-    onednn: string;
     compiler: string;
     cuda: string;
     kernels: string[];

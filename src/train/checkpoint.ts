@@ -22,7 +22,6 @@ export interface Versions {
   readonly prerank: string;
   readonly node: string;
   readonly isa: string;
-  readonly onednn: string;
   readonly threads: number;
   readonly device: 'cpu';
 }

@@ -162,8 +162,8 @@ function createLoader(
 }
 
 function versionsOf(addon: Addon, threads: number): Versions {
-  const { version, isa, onednn } = addon.info();
-  return { prerank: version, node: process.version, isa, onednn, threads, device: 'cpu' };
+  const { version, isa } = addon.info();
+  return { prerank: version, node: process.version, isa, threads, device: 'cpu' };
 }
 
 async function resume(parts: Parts, step: number, log: Progress | undefined): Promise<TrainingState> {

@@ -80,7 +80,7 @@ describe('commands on a small log', () => {
     const { checks } = JSON.parse(stdout) as { checks: { name: string; state: string }[] };
     assert.deepEqual(
       checks.map(({ name }) => name),
-      ['Node.js', 'native core', 'processor', 'oneDNN', 'CUDA', 'DuckDB', 'tfjs', 'huge pages'],
+      ['Node.js', 'native core', 'processor', 'CUDA', 'DuckDB', 'tfjs', 'huge pages'],
     );
   });
 

@@ -38,7 +38,7 @@ function stateOf(step: number): TrainingState {
     },
     metricsBytes: 120,
     fingerprints: { config: 'c', model: 'm', features: 'f', data: 'd' },
-    versions: { prerank: '0', node: 'v20', isa: 'avx2', onednn: '2', threads: 2, device: 'cpu' },
+    versions: { prerank: '0', node: 'v20', isa: 'avx2', threads: 2, device: 'cpu' },
   };
 }
 

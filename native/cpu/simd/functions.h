@@ -14,6 +14,7 @@ void add_softmax(SimdTable& table);
 void add_weighted_sum(SimdTable& table);
 void add_interaction(SimdTable& table);
 void add_linear(SimdTable& table);
+void add_products(SimdTable& table);
 void add_embedding(SimdTable& table);
 void add_losses(SimdTable& table);
 void add_dense_updates(SimdTable& table);

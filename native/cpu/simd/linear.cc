@@ -1,4 +1,4 @@
-// Matrix products too thin for oneDNN: few outputs, or the last few rows of a tile.
+// Matrix products with few outputs, straight from the weights.
 #include "cpu/simd/functions.h"
 #include "cpu/simd/vec.h"
 

@@ -15,6 +15,7 @@ SimdTable make_table() {
   add_weighted_sum(table);
   add_interaction(table);
   add_linear(table);
+  add_products(table);
   add_embedding(table);
   add_losses(table);
   add_dense_updates(table);

@@ -49,6 +49,40 @@ struct DropoutArguments {
   float scale;
 };
 
+// C [rows, width] = A [rows, depth] B + bias, B packed. The bias may be null; with relu C is max(C, 0).
+struct PackedProduct {
+  size_t rows, depth, width;
+  const float* a;
+  size_t as;
+  const float* packed;
+  const float* bias;
+  bool relu;
+  float* c;
+  size_t cs;
+  float* scratch;  // packed_product_scratch(rows, depth) floats
+};
+
+// B [depth, width], neighbours `row` and `column` floats apart, into packed_floats(depth, width) floats. Of `parts` calls
+// with part = 0 ... parts - 1, by any threads, each writes its share.
+struct PackArguments {
+  size_t depth, width;
+  const float* b;
+  size_t row, column;
+  size_t part, parts;
+  float* packed;
+};
+
+// C [m, n], contiguous, += D^T X with D [rows, m] and X [rows, n].
+struct TransposedProduct {
+  size_t rows, m, n;
+  const float* d;
+  size_t ds;
+  const float* x;
+  size_t xs;
+  float* c;
+  float* scratch;  // transposed_product_scratch(n) floats
+};
+
 // Adagrad and Adam constants, prepared once per call.
 struct UpdateConstants {
   float lr;
@@ -125,7 +159,14 @@ struct SimdTable {
   void (*dot_interaction_grad)(size_t rows, size_t features, size_t dim, const float* dy, size_t dys, const float* x,
                                size_t xs, bool accumulate, float* dx, size_t dxs);
 
-  // Products with few rows or few outputs, w [out, in] contiguous: y = x w^T + bias (may be null), dx = d w, dw += d^T
+  size_t (*packed_floats)(size_t depth, size_t width);
+  void (*pack)(const PackArguments& a);
+  size_t (*packed_product_scratch)(size_t rows, size_t depth);
+  void (*packed_product)(const PackedProduct& p);
+  size_t (*transposed_product_scratch)(size_t n);
+  void (*transposed_product)(const TransposedProduct& p);
+
+  // Products with few outputs, w [out, in] contiguous: y = x w^T + bias (may be null), dx = d w, dw += d^T
   // x.
   void (*linear)(size_t rows, size_t in, size_t out, const float* x, size_t xs, const float* w, const float* bias,
                  float* y, size_t ys);

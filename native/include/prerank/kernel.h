@@ -49,10 +49,13 @@ struct TileContext {
   std::span<const double> task_scale;  // factor on each task's weight; empty: 1
 };
 
-// A prepared operation. run() must not allocate, lock or fail; it may be called by several workers at once.
+// A prepared operation. Neither call may allocate, lock or fail; both may come from several workers at once.
 class Kernel {
  public:
   virtual ~Kernel() = default;
+  // Every worker calls it before the tiles of a step, after the operations of domain none and before any run(): for copies
+  // of parameters in another order. The context has no rows.
+  virtual void prepare(const TileContext&) {}
   virtual void run(const TileContext& context) const = 0;
 };
 
@@ -63,8 +66,6 @@ struct KernelBuild {
   Domain segment_domain = Domain::kRow;
   std::span<const TableView> tables;  // per Plan::tables
   size_t workers = 1;
-  // Rows of a tile are processed in pieces of these sizes by kernels that prepare per size (oneDNN): {tile_rows, 64, 16, 4, 1}.
-  std::span<const size_t> row_pieces;
 
   const PlanValue& input(size_t i) const { return plan->values[static_cast<size_t>(op->inputs[i])]; }
   const PlanValue& output(size_t i) const { return plan->values[static_cast<size_t>(op->outputs[i])]; }

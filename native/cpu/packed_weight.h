@@ -1,0 +1,51 @@
+// Products with a weight that is copied into the order in which the inner loops read it.
+#pragma once
+
+#include "base/aligned_buffer.h"
+#include "cpu/operands.h"
+#include "cpu/scratch.h"
+
+namespace prerank::cpu {
+
+// C [rows, width] = A [rows, depth] B, where B's neighbours are `row` and `column` floats apart in a weight.
+struct WeightProduct {
+  View a, weight, c;
+  size_t row = 0, column = 0;
+};
+
+class PackedWeight {
+ public:
+  static Result<PackedWeight> create(const KernelBuild& build, const WeightProduct& product) {
+    PackedWeight packed;
+    const size_t depth = product.a.width, width = product.c.width;
+    const auto tile_rows = static_cast<size_t>(build.plan->tile_rows);
+    packed.product_ = product;
+    packed.workers_ = build.workers;
+    packed.simd_ = &simd();
+    PRERANK_ASSIGN_OR_RETURN(packed.packed_, AlignedBuffer::floats(packed.simd_->packed_floats(depth, width)));
+    PRERANK_ASSIGN_OR_RETURN(
+        packed.scratch_, Scratch::create(packed.simd_->packed_product_scratch(tile_rows, depth), build.workers));
+    return packed;
+  }
+
+  // This worker's part of the copy.
+  void pack(const TileContext& context) const {
+    simd_->pack({product_.a.width, product_.c.width, product_.weight.at(context), product_.row, product_.column,
+                 context.worker, workers_, packed_.as<float>().data()});
+  }
+
+  void multiply(const TileContext& context, const float* bias, bool relu) const {
+    const auto& [a, weight, c, row, column] = product_;
+    simd_->packed_product({context.rows, a.width, c.width, a.at(context), a.stride, packed_.as<float>().data(), bias,
+                           relu, c.at(context), c.stride, scratch_.of(context.worker)});
+  }
+
+ private:
+  WeightProduct product_;
+  size_t workers_ = 1;
+  const SimdTable* simd_ = nullptr;
+  AlignedBuffer packed_;
+  Scratch scratch_;
+};
+
+}  // namespace prerank::cpu
