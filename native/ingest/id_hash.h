@@ -17,6 +17,9 @@ class Buckets {
     return static_cast<uint32_t>(rest >= buckets_ ? rest - buckets_ : rest);
   }
 
+  uint64_t count() const { return buckets_; }
+  uint64_t reciprocal() const { return reciprocal_; }
+
  private:
   __extension__ using Wide = unsigned __int128;
   static uint64_t high_product(uint64_t a, uint64_t b) { return static_cast<uint64_t>((Wide{a} * b) >> 64); }

@@ -41,12 +41,12 @@ Status IdMapper::map(const Elements& elements, uint32_t* rows, HyperLogLog* sket
 
 void IdMapper::hash_ints(const Elements& elements, uint32_t* rows, HyperLogLog* sketch) {
   const int64_t* const keys = read_ints(elements, scratch_);
-  const auto hash_words = cpu::simd().hash_words;
+  const cpu::SimdTable& simd = cpu::simd();
   uint64_t hashes[kAtOnce];
   for (size_t from = 0; from < elements.count; from += kAtOnce) {
     const size_t count = std::min(kAtOnce, elements.count - from);
-    hash_words(count, keys + from, hashes);
-    for (size_t i = 0; i < count; ++i) rows[from + i] = buckets_.of(hashes[i]);
+    simd.hash_words(count, keys + from, hashes);
+    simd.bucket_rows(count, hashes, buckets_.count(), buckets_.reciprocal(), rows + from);
     if (sketch == nullptr) continue;
     for (size_t i = 0; i < count; ++i) sketch->add(hashes[i]);
   }

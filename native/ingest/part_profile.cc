@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "ingest/dense_transform.h"
+#include "ingest/number_values.h"
 #include "ingest/request_key.h"
 #include "ingest/row_copy.h"
 
@@ -94,13 +95,17 @@ Status PartProfiler::add_times(const RowSlice& slice) {
 Status PartProfiler::add_numbers(const RowSlice& slice) {
   for (size_t i = 0; i < streams_.size(); ++i) {
     const VectorView& column = slice.chunk->column(spec_.moment_inputs[i]);
-    if (column.type != Physical::kDouble) return {Code::kUnsupported, "moments are taken of DOUBLE columns only"};
-    const auto* const data = static_cast<const double*>(column.data);
-    values_.clear();
-    for (size_t row = slice.from; row < slice.to; ++row) {
-      const bool counts = in_split_.empty() || in_split_[row - slice.from] != 0;
-      if (counts && column.valid(row) && std::isfinite(data[row])) values_.push_back(data[row]);
+    if (!is_number(column.type)) return {Code::kUnsupported, "moments are taken of numbers only"};
+    values_.resize(slice.rows());
+    read_doubles({&column, slice.from, nullptr, slice.rows()}, values_.data());
+    size_t present = 0;
+    for (size_t k = 0; k < slice.rows(); ++k) {
+      const double value = values_[k];
+      const bool counts = in_split_.empty() || in_split_[k] != 0;
+      values_[present] = value;
+      present += counts && column.valid(slice.from + k) && std::isfinite(value);
     }
+    values_.resize(present);
     if (spec_.moment_log1p[i]) {
       static constexpr DenseTransform kTransforms[] = {DenseTransform::kLog1p};
       transform_dense(kTransforms, 0, 1, values_.data(), values_.size());

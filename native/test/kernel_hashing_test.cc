@@ -8,6 +8,7 @@
 #include "base/xxhash.h"
 #include "cpu/dispatch.h"
 #include "cpu/simd/table.h"
+#include "ingest/id_hash.h"
 #include "kernel_harness.h"
 
 namespace prerank {
@@ -22,6 +23,25 @@ TEST(HashWords, AreTheHashesOfTheirBytes) {
       cpu::simd().hash_words(count, words.data(), hashes.data());
       for (size_t i = 0; i < count; ++i) EXPECT_EQ(hashes[i], xxh64(&words[i], sizeof(int64_t))) << words[i];
       EXPECT_EQ(hashes[count], 42u);
+    }
+  });
+}
+
+TEST(BucketRows, AreTheHashesModuloTheBuckets) {
+  std::vector<uint64_t> hashes = {0, 1, 2, std::numeric_limits<uint64_t>::max(), uint64_t{1} << 63, 0xFFFFFFFFu};
+  for (uint64_t i = 1; i < 60; ++i) hashes.push_back(i * 0x9E3779B97F4A7C15u);
+  const std::vector<uint64_t> counts = {1, 2, 3, 7, 1000, 1'000'000, (uint64_t{1} << 31) + 1, 0xFFFFFFFFu,
+                                        uint64_t{1} << 32};
+  test::for_each_isa([&] {
+    for (const uint64_t count : counts) {
+      const ingest::Buckets buckets(count);
+      std::vector<uint32_t> rows(hashes.size() + 1, 42);
+      cpu::simd().bucket_rows(hashes.size(), hashes.data(), count, buckets.reciprocal(), rows.data());
+      for (size_t i = 0; i < hashes.size(); ++i) {
+        EXPECT_EQ(rows[i], hashes[i] % count) << hashes[i] << " mod " << count;
+        EXPECT_EQ(buckets.of(hashes[i]), rows[i]);
+      }
+      EXPECT_EQ(rows.back(), 42u);
     }
   });
 }

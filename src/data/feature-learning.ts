@@ -12,7 +12,7 @@ import {
   type Table,
 } from './features.js';
 import type { Log } from './log.js';
-import { cqsSql, doubleSql, type IdType, idColumn } from './plan-columns.js';
+import { cqsSql, type IdType, idColumn, numberSql } from './plan-columns.js';
 import type { MomentColumn } from './profile.js';
 
 interface Located<T extends FeatureConfig> {
@@ -99,7 +99,7 @@ export function draftFeatureMap(log: Log, config: ResolvedConfig): FeatureDraft 
   const standardized: string[] = [];
   for (const { feature, path } of located) {
     if (feature.kind !== 'dense') continue;
-    const sql = doubleSql(log, feature.column, path);
+    const sql = numberSql(log, feature.column, path);
     if (!feature.transform.includes('standardize')) continue;
     standardized.push(feature.name);
     moments.push({ sql, log1p: standardizesLog1p(feature.transform) });

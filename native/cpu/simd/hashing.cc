@@ -1,4 +1,4 @@
-// xxHash64 of 64-bit words (native/base/xxhash.h), many at once. Stated again here, since the files of this folder use
+// xxHash64 of 64-bit words (native/base/xxhash.h) and the rows of hashes, many at once. Stated again here, since the files of this folder use
 // no inline function that others share.
 #include "cpu/simd/functions.h"
 #include "cpu/simd/vec.h"
@@ -24,8 +24,27 @@ void hash_words(size_t count, const int64_t* words, uint64_t* hashes) {
   }
 }
 
+// The upper half of a product, from products of halves: processors multiply 32-bit lanes, not 64-bit ones.
+PRERANK_INLINE uint64_t high_product(uint64_t a, uint64_t b) {
+  const uint64_t low = 0xFFFFFFFFu;
+  const uint64_t a0 = a & low, a1 = a >> 32, b0 = b & low, b1 = b >> 32;
+  const uint64_t middle = a1 * b0 + ((a0 * b0) >> 32);
+  return a1 * b1 + (middle >> 32) + ((a0 * b1 + (middle & low)) >> 32);
+}
+
+void bucket_rows(size_t count, const uint64_t* hashes, uint64_t buckets, uint64_t reciprocal, uint32_t* rows) {
+  for (size_t i = 0; i < count; ++i) {
+    // floor(hash · reciprocal / 2^64) is the quotient or one less.
+    const uint64_t rest = hashes[i] - high_product(hashes[i], reciprocal) * buckets;
+    rows[i] = static_cast<uint32_t>(rest >= buckets ? rest - buckets : rest);
+  }
+}
+
 }  // namespace
 
-void add_hashing(SimdTable& table) { table.hash_words = hash_words; }
+void add_hashing(SimdTable& table) {
+  table.hash_words = hash_words;
+  table.bucket_rows = bucket_rows;
+}
 
 }  // namespace prerank::cpu::PRERANK_ISA

@@ -116,6 +116,8 @@ constexpr size_t kMostRanked = 256;
 struct SimdTable {
   // hashes[i] = xxh64 of the 8 little-endian bytes of words[i], seed 0.
   void (*hash_words)(size_t count, const int64_t* words, uint64_t* hashes);
+  // rows[i] = hashes[i] mod buckets, for buckets from 1 to 2^32; reciprocal = floor(2^64 / buckets), or 2^64 - 1 for 1.
+  void (*bucket_rows)(size_t count, const uint64_t* hashes, uint64_t buckets, uint64_t reciprocal, uint32_t* rows);
 
   // How many of the first codes equal `code`.
   size_t (*run_length)(size_t count, const uint32_t* codes, uint32_t code);

@@ -228,7 +228,7 @@ struct ProfileSpec {
   size_t row_input = 0;
   std::optional<size_t> request_input;
   std::optional<size_t> time_input;  // BIGINT, DOUBLE or VARCHAR
-  // Moments of DOUBLE columns after an optional log1p (keeping the sign): null, NaN and infinite values do not count.
+  // Moments of numeric columns after an optional log1p (keeping the sign): null, NaN and infinite values do not count.
   std::vector<size_t> moment_inputs;
   std::vector<bool> moment_log1p;
   // Moments of the requests on one side of a split only, drawn as Sampling says; split_fraction < 0: of all rows.
