@@ -63,7 +63,10 @@ export async function cmakeBuild(buildFolder, { tests }) {
   removeForeignCache(buildFolder);
   mkdirSync(buildFolder, { recursive: true });
   const common = ['-d', ROOT, '-O', buildFolder, '-G', generator(buildFolder), '-B', 'Release', '-l', 'warn'];
-  const options = [`--CDPRERANK_TESTS=${tests ? 'ON' : 'OFF'}`];
+  const options = [
+    `--CDPRERANK_TESTS=${tests ? 'ON' : 'OFF'}`,
+    `--CDPRERANK_UNITY=${process.env.PRERANK_UNITY ?? 'ON'}`,
+  ];
   const cmakeJs = require.resolve('cmake-js/bin/cmake-js');
   const parallel = ['-p', String(availableParallelism())];
   for (const args of [

@@ -1,6 +1,6 @@
 /**
  * Sets up everything from nothing: system packages, node_modules, native build, TypeScript build.
- * A step that is up to date is skipped.  node scripts/setup.mjs [--tests]
+ * Steps that do not need each other run at the same time; one that is up to date is skipped.  node scripts/setup.mjs [--tests]
  */
 import { chmodSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -62,30 +62,42 @@ async function typeScriptBuild() {
 }
 
 /**
+ * Runs a step and says on stderr what came of it.
+ * @returns {Promise<void>} fails with SetupError
+ */
+async function runStep(name, step) {
+  const start = performance.now();
+  try {
+    const outcome = await step();
+    const seconds = ((performance.now() - start) / 1000).toFixed(1);
+    process.stderr.write(`set-up: ${name.padEnd(24)} ${outcome} (${seconds} s)\n`);
+  } catch (error) {
+    if (error instanceof SetupError) process.stderr.write(`set-up: ${name}: ${error.message}\n`);
+    throw error;
+  }
+}
+
+/**
  * Runs all steps, one line each on stderr.
  * @param {{tests?: boolean}} options tests: the C++ tests and what they need, too
  * @returns {Promise<number>} 0, or the exit code of the step that failed
  */
 export async function setup({ tests = false } = {}) {
-  const steps = [
-    ['system packages', systemPackages],
-    ['node_modules', nodeModules],
-    [tests ? 'native build with tests' : 'native build', nativeBuild],
-    ['TypeScript build', typeScriptBuild],
-  ];
-  for (const [name, step] of steps) {
-    const start = performance.now();
-    try {
-      const outcome = await step({ tests });
-      const seconds = ((performance.now() - start) / 1000).toFixed(1);
-      process.stderr.write(`set-up: ${name.padEnd(24)} ${outcome} (${seconds} s)\n`);
-    } catch (error) {
-      if (!(error instanceof SetupError)) throw error;
-      process.stderr.write(`set-up: ${name}: ${error.message}\n`);
-      return error.exitCode;
-    }
+  // apt, npm and the TypeScript compiler do not wait for each other; the native build needs what apt and npm bring.
+  const packages = runStep('system packages', () => systemPackages({ tests }));
+  const scripts = (async () => {
+    await runStep('node_modules', nodeModules);
+    await runStep('TypeScript build', typeScriptBuild);
+  })();
+  const outcomes = await Promise.allSettled([packages, scripts]);
+  try {
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+    await runStep(tests ? 'native build with tests' : 'native build', () => nativeBuild({ tests }));
+    return 0;
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error;
+    return error.exitCode;
   }
-  return 0;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

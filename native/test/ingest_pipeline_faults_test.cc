@@ -18,15 +18,15 @@ using test::ProcessUse;
 using test::run_ingest;
 using test::Tables;
 
-constexpr uint64_t kRows = 60000;
-const std::vector<uint64_t> kCuts = {7000, 14001, 30000, 30001, 44444};
+constexpr uint64_t kLongRows = 60000;
+const std::vector<uint64_t> kLongCuts = {7000, 14001, 30000, 30001, 44444};
 
 class IngestFaults : public ::testing::Test {
  protected:
-  void SetUp() override { folder_.write("log.parquet", test::log_query(kRows)); }
+  void SetUp() override { folder_.write("log.parquet", test::log_query(kLongRows)); }
 
   IngestSpec spec(Tables tables = Tables::kHashed) {
-    return ingest_spec(folder_.source("log.parquet", test::kLogColumns, kCuts, kRows), tables,
+    return ingest_spec(folder_.source("log.parquet", test::kLogColumns, kLongCuts, kLongRows), tables,
                        folder_.make_folder("out" + std::to_string(folders_++)));
   }
   Status run(const IngestSpec& spec) {

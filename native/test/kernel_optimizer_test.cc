@@ -74,7 +74,7 @@ TEST(KernelDenseOptimizer, FollowsTheRulesOverSteps) {
   });
 }
 
-constexpr size_t kTableRows = 40;
+constexpr size_t kTrainedRows = 40;
 
 // A batch index over three id inputs, the last without gradient: rows with one entry, many entries, and none trained.
 struct Index {
@@ -84,7 +84,7 @@ struct Index {
 
   Index() {
     std::mt19937 random(3);
-    for (uint32_t row = 1; row < kTableRows; row += 1 + static_cast<uint32_t>(random() % 3)) {
+    for (uint32_t row = 1; row < kTrainedRows; row += 1 + static_cast<uint32_t>(random() % 3)) {
       rows.push_back(row);
       starts.push_back(static_cast<uint32_t>(bags.size()));
       const size_t entries = row % 7 == 0 ? 1 : 1 + random() % 30;
@@ -128,7 +128,7 @@ struct Gradients {
 
 class SparseReference {
  public:
-  SparseReference(const std::vector<float>& w, size_t dim) : dim_(dim), row_sums_(kTableRows) {
+  SparseReference(const std::vector<float>& w, size_t dim) : dim_(dim), row_sums_(kTrainedRows) {
     for (const float x : w) elements_.push_back({static_cast<double>(x), 0, 0});
   }
 
@@ -193,11 +193,11 @@ TEST(KernelSparseOptimizer, FollowsTheRulesOverSteps) {
       for (const size_t dim : {1, 3, 8, 16, 33, 64, 150}) {
         SCOPED_TRACE("optimizer " + std::to_string(static_cast<int>(kind)) + ", dim " + std::to_string(dim));
         SparseOptimizer optimizer{.kind = kind, .l2 = 0.01};
-        std::vector<float> w = random_floats(kTableRows * dim, 1);
-        std::vector<float> s0(kTableRows * (kind == SparseOptimizerKind::kRowwiseAdagrad ? 1 : dim)),
-            s1(kTableRows * dim);
+        std::vector<float> w = random_floats(kTrainedRows * dim, 1);
+        std::vector<float> s0(kTrainedRows * (kind == SparseOptimizerKind::kRowwiseAdagrad ? 1 : dim)),
+            s1(kTrainedRows * dim);
         SparseReference want(w, dim);
-        const TableView table = {w.data(), kTableRows, static_cast<int64_t>(dim)};
+        const TableView table = {w.data(), kTrainedRows, static_cast<int64_t>(dim)};
         for (uint64_t step = 0; step < 4; ++step) {
           const Gradients gradients(dim, 20 + step);
           const double scale = step == 1 ? 0.25 : 1;
@@ -219,14 +219,14 @@ TEST(KernelSparseOptimizer, FollowsTheRulesOverSteps) {
 
 TEST(KernelSparseOptimizer, RowsWithoutGradientStay) {
   const Index index;
-  std::vector<float> w = random_floats(kTableRows * 4, 1);
+  std::vector<float> w = random_floats(kTrainedRows * 4, 1);
   const std::vector<float> before = w;
-  std::vector<float> sums(kTableRows);
+  std::vector<float> sums(kTrainedRows);
   const std::array<cpu::PooledGradient, 3> nothing = {};
-  cpu::update_sparse_rows({.l2 = 1}, 0, 0.1, 1, {w.data(), kTableRows, 4}, sums, {}, index.view(), 0, index.rows.size(),
+  cpu::update_sparse_rows({.l2 = 1}, 0, 0.1, 1, {w.data(), kTrainedRows, 4}, sums, {}, index.view(), 0, index.rows.size(),
                           nothing);
   EXPECT_EQ(w, before);
-  EXPECT_EQ(sums, std::vector<float>(kTableRows));
+  EXPECT_EQ(sums, std::vector<float>(kTrainedRows));
 }
 
 TEST(KernelOptimizer, NormsAndSums) {

@@ -11,7 +11,7 @@ namespace {
 
 using testing_metrics::Table;
 
-constexpr float kNone = std::numeric_limits<float>::quiet_NaN();
+constexpr float kMissing = std::numeric_limits<float>::quiet_NaN();
 
 struct Given {
   std::vector<float> labels = {}, predictions = {}, weights = {};
@@ -98,7 +98,7 @@ TEST(TaskMetrics, ReadsOutputsByTheirLink) {
 
 TEST(TaskMetrics, JudgesTheRowsThatCarryTheLabel) {
   Table table({3, 3});
-  table.add("y", std::vector<float>{1, kNone, 0, 1, 0, 1}).add("pseudo", std::vector<float>(6, .5f));
+  table.add("y", std::vector<float>{1, kMissing, 0, 1, 0, 1}).add("pseudo", std::vector<float>(6, .5f));
   table.add("shown", std::vector<uint8_t>{1, 1, 1, 0, 1, 1}).add("traffic", std::vector<uint8_t>{1, 1, 1, 1, 0, 1});
   const std::vector<float> p = {.25f, .5f, .25f, .75f, .5f, .5f};
   TaskMetricsOptions options;
@@ -147,7 +147,7 @@ Given large() {
   Given given;
   for (size_t i = 0; i < 300000; ++i) {
     given.predictions.push_back(static_cast<float>(random() % 100000) / 100000);
-    given.labels.push_back(random() % 3 == 0 ? kNone : static_cast<float>(random() % 4 == 0));
+    given.labels.push_back(random() % 3 == 0 ? kMissing : static_cast<float>(random() % 4 == 0));
     given.weights.push_back(static_cast<float>(random() % 4));
     given.groups.push_back(static_cast<uint32_t>(random() % 5000));
   }
@@ -185,7 +185,7 @@ TEST(TaskMetrics, NameTheFirstBadRow) {
     EXPECT_EQ(fault->input, TaskFault::Input::kLabel);
     EXPECT_EQ(fault->value, 2);
   }
-  EXPECT_EQ(judge({.labels = {1, 0}, .predictions = {.5f, kNone}}, {}).fault->input, TaskFault::Input::kPrediction);
+  EXPECT_EQ(judge({.labels = {1, 0}, .predictions = {.5f, kMissing}}, {}).fault->input, TaskFault::Input::kPrediction);
   EXPECT_EQ(judge({.labels = {1, 0}, .predictions = {.5f, 1}, .weights = {1, -1}}, {}).fault->input,
             TaskFault::Input::kWeight);
 }

@@ -1,6 +1,6 @@
 /** System packages the build needs: found by trying them, installed through apt where that is allowed. */
 import { existsSync } from 'node:fs';
-import { capture } from './process.mjs';
+import { capture, run } from './process.mjs';
 
 const MIN_CMAKE = [3, 25];
 
@@ -61,11 +61,7 @@ export async function installPackages(packages) {
     ['apt-get', 'install', '-y', '-qq', '--no-install-recommends', ...packages],
   ]) {
     const [command, ...rest] = [...prefix, ...args];
-    const result = capture(command, rest, { env });
-    if (result.status !== 0) {
-      process.stderr.write(result.output);
-      return 'failed';
-    }
+    if ((await run(command, rest, { env, stdout: 'ignore' })) !== 0) return 'failed';
   }
   return 'installed';
 }
