@@ -1,7 +1,3 @@
-#include <utility>
-#include <vector>
-
-#include "base/aligned_buffer.h"
 #include "cpu/operands.h"
 #include "cpu/ops.h"
 
@@ -28,16 +24,9 @@ KernelResult make_dot_interaction(const KernelBuild& build) {
   PRERANK_ASSIGN_OR_RETURN(const View y, output_view(build, 0));
   PRERANK_ASSIGN_OR_RETURN(const size_t features, features_of(build, x, y.width));
   const size_t dim = x.width / features;
-  std::vector<AlignedBuffer> transposed;  // per worker
-  for (size_t i = 0; i < build.workers; ++i) {
-    PRERANK_ASSIGN_OR_RETURN(AlignedBuffer buffer, AlignedBuffer::floats(dim * ((features + 15) / 16 * 16)));
-    transposed.push_back(std::move(buffer));
-  }
-  return make_kernel(
-      [=, transposed = std::move(transposed), interaction = simd().dot_interaction](const TileContext& context) {
-        interaction(context.rows, features, dim, x.at(context), x.stride, y.at(context), y.stride,
-                    transposed[context.worker].as<float>().data());
-      });
+  return make_kernel([=, interaction = simd().dot_interaction](const TileContext& context) {
+    interaction(context.rows, features, dim, x.at(context), x.stride, y.at(context), y.stride);
+  });
 }
 
 KernelResult make_dot_interaction_grad(const KernelBuild& build) {

@@ -10,22 +10,27 @@
 namespace prerank {
 namespace {
 
-// A histogram of 2^11 counters stays in the L1 cache.
+// A histogram of 2^11 counters stays in the L1 cache, as do those of three digits, enough for 2^32 rows.
 constexpr int kMaxDigitBits = 11;
+constexpr int kMaxDigits = 3;
 
 // Sorts keys by their bits [32, 32 + bits), stably; returns whichever buffer holds the result.
 uint64_t* radix_sort(uint64_t* keys, uint64_t* other, size_t count, int bits) {
-  const int passes = (bits + kMaxDigitBits - 1) / kMaxDigitBits;
-  const int digit_bits = passes == 0 ? 0 : (bits + passes - 1) / passes;
-  std::array<uint32_t, size_t{1} << kMaxDigitBits> starts;
+  const int digits = (bits + kMaxDigitBits - 1) / kMaxDigitBits;
+  if (digits == 0) return keys;
+  const int digit_bits = (bits + digits - 1) / digits;
   const uint64_t mask = (uint64_t{1} << digit_bits) - 1;
-  for (int pass = 0; pass < passes; ++pass) {
-    const int shift = 32 + pass * digit_bits;
-    std::fill_n(starts.begin(), mask + 1, 0u);
-    for (size_t i = 0; i < count; ++i) ++starts[(keys[i] >> shift) & mask];
+  std::array<std::array<uint32_t, size_t{1} << kMaxDigitBits>, kMaxDigits> starts;
+  for (int d = 0; d < digits; ++d) std::fill_n(starts[static_cast<size_t>(d)].begin(), mask + 1, 0u);
+  for (size_t i = 0; i < count; ++i) {
+    uint64_t row = keys[i] >> 32;
+    for (size_t d = 0; d < static_cast<size_t>(digits); ++d, row >>= digit_bits) ++starts[d][row & mask];
+  }
+  for (size_t d = 0; d < static_cast<size_t>(digits); ++d) {
     uint32_t sum = 0;
-    for (size_t d = 0; d <= mask; ++d) sum += std::exchange(starts[d], sum);
-    for (size_t i = 0; i < count; ++i) other[starts[(keys[i] >> shift) & mask]++] = keys[i];
+    for (size_t value = 0; value <= mask; ++value) sum += std::exchange(starts[d][value], sum);
+    const int shift = 32 + static_cast<int>(d) * digit_bits;
+    for (size_t i = 0; i < count; ++i) other[starts[d][(keys[i] >> shift) & mask]++] = keys[i];
     std::swap(keys, other);
   }
   return keys;
@@ -37,25 +42,79 @@ size_t count_entries(const TableInputs& table, std::span<const BatchIds> ids) {
   return count;
 }
 
+bool is_plain(const TableInputs& table, std::span<const BatchIds> ids) {
+  return table.inputs.size() == 1 && table.inputs[0].pooling != Pooling::kMean &&
+         ids[table.inputs[0].input].weights.empty();
+}
+
+// Calls entry(i, bag, scale) for every id i of an input; scale is 1 / bag length for mean pooling.
+template <class Entry>
+void for_entries(const TableInputs::Input& input, const BatchIds& source, const Entry& entry) {
+  const size_t bags = !input.multi ? source.ids.size() : source.offsets.empty() ? 0 : source.offsets.size() - 1;
+  for (size_t bag = 0; bag < bags; ++bag) {
+    const size_t begin = input.multi ? source.offsets[bag] : bag;
+    const size_t end = input.multi ? source.offsets[bag + 1] : bag + 1;
+    const float scale = input.pooling == Pooling::kMean && end > begin ? 1.0f / static_cast<float>(end - begin) : 1.0f;
+    for (size_t i = begin; i < end; ++i) entry(i, static_cast<uint32_t>(bag), scale);
+  }
+}
+
+// Plain tables: keys carry the bag itself.
+void list_bags(const TableInputs& table, std::span<const BatchIds> ids, TableIndexScratch& scratch) {
+  const TableInputs::Input& input = table.inputs[0];
+  const BatchIds& source = ids[input.input];
+  for_entries(input, source, [&, keys = scratch.keys.data()](size_t i, uint32_t bag, float) {
+    keys[i] = uint64_t{source.ids[i]} << 32 | bag;
+  });
+}
+
 // Writes keys and, for each entry, what it will carry to its place in the index.
-void list_entries(const TableInputs& table, std::span<const BatchIds> ids, TableIndexScratch& scratch) {
+Status list_entries(const TableInputs& table, std::span<const BatchIds> ids, size_t count, TableIndexScratch& scratch) {
+  PRERANK_RETURN_IF_ERROR(scratch.bags.reserve(count));
+  PRERANK_RETURN_IF_ERROR(scratch.inputs.reserve(count));
+  PRERANK_RETURN_IF_ERROR(scratch.coefficients.reserve(count));
   size_t entry = 0;
   for (const auto& input : table.inputs) {
     const BatchIds& source = ids[input.input];
-    const size_t bags = !input.multi ? source.ids.size() : source.offsets.empty() ? 0 : source.offsets.size() - 1;
-    for (size_t bag = 0; bag < bags; ++bag) {
-      const size_t begin = input.multi ? source.offsets[bag] : bag;
-      const size_t end = input.multi ? source.offsets[bag + 1] : bag + 1;
-      const float scale =
-          input.pooling == Pooling::kMean && end > begin ? 1.0f / static_cast<float>(end - begin) : 1.0f;
-      for (size_t i = begin; i < end; ++i, ++entry) {
-        scratch.keys[entry] = uint64_t{source.ids[i]} << 32 | entry;
-        scratch.bags[entry] = static_cast<uint32_t>(bag);
-        scratch.inputs[entry] = input.input;
-        scratch.coefficients[entry] = source.weights.empty() ? scale : scale * source.weights[i];
-      }
-    }
+    for_entries(input, source, [&](size_t i, uint32_t bag, float scale) {
+      scratch.keys[entry] = uint64_t{source.ids[i]} << 32 | entry;
+      scratch.bags[entry] = bag;
+      scratch.inputs[entry] = input.input;
+      scratch.coefficients[entry] = source.weights.empty() ? scale : scale * source.weights[i];
+      ++entry;
+    });
   }
+  return {};
+}
+
+// Distinct rows of the sorted keys and where their entries end; returns how many. Without branches: whether the next key
+// has another row cannot be foreseen.
+size_t mark_rows(std::span<const uint64_t> sorted, uint32_t* rows, uint32_t* starts) {
+  starts[0] = 0;
+  if (sorted.empty()) return 0;
+  size_t last = 0;
+  uint32_t before = static_cast<uint32_t>(sorted[0] >> 32);
+  for (size_t e = 0; e < sorted.size(); ++e) {
+    const auto row = static_cast<uint32_t>(sorted[e] >> 32);
+    last += row != before;
+    before = row;
+    rows[last] = row;
+    starts[last + 1] = static_cast<uint32_t>(e + 1);
+  }
+  return last + 1;
+}
+
+// The entries' parts in the order of the sorted keys.
+Status carry_entries(std::span<const uint64_t> sorted, const TableIndexScratch& scratch, TableIndexBuffers& buffers) {
+  PRERANK_RETURN_IF_ERROR(buffers.inputs.reserve(sorted.size()));
+  PRERANK_RETURN_IF_ERROR(buffers.coefficients.reserve(sorted.size()));
+  for (size_t e = 0; e < sorted.size(); ++e) {
+    const auto entry = static_cast<uint32_t>(sorted[e]);
+    buffers.bags[e] = scratch.bags[entry];
+    buffers.inputs[e] = scratch.inputs[entry];
+    buffers.coefficients[e] = scratch.coefficients[entry];
+  }
+  return {};
 }
 
 }  // namespace
@@ -88,40 +147,35 @@ Result<BatchTableIndex> build_table_index(const TableInputs& table, std::span<co
   const size_t count = count_entries(table, ids);
   if (count > std::numeric_limits<uint32_t>::max())
     return Status(Code::kUnsupported, "a batch has more than 2^32 - 1 ids of one table");
+  const bool plain = is_plain(table, ids);
   PRERANK_RETURN_IF_ERROR(scratch.keys.reserve(count));
   PRERANK_RETURN_IF_ERROR(scratch.sorted.reserve(count));
-  PRERANK_RETURN_IF_ERROR(scratch.bags.reserve(count));
-  PRERANK_RETURN_IF_ERROR(scratch.inputs.reserve(count));
-  PRERANK_RETURN_IF_ERROR(scratch.coefficients.reserve(count));
   PRERANK_RETURN_IF_ERROR(buffers.rows.reserve(count));
   PRERANK_RETURN_IF_ERROR(buffers.starts.reserve(count + 1));
   PRERANK_RETURN_IF_ERROR(buffers.bags.reserve(count));
-  PRERANK_RETURN_IF_ERROR(buffers.inputs.reserve(count));
-  PRERANK_RETURN_IF_ERROR(buffers.coefficients.reserve(count));
-
-  list_entries(table, ids, scratch);
-  const auto bits = static_cast<int>(std::bit_width(static_cast<uint64_t>(table.rows - 1)));
-  const uint64_t* const sorted = radix_sort(scratch.keys.data(), scratch.sorted.data(), count, bits);
-
-  size_t distinct = 0;
-  for (size_t e = 0; e < count; ++e) {
-    const auto row = static_cast<uint32_t>(sorted[e] >> 32);
-    const auto entry = static_cast<uint32_t>(sorted[e]);
-    if (distinct == 0 || buffers.rows[distinct - 1] != row) {
-      buffers.rows[distinct] = row;
-      buffers.starts[distinct] = static_cast<uint32_t>(e);
-      ++distinct;
-    }
-    buffers.bags[e] = scratch.bags[entry];
-    buffers.inputs[e] = scratch.inputs[entry];
-    buffers.coefficients[e] = scratch.coefficients[entry];
+  if (plain) {
+    list_bags(table, ids, scratch);
+  } else {
+    PRERANK_RETURN_IF_ERROR(list_entries(table, ids, count, scratch));
   }
-  buffers.starts[distinct] = static_cast<uint32_t>(count);
-  return BatchTableIndex{.rows = buffers.rows.first(distinct),
-                         .starts = buffers.starts.first(distinct + 1),
-                         .bags = buffers.bags.first(count),
-                         .inputs = buffers.inputs.first(count),
-                         .coefficients = buffers.coefficients.first(count)};
+  const auto bits = static_cast<int>(std::bit_width(static_cast<uint64_t>(table.rows - 1)));
+  const std::span<const uint64_t> sorted(radix_sort(scratch.keys.data(), scratch.sorted.data(), count, bits), count);
+  const size_t distinct = mark_rows(sorted, buffers.rows.data(), buffers.starts.data());
+
+  BatchTableIndex index{.rows = buffers.rows.first(distinct),
+                        .starts = buffers.starts.first(distinct + 1),
+                        .bags = buffers.bags.first(count),
+                        .inputs = {},
+                        .coefficients = {}};
+  if (plain) {
+    for (size_t e = 0; e < count; ++e) buffers.bags[e] = static_cast<uint32_t>(sorted[e]);
+    index.input = table.inputs[0].input;
+  } else {
+    PRERANK_RETURN_IF_ERROR(carry_entries(sorted, scratch, buffers));
+    index.inputs = buffers.inputs.first(count);
+    index.coefficients = buffers.coefficients.first(count);
+  }
+  return index;
 }
 
 }  // namespace prerank

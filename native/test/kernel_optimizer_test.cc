@@ -97,7 +97,18 @@ struct Index {
     starts.push_back(static_cast<uint32_t>(bags.size()));
   }
 
-  BatchTableIndex view() const { return {rows, starts, bags, inputs, coefficients}; }
+  // The same entries of one input, with coefficient 1.
+  static Index plain(uint16_t input) {
+    Index index;
+    index.inputs.clear();
+    index.coefficients.clear();
+    index.input = input;
+    return index;
+  }
+
+  BatchTableIndex view() const { return {rows, starts, bags, inputs, coefficients, input}; }
+
+  uint16_t input = 0;
 };
 
 struct Gradients {
@@ -114,11 +125,11 @@ struct Gradients {
   Doubles of(const Index& index, size_t u, size_t dim) const {
     Doubles sum;
     for (size_t e = index.starts[u]; e < index.starts[u + 1]; ++e) {
-      const cpu::PooledGradient& source = pooled[index.inputs[e]];
+      const cpu::PooledGradient& source = pooled[index.view().input_of(e)];
       if (source.base == nullptr) continue;
       sum.resize(dim);
       for (size_t d = 0; d < dim; ++d) {
-        sum[d] += static_cast<double>(index.coefficients[e]) *
+        sum[d] += static_cast<double>(index.view().coefficient_of(e)) *
                   static_cast<double>(source.base[index.bags[e] * source.stride + d]);
       }
     }
@@ -185,8 +196,10 @@ TEST(KernelDenseOptimizer, AdamsFirstStepIsExact) {
   }
 }
 
-TEST(KernelSparseOptimizer, FollowsTheRulesOverSteps) {
-  const Index index;
+class KernelSparseOptimizer : public ::testing::TestWithParam<Index> {};
+
+TEST_P(KernelSparseOptimizer, FollowsTheRulesOverSteps) {
+  const Index& index = GetParam();
   for_each_isa([&] {
     for (const SparseOptimizerKind kind : {SparseOptimizerKind::kSgd, SparseOptimizerKind::kAdagrad,
                                            SparseOptimizerKind::kRowwiseAdagrad, SparseOptimizerKind::kAdam}) {
@@ -217,8 +230,8 @@ TEST(KernelSparseOptimizer, FollowsTheRulesOverSteps) {
   });
 }
 
-TEST(KernelSparseOptimizer, RowsWithoutGradientStay) {
-  const Index index;
+TEST_P(KernelSparseOptimizer, RowsWithoutGradientStay) {
+  const Index& index = GetParam();
   std::vector<float> w = random_floats(kTrainedRows * 4, 1);
   const std::vector<float> before = w;
   std::vector<float> sums(kTrainedRows);
@@ -229,8 +242,14 @@ TEST(KernelSparseOptimizer, RowsWithoutGradientStay) {
   EXPECT_EQ(sums, std::vector<float>(kTrainedRows));
 }
 
-TEST(KernelOptimizer, NormsAndSums) {
-  const Index index;
+// Mixed entries, plain ones, and plain ones without gradient.
+INSTANTIATE_TEST_SUITE_P(Entries, KernelSparseOptimizer, testing::Values(Index(), Index::plain(0), Index::plain(2)));
+
+class KernelSparseNorm : public ::testing::TestWithParam<Index> {};
+INSTANTIATE_TEST_SUITE_P(Entries, KernelSparseNorm, testing::Values(Index(), Index::plain(1)));
+
+TEST_P(KernelSparseNorm, AddsSquaresOfRows) {
+  const Index& index = GetParam();
   for_each_isa([&] {
     for (const size_t dim : {1, 7, 16, 150}) {
       const Gradients gradients(dim, 5);
@@ -242,6 +261,11 @@ TEST(KernelOptimizer, NormsAndSums) {
           cpu::sparse_gradient_norm_sq(static_cast<int64_t>(dim), index.view(), 2, index.rows.size(), gradients.pooled);
       EXPECT_NEAR(got / want, 1, 1e-5);
     }
+  });
+}
+
+TEST(KernelOptimizer, NormsAndSums) {
+  for_each_isa([] {
     for (const size_t n : {0, 1, 17, 255}) {
       const std::vector<float> x = random_floats(n, 1);
       double want = 0;

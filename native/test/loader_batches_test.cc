@@ -93,7 +93,7 @@ void expect_index(const Batch& batch) {
     ASSERT_EQ(index.starts[u + 1] - index.starts[u], entries.size());
     for (size_t e = 0; e < entries.size(); ++e) {
       const size_t at = index.starts[u] + e;
-      EXPECT_EQ(Entry(index.inputs[at], index.bags[at], index.coefficients[at]), entries[e]);
+      EXPECT_EQ(Entry(index.input_of(at), index.bags[at], index.coefficient_of(at)), entries[e]);
     }
     ++u;
   }

@@ -71,7 +71,7 @@ TEST_P(TableIndexTest, GroupsEveryIdByRow) {
         ASSERT_LT(index.rows[u - 1], index.rows[u]);
       }
       for (uint32_t e = index.starts[u]; e < index.starts[u + 1]; ++e) {
-        found[index.rows[u]].emplace_back(index.inputs[e], index.bags[e], index.coefficients[e]);
+        found[index.rows[u]].emplace_back(index.input_of(e), index.bags[e], index.coefficient_of(e));
       }
     }
     EXPECT_EQ(found, expected[t]) << "table " << t;

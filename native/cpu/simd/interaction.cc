@@ -5,39 +5,63 @@
 namespace prerank::cpu::PRERANK_ISA {
 namespace {
 
+template <size_t... L>
+struct Lanes {};
+#if defined(__AVX512F__)
+using AllLanes = Lanes<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15>;
+#elif defined(__AVX2__)
+using AllLanes = Lanes<0, 1, 2, 3, 4, 5, 6, 7>;
+#else
+using AllLanes = Lanes<0, 1, 2, 3>;
+#endif
+
 PRERANK_INLINE size_t pair(size_t i, size_t j) { return i * (i - 1) / 2 + j; }  // i > j
 
-// Dots of features i .. i + N - 1 with features [j, j + kLanes), from the transposed row.
-template <int N>
-PRERANK_INLINE void dots(size_t i, size_t j, size_t dim, const float* x, const float* transposed, size_t padded,
-                         float* y) {
-  vf sum[N] = {};
-  for (size_t k = 0; k < dim; ++k) {
-    const vf column = load(transposed + k * padded + j);
-#pragma GCC unroll 4
-    for (int n = 0; n < N; ++n) sum[n] += x[(i + static_cast<size_t>(n)) * dim + k] * column;
-  }
-  for (int n = 0; n < N; ++n) {
-    const size_t row = i + static_cast<size_t>(n);
-    if (j >= row) continue;
-    store_part(y + pair(row, j), row - j < kLanes ? row - j : kLanes, sum[n]);
-  }
+// Lanes l and l + D of two vectors added: where l has bit D those of b, elsewhere those of a.
+template <size_t D, size_t... L>
+PRERANK_INLINE vf fold(vf a, vf b, Lanes<L...>) {
+  return __builtin_shufflevector(a, b, (L & D ? kLanes + L - D : L)...) +
+         __builtin_shufflevector(a, b, (L & D ? kLanes + L : L + D)...);
 }
 
-void dot_interaction(size_t rows, size_t features, size_t dim, const float* x, size_t xs, float* y, size_t ys,
-                     float* transposed) {
-  const size_t padded = (features + 15) / 16 * 16;
+// Vector l's sum in lane l. Destroys v.
+PRERANK_INLINE vf sum_each(vf (&v)[kLanes]) {
+#pragma GCC unroll 8
+  for (size_t i = 0; i < kLanes / 2; ++i) v[i] = fold<1>(v[2 * i], v[2 * i + 1], AllLanes());
+#pragma GCC unroll 4
+  for (size_t i = 0; i < kLanes / 4; ++i) v[i] = fold<2>(v[2 * i], v[2 * i + 1], AllLanes());
+  if constexpr (kLanes >= 8) {
+#pragma GCC unroll 2
+    for (size_t i = 0; i < kLanes / 8; ++i) v[i] = fold<4>(v[2 * i], v[2 * i + 1], AllLanes());
+  }
+  if constexpr (kLanes >= 16) v[0] = fold<8>(v[0], v[1], AllLanes());
+  return v[0];
+}
+
+// Products of two vectors of `dim` floats, added to one register.
+PRERANK_INLINE vf products(size_t dim, const float* a, const float* b) {
+  vf sum = {};
+  size_t k = 0;
+  for (; k + kLanes <= dim; k += kLanes) sum += load(a + k) * load(b + k);
+  if (k < dim) sum += load_tail(a + k, dim - k) * load_tail(b + k, dim - k);
+  return sum;
+}
+
+void dot_interaction(size_t rows, size_t features, size_t dim, const float* x, size_t xs, float* y, size_t ys) {
   for (size_t r = 0; r < rows; ++r, x += xs, y += ys) {
-    for (size_t j = 0; j < features; ++j) {
-      for (size_t k = 0; k < dim; ++k) transposed[k * padded + j] = x[j * dim + k];
+    vf waiting[kLanes] = {};
+    size_t count = 0;
+    float* to = y;
+    for (size_t i = 1; i < features; ++i) {
+      for (size_t j = 0; j < i; ++j) {
+        waiting[count++] = products(dim, x + i * dim, x + j * dim);
+        if (count < kLanes) continue;
+        store(to, sum_each(waiting));
+        to += kLanes;
+        count = 0;
+      }
     }
-    size_t i = 1;
-    for (; i + 4 <= features; i += 4) {
-      for (size_t j = 0; j < i + 3; j += kLanes) dots<4>(i, j, dim, x, transposed, padded, y);
-    }
-    for (; i < features; ++i) {
-      for (size_t j = 0; j < i; j += kLanes) dots<1>(i, j, dim, x, transposed, padded, y);
-    }
+    if (count > 0) store_tail(to, count, sum_each(waiting));
   }
 }
 

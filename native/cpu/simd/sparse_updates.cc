@@ -10,18 +10,36 @@ constexpr size_t kRowsAhead = 8;
 constexpr size_t kLineFloats = 16;
 constexpr size_t kPrefetchLines = 8;
 
-PRERANK_INLINE void prefetch(const float* p, size_t floats) {
-  for (size_t i = 0; i < floats && i < kPrefetchLines * kLineFloats; i += kLineFloats) __builtin_prefetch(p + i, 1);
+template <int kWrite>
+PRERANK_INLINE void prefetch_lines(const float* p, size_t floats) {
+  for (size_t i = 0; i < floats && i < kPrefetchLines * kLineFloats; i += kLineFloats) __builtin_prefetch(p + i, kWrite);
+}
+PRERANK_INLINE void prefetch(const float* p, size_t floats) { prefetch_lines<0>(p, floats); }
+PRERANK_INLINE void prefetch_to_write(const float* p, size_t floats) { prefetch_lines<1>(p, floats); }
+
+// As gather, for entries of one input with coefficient 1.
+template <int N>
+PRERANK_INLINE bool gather_plain(const SparseRows& s, size_t u, size_t column, size_t last, vf (&sum)[N]) {
+  const PooledGradient gradient = s.gradients[s.input];
+  if (gradient.base == nullptr) return false;
+  for (size_t e = s.starts[u]; e < s.starts[u + 1]; ++e) {
+    if (column == 0 && e + kEntriesAhead < s.entries) {
+      prefetch(gradient.base + s.bags[e + kEntriesAhead] * gradient.stride, s.dim);
+    }
+    add_block<N>(sum, gradient.base + s.bags[e] * gradient.stride + column, last);
+  }
+  return true;
 }
 
 // Sums one block of columns of a row's gradient; false when no entry has a gradient.
 template <int N>
 PRERANK_INLINE bool gather(const SparseRows& s, size_t u, size_t column, size_t last, vf (&sum)[N]) {
+  if (s.inputs == nullptr) return gather_plain<N>(s, u, column, last, sum);
   bool any = false;
   for (size_t e = s.starts[u]; e < s.starts[u + 1]; ++e) {
     if (column == 0 && e + kEntriesAhead < s.entries) {
       const PooledGradient ahead = s.gradients[s.inputs[e + kEntriesAhead]];
-      if (ahead.base != nullptr) __builtin_prefetch(ahead.base + s.bags[e + kEntriesAhead] * ahead.stride);
+      if (ahead.base != nullptr) prefetch(ahead.base + s.bags[e + kEntriesAhead] * ahead.stride, s.dim);
     }
     const PooledGradient gradient = s.gradients[s.inputs[e]];
     if (gradient.base == nullptr) continue;
@@ -35,9 +53,9 @@ PRERANK_INLINE void prefetch_ahead(const SparseRows& s, size_t u, const float* w
                                    size_t s0_width) {
   if (u + kRowsAhead >= s.end) return;
   const size_t row = s.rows[u + kRowsAhead];
-  prefetch(w + row * s.dim, s.dim);
-  if (s0 != nullptr) prefetch(s0 + row * s0_width, s0_width);
-  if (s1 != nullptr) prefetch(s1 + row * s.dim, s.dim);
+  prefetch_to_write(w + row * s.dim, s.dim);
+  if (s0 != nullptr) prefetch_to_write(s0 + row * s0_width, s0_width);
+  if (s1 != nullptr) prefetch_to_write(s1 + row * s.dim, s.dim);
 }
 
 struct Sgd {

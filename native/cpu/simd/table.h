@@ -102,8 +102,9 @@ struct SparseRows {
   const uint32_t* rows;
   const uint32_t* starts;
   const uint32_t* bags;
-  const uint16_t* inputs;
-  const float* coefficients;
+  const uint16_t* inputs;     // null: `input` throughout, with coefficient 1
+  const float* coefficients;  // null where inputs is
+  uint16_t input;
   size_t entries;  // of the whole index
   size_t begin, end;
   const PooledGradient* gradients;
@@ -155,9 +156,7 @@ struct SimdTable {
   void (*weighted_sum_grad)(size_t rows, size_t experts, size_t dim, const float* dy, size_t dys, const float* gates,
                             size_t gs, const float* x, size_t xs, float* dgates, size_t dgs, float* dx, size_t dxs);
 
-  // transposed: dim * round_up(features, 16) floats, the padding zero.
-  void (*dot_interaction)(size_t rows, size_t features, size_t dim, const float* x, size_t xs, float* y, size_t ys,
-                          float* transposed);
+  void (*dot_interaction)(size_t rows, size_t features, size_t dim, const float* x, size_t xs, float* y, size_t ys);
   void (*dot_interaction_grad)(size_t rows, size_t features, size_t dim, const float* dy, size_t dys, const float* x,
                                size_t xs, bool accumulate, float* dx, size_t dxs);
 

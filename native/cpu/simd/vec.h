@@ -152,6 +152,13 @@ PRERANK_INLINE void store_block(float* p, size_t last, const vf (&v)[N]) {
 }
 
 template <int N>
+PRERANK_INLINE void add_block(vf (&v)[N], const float* p, size_t last) {
+#pragma GCC unroll 8
+  for (int i = 0; i + 1 < N; ++i) v[i] += load(p + static_cast<size_t>(i) * kLanes);
+  v[N - 1] += load_part(p + static_cast<size_t>(N - 1) * kLanes, last);
+}
+
+template <int N>
 PRERANK_INLINE void add_scaled_block(vf (&v)[N], float scale, const float* p, size_t last) {
 #pragma GCC unroll 8
   for (int i = 0; i + 1 < N; ++i) v[i] += scale * load(p + static_cast<size_t>(i) * kLanes);

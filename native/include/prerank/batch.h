@@ -19,13 +19,18 @@ struct BatchIds {
 // Every id of one table in this batch, grouped by table row: entry e of distinct row u, for
 // starts[u] <= e < starts[u + 1], says that bag bags[e] of id input inputs[e] contains rows[u],
 // with coefficients[e] (1, 1/bag length for mean pooling, times the id's weight). Entries of one row keep
-// (input, bag, position) order, so sums are the same for any thread count.
+// (input, bag, position) order, so sums are the same for any thread count. A table that one id input looks up, without
+// weights and mean pooling, has neither inputs nor coefficients: they would be `input` and 1 throughout.
 struct BatchTableIndex {
   std::span<const uint32_t> rows;    // distinct, ascending
   std::span<const uint32_t> starts;  // rows.size() + 1
   std::span<const uint32_t> bags;    // row of the id input's domain
   std::span<const uint16_t> inputs;  // index into Plan::id_inputs
   std::span<const float> coefficients;
+  uint16_t input = 0;
+
+  uint16_t input_of(size_t e) const { return inputs.empty() ? input : inputs[e]; }
+  float coefficient_of(size_t e) const { return coefficients.empty() ? 1.0f : coefficients[e]; }
 };
 
 struct Batch {
