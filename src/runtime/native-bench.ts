@@ -1,0 +1,50 @@
+/** Single operations and the machine measured: mirror of `native/addon/bench_binding`. */
+import type { NativeLoader } from './native-dataset.js';
+import type { ArrayBatch, DenseOptimizerSettings, SparseOptimizerSettings } from './native-program.js';
+import type { Plan } from './plan.js';
+
+export interface BenchSampling {
+  /** Calls that are not timed. */
+  readonly warmUp: number;
+  readonly samples: number;
+  /** Least length of a sample: shorter work is repeated. */
+  readonly seconds: number;
+}
+
+/** Bytes a second over a working set, read, and copied from one half to the other (bytes read plus bytes written). */
+export interface Bandwidth {
+  readonly bytes: number;
+  readonly read: number;
+  readonly copy: number;
+}
+
+/** What one core of this machine was measured to do at most. */
+export interface Roof {
+  /** float32 operations a second: multiply-adds count two. */
+  readonly flops: number;
+  /** Ascending working sets. */
+  readonly bandwidth: readonly Bandwidth[];
+}
+
+/** Benchmarks of single operations on one thread: seconds of a call, per sample. */
+export interface NativeBench {
+  /** Every operation of the plan's only segment, over the batch. */
+  kernel(plan: Plan, batch: ArrayBatch, sampling: BenchSampling): Promise<Float64Array>;
+  /** The sort of the ids of the plan's first table. */
+  tableIndex(plan: Plan, batch: ArrayBatch, sampling: BenchSampling): Promise<Float64Array>;
+  /** The update of the rows of the plan's first table that the batch touches. */
+  sparseUpdate(
+    plan: Plan,
+    batch: ArrayBatch,
+    optimizer: SparseOptimizerSettings,
+    sampling: BenchSampling,
+  ): Promise<Float64Array>;
+  denseUpdate(count: number, optimizer: DenseOptimizerSettings, sampling: BenchSampling): Promise<Float64Array>;
+  roof(): Promise<Roof>;
+  /** Takes at most `batches` from a loader, as fast as it gives them. */
+  drain(loader: NativeLoader, batches: number): Promise<{ batches: number; rows: number; seconds: number }>;
+  /** Cores this process may use; empty where the system does not say. */
+  allowedCores(): number[];
+  /** Moves every thread of the process to these cores. @throws UNSUPPORTED, INVALID_ARGUMENT. */
+  pin(cores: readonly number[]): void;
+}
