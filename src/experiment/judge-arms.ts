@@ -3,6 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { PrerankError } from '../base/errors.js';
 import type { Candidates } from '../cascade/candidates.js';
 import { Cascade, createStages, type Scored } from '../cascade/cascade.js';
+import { OracleFinal } from '../cascade/final.js';
 import { loggedRows } from '../cascade/log-rows.js';
 import { ctrTraffic } from '../cascade/scoring.js';
 import { type Picked, topRows } from '../cascade/select.js';
@@ -19,7 +20,10 @@ export interface JudgedArm {
 }
 
 export interface JudgeOptions {
-  /** Instead of the simulated final stage. */
+  /**
+   * Instead of the simulated final stage. Held-out impressions are still won in the auctions of the simulated one: on those that a
+   * model chose itself it is too confident, and could not be compared with others.
+   */
   readonly final?: FinalStage;
   readonly signal?: AbortSignal;
   readonly onProgress?: (done: number, total: number) => void;
@@ -53,6 +57,7 @@ export async function judgeArms(
     cascade: new Cascade(system, createStages(system, { final, early: arm.early })),
   }));
   const logging = new Cascade(system, createStages(system, { final }));
+  const neutral = new Cascade(system, createStages(system, { final: new OracleFinal() }));
   const advance = async (done: number): Promise<void> => {
     await turn();
     if (signal?.aborted) throw new PrerankError('CANCELLED', 'the experiment was interrupted');
@@ -61,11 +66,10 @@ export async function judgeArms(
   const { from: first, to: replayed } = logRequests(system.config, 'eval');
   for (const batch of system.requests(first, replayed)) {
     await advance(batch.first - first);
-    const logged = await loggedRows(logging, await logging.serve(batch), log);
-    const traffic = ctrTraffic(logged.candidates);
-    for (const { arm, sums } of judged) {
-      addHeldOut(sums.heldOut, await arm.early.score(logged.candidates), { ...logged, traffic }, first);
-    }
+    const { candidates, shown, click } = await loggedRows(neutral, await neutral.serve(batch), log);
+    const { values } = await logging.score(candidates);
+    const rows = { candidates, values, shown, click, traffic: ctrTraffic(candidates) };
+    for (const { arm, sums } of judged) addHeldOut(sums.heldOut, await arm.early.score(candidates), rows, first);
   }
   for (const batch of system.requests(replayed, replayed + requests.replay)) {
     await advance(batch.first - first);

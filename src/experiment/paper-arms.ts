@@ -14,6 +14,9 @@ function eventRun(event: string): RunPlan {
   return { rows: 'impressions', tasks: { [event]: { label: event } } };
 }
 
+/** CQS labels in the unit of their deviation: κ = 1 instead of .3 (framework.md §4.4). */
+const WIDE_CQS: Tasks = { cqs: { weight: 1.5, scale: 1 } };
+
 export const RUNS = {
   'production-ctr': { rows: 'impressions', tasks: CTR },
   'cross-out': eventRun('cross_out'),
@@ -25,6 +28,8 @@ export const RUNS = {
   'no-teacher': { rows: 'augmented', tasks: { ...CTR, ...CQS } },
   'no-augmentation': { rows: 'impressions', tasks: { ...CTR, ...CQS, ...TEACHER } },
   negatives: { rows: 'augmented', tasks: { ctr: { weight: 1, augmented: 'negative' }, ...CQS, ...TEACHER } },
+  'cqs, κ = 1': { rows: 'augmented', tasks: WIDE_CQS },
+  'multi-task, κ = 1': { rows: 'augmented', tasks: { ...CTR, ...WIDE_CQS, ...TEACHER } },
 } as const satisfies Readonly<Record<string, RunPlan>>;
 
 /** One run serves both heads. */
@@ -46,6 +51,8 @@ export const ARMS = {
   'CQS model': { ctr: { run: 'production-ctr' }, quality: { run: 'cqs' } },
   'multi-task': whole('multi-task'),
   dedicated: { ctr: { run: 'dedicated-ctr' }, quality: { run: 'cqs' } },
+  'multi-task, κ = 1': whole('multi-task, κ = 1'),
+  'dedicated, κ = 1': { ctr: { run: 'dedicated-ctr' }, quality: { run: 'cqs, κ = 1' } },
   'no teacher': whole('no-teacher'),
   'no augmentation': whole('no-augmentation'),
   'augmented as negatives': whole('negatives'),

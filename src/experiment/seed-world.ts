@@ -168,7 +168,7 @@ export class SeedWorld {
   }
 
   #armSpec({ name, plan, runs }: PlannedArm): ArmSpec | FinalArmSpec {
-    if ('final' in plan) return { name, ...plan };
+    if ('final' in plan || 'random' in plan) return { name, ...plan };
     if ('oracle' in plan) {
       const events = this.config.quality.events.map((event) => event.name);
       return { name, oracle: { noise: 0, events } };

@@ -4,6 +4,7 @@ import { didYouMean, listNames } from '../base/suggest.js';
 import { BALANCING } from './balancing.js';
 import { OPEN_QUESTIONS } from './open-questions.js';
 import { FIGURE4, TABLE1, TABLE2, TABLE3, TABLE4 } from './paper-tables.js';
+import { QUICK_START } from './quick-start.js';
 import { ROBUST_LOSS } from './robust-loss.js';
 import { TRAINED_FINAL } from './trained-final.js';
 import type { Study } from './study.js';
@@ -18,6 +19,7 @@ export const STUDIES: readonly Study[] = [
   OPEN_QUESTIONS,
   ROBUST_LOSS,
   BALANCING,
+  QUICK_START,
 ];
 
 export const STUDY_NAMES = STUDIES.map(({ name }) => name);

@@ -38,12 +38,17 @@ export interface OracleArmPlan {
   readonly oracle: true;
 }
 
+/** Passes on ads by chance. */
+export interface RandomArmPlan {
+  readonly random: true;
+}
+
 /** The final stage itself, judged as if it were the early one. */
 export interface FinalArmPlan {
   readonly final: true;
 }
 
-export type ArmPlan = TrainedArmPlan | OracleArmPlan | FinalArmPlan;
+export type ArmPlan = TrainedArmPlan | OracleArmPlan | RandomArmPlan | FinalArmPlan;
 
 /** A simulated system, and the arms that are judged in it. */
 export interface WorldPlan {

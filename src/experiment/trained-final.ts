@@ -23,8 +23,7 @@ export const TRAINED_FINAL: Study = {
   title: 'The strongest effects with a trained final stage',
   text:
     `The final stage is a DLRM with user-ad features, trained on the impressions of ${HISTORY_REQUESTS.toLocaleString('en')} earlier requests: teacher, ` +
-    'source of the CQS, and judge of recall. The last row says that it knows more than an early stage: its click predictions on impressions ' +
-    'have an NE that is lower by 2 % or more than those of the framework.',
+    'source of the CQS, and judge of recall. The last row says how much more it knows of clicks than an early stage.',
   runs: RUNS,
   arms: { ...ARMS, 'final stage': { final: true } },
   worlds: [
