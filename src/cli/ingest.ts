@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import type { FeatureSummary } from '../data/dataset-file.js';
 import type { EncodedDataset } from '../data/encode.js';
 import type { IngestProgress, Split } from '../data/ingest.js';
+import { EncodingDisplay } from '../train/encoding-display.js';
 import { Progress } from '../train/progress.js';
 import { byteCount, collect, nonNegativeInteger, positiveInteger, splitName } from './arguments.js';
 import { type CommonOptions, EXIT, printResult } from './output.js';
@@ -31,36 +32,6 @@ export function ingestCommand(): Command {
     .action(runIngest);
 }
 
-/** Shows phases as lines and the encoding as a bar. */
-class IngestDisplay {
-  readonly #progress = new Progress(process.stderr);
-  #phase = '';
-  #since = 0;
-
-  update = ({ split, phase, rowsRead, rows }: IngestProgress): void => {
-    if (`${split} ${phase}` !== this.#phase) {
-      this.#phase = `${split} ${phase}`;
-      this.#since = performance.now();
-      this.#progress.line(`${split}: ${phase}`);
-    }
-    if (phase !== 'encoding') return;
-    const seconds = (performance.now() - this.#since) / 1000;
-    const rate = seconds > 0 ? rowsRead / seconds : 0;
-    this.#progress.update({
-      unit: 'row',
-      done: rowsRead,
-      total: rows,
-      stepsPerSecond: rate,
-      samplesPerSecond: rate,
-      figures: [],
-    });
-  };
-
-  close(): void {
-    this.#progress.close();
-  }
-}
-
 async function runIngest(path: string, options: Options): Promise<void> {
   const { loadConfig } = await import('../config/load.js');
   const { ingest } = await import('../data/ingest.js');
@@ -75,15 +46,16 @@ async function runIngest(path: string, options: Options): Promise<void> {
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
-  const display = new IngestDisplay();
+  const progress = new Progress(process.stderr);
+  const display = new EncodingDisplay(progress);
   try {
-    const onProgress = display.update;
+    const onProgress = (state: IngestProgress): void => display.update(state.split, state);
     const done = await ingest(config, { out, split, append, memory, threads, onProgress, signal: stop.signal });
-    display.close();
+    progress.close();
     const results = { train: done.train && describe(done.train), eval: done.eval && describe(done.eval) };
     printResult(options, results, () => formatResults(done));
   } finally {
-    display.close();
+    progress.close();
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);
   }

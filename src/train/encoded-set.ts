@@ -6,6 +6,7 @@ import type { ResolvedConfig, SourceConfig } from '../config/types.js';
 import { Dataset } from '../data/dataset.js';
 import { datasetSettings } from '../data/dataset-settings.js';
 import { encodeDataset } from '../data/encode.js';
+import type { EncodingProgress } from '../data/encode-log.js';
 import { type FeatureMap, type IdMapping, type Table, tableRows } from '../data/features.js';
 import type { Addon } from '../runtime/native.js';
 
@@ -22,6 +23,7 @@ export interface EncodeRequest {
   readonly source?: SourceConfig;
   /** Leave out roles that the log does not have. */
   readonly optionalRoles?: boolean;
+  readonly onProgress?: (progress: EncodingProgress) => void;
 }
 
 /**
@@ -31,10 +33,18 @@ export interface EncodeRequest {
  * configuration's; what encoding and opening may throw.
  */
 export async function openSet(addon: Addon, request: EncodeRequest): Promise<EncodedSet> {
-  const { config, split, folder, features, source, optionalRoles } = request;
+  const { config, split, folder, features, source, optionalRoles, onProgress } = request;
   const dataset = optionalRoles ? undefined : datasetOf(source ?? config.data[split], split);
   if (dataset !== undefined) return openFolder(addon, dataset, request);
-  const encoded = await encodeDataset({ config, split, outDir: folder, featureMap: features, source, optionalRoles });
+  const encoded = await encodeDataset({
+    config,
+    split,
+    outDir: folder,
+    featureMap: features,
+    source,
+    optionalRoles,
+    onProgress,
+  });
   return Dataset.open(encoded.dir, addon);
 }
 

@@ -5,7 +5,7 @@ import { PrerankError } from '../base/errors.js';
 import { writeJsonDurable, writeTextDurable } from '../base/files.js';
 import { loadConfig, toYaml } from '../config/load.js';
 import { hasEvaluationData, type ResolvedConfig } from '../config/types.js';
-import { ROLE_COLUMNS } from '../data/features.js';
+import { type FeatureMap, ROLE_COLUMNS } from '../data/features.js';
 import { loadAddon } from '../runtime/load.js';
 import type { Addon, NativeLoader, NativeParameterStore, NativeProgram, RunResult } from '../runtime/native.js';
 import {
@@ -24,6 +24,7 @@ import { evaluateSet } from './evaluate-set.js';
 import type { EvaluationResult } from './evaluation-result.js';
 import { differences, fingerprint, trajectoryConfig } from './fingerprint.js';
 import { Predictor } from './predictor.js';
+import { EncodingDisplay } from './encoding-display.js';
 import type { Progress } from './progress.js';
 import { MetricsLog, prepareRunFolder, type RunPaths } from './run-folder.js';
 import { type ResolvedTask, resolveTasks, type TaskModel } from './tasks.js';
@@ -57,7 +58,7 @@ export async function openSession(config: ResolvedConfig, out: string, options: 
   const paths = await prepareRunFolder(out, options.resume);
   const addon = loadAddon();
   checkSameConfig(config, paths);
-  const sets = await encodeSets(addon, config, paths);
+  const sets = await encodeSets(addon, config, paths, options.log);
   const model = assembleModel(config, sets.train.features);
   const tasks = resolveTasks(config, sets.train.features, sets.train.columns);
   const threads = threadCount(addon, config);
@@ -127,14 +128,19 @@ async function encodeSets(
   addon: Addon,
   config: ResolvedConfig,
   paths: RunPaths,
+  log: Progress | undefined,
 ): Promise<{ readonly train: EncodedSet; readonly eval: EncodedSet | null }> {
-  const train = await openSet(addon, { config, split: 'train', folder: join(paths.data, 'train') });
-  if (!hasEvaluationData(config)) {
-    return { train, eval: null };
-  }
-  const { features } = train;
-  const folder = join(paths.data, 'eval');
-  return { train, eval: await openSet(addon, { config, split: 'eval', folder, features }) };
+  const display = log && new EncodingDisplay(log);
+  const open = (split: 'train' | 'eval', features?: FeatureMap): Promise<EncodedSet> =>
+    openSet(addon, {
+      config,
+      split,
+      folder: join(paths.data, split),
+      features,
+      onProgress: display && ((progress) => display.update(split, progress)),
+    });
+  const train = await open('train');
+  return { train, eval: hasEvaluationData(config) ? await open('eval', train.features) : null };
 }
 
 function createLoader(

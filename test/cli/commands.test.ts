@@ -21,6 +21,7 @@ describe('commands on a small log', () => {
     assert.equal(typeof summary.samplesPerSecond, 'number');
     assert.equal(typeof summary.waitShare, 'number');
     assert.match(stderr, /step 8\/8 .* rows\/s/);
+    assert.match(stderr, /^train: encoding$/m);
   });
   after(() => rm(folder, { recursive: true }));
 
