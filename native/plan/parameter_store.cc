@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -134,6 +135,8 @@ class CpuParameterStore final : public ParameterStore {
     return slot < 2 ? parameters_[parameter].state[slot].as<float>() : std::span<float>();
   }
 
+  uint64_t version() const override { return version_.load(std::memory_order_acquire); }
+  void changed() override { version_.fetch_add(1, std::memory_order_release); }
   bool lazy(size_t parameter) const override { return parameters_[parameter].lazy.has_value(); }
 
   void touch(size_t parameter, std::span<const uint32_t> rows) override {
@@ -165,6 +168,7 @@ class CpuParameterStore final : public ParameterStore {
       return invalid("tensor " + name + " has " + std::to_string(tensor.data.size()) + " elements, data has " +
                      std::to_string(values.size()));
     }
+    changed();
     Parameter& p = parameters_[tensor.parameter];
     if (p.lazy) {
       p.lazy->each_missing([&](size_t first, size_t end) { draw_rows(tensor.parameter, first, end); });
@@ -317,6 +321,7 @@ class CpuParameterStore final : public ParameterStore {
 
   Options options_;
   std::vector<Parameter> parameters_;
+  std::atomic<uint64_t> version_{0};
   std::unordered_map<std::string, size_t> by_name_;
   size_t bytes_ = 0;
 };

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "base/thread_pool.h"
@@ -165,6 +166,7 @@ class CpuProgram final : public Program {
       Segment& segment = segments_.emplace_back();
       segment.domain = planned.domain;
       segment.phase = planned.phase;
+      has_prologue_ = has_prologue_ || planned.phase == Phase::kPrologue;
       segment.first_operation = operations;
       operations += planned.ops.size();
       for (const PlanOp& op : planned.ops) {
@@ -246,6 +248,9 @@ class CpuProgram final : public Program {
       run_none(batch, step, training, Phase::kPrologue);
     }
     const Stopwatch watch(times_.tiles);
+    const uint64_t version = store_->version();
+    // The prologue may compute weights from parameters and noise.
+    const bool stale = prepared_ != version || has_prologue_;
     pool_->run([&](size_t worker) {
       OperationTimes::Watch profile(profile_.get(), worker);
       if (training) {
@@ -253,9 +258,11 @@ class CpuProgram final : public Program {
         std::ranges::fill(worker_stats_[worker], TaskStats());
         profile.lap(clear_operation_);
       }
+      if (!stale) return;
       prepare(context(batch, step, training, worker));
       profile.lap(prepare_operation_);
     });
+    prepared_ = version;
     for (const Segment& segment : segments_) {
       if (segment.phase != Phase::kTiles) continue;
       pool_->run([&](size_t worker) { run_tiles(segment, context(batch, step, training, worker)); });
@@ -384,6 +391,8 @@ class CpuProgram final : public Program {
   PhaseTimes times_;
   std::unique_ptr<OperationTimes> profile_;  // null: not wanted
   size_t touch_operation_ = 0, clear_operation_ = 0, prepare_operation_ = 0, reduce_operation_ = 0;
+  std::optional<uint64_t> prepared_;  // version of the parameters that the kernels prepared
+  bool has_prologue_ = false;
   size_t rows_ = 0;      // of the last batch
   size_t requests_ = 0;  // of the last batch
   double gradient_norm_ = 0;

@@ -156,6 +156,7 @@ void ProgramUpdate::update(const Batch& batch, const StepOptions& options, doubl
       profile.lap(target.operation);
     }
   });
+  store_.changed();
 }
 
 }  // namespace prerank

@@ -67,6 +67,29 @@ describe('a native program', () => {
     });
   });
 
+  it('notices that parameters have changed since its last prediction', async () => {
+    const store = makeStore();
+    const predictor = makePredictor(store);
+    const predict = async (): Promise<Float32Array | undefined> => (await predictor.predict(makeBatch(100)))[0];
+    const fresh = async (): Promise<Float32Array | undefined> =>
+      (await makePredictor(store).predict(makeBatch(100)))[0];
+    const first = await predict();
+    assert.deepEqual(await predict(), first);
+    await makeTrainer(store).step(makeBatch(100), { step: 0, denseLr: 0.01, sparseLr: 0.05, update: true });
+    const trained = await predict();
+    assert.notDeepEqual(trained, first);
+    assert.deepEqual(trained, await fresh());
+    const weights = store.read('top.0.weight');
+    store.write(
+      'top.0.weight',
+      weights.map((value) => -value),
+    );
+    assert.notDeepEqual(await predict(), trained);
+    assert.deepEqual(await predict(), await fresh());
+    store.write('top.0.weight', weights);
+    assert.deepEqual(await predict(), trained);
+  });
+
   it('stops at a non-finite loss and names step, task and rows of the dataset', async () => {
     const store = makeStore();
     const trainer = makeTrainer(store);

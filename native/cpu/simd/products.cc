@@ -132,6 +132,9 @@ void packed_product(const PackedProduct& p) {
 
 size_t packed_floats(size_t depth, size_t width) { return (width + kLanes - 1) / kLanes * kLanes * depth; }
 
+// Depths copied at a time, column after column: their part of a panel stays in the L1 cache.
+constexpr size_t kPackedDepth = 64;
+
 // Panel after panel, each [depth, N vectors], padded with zeros.
 void pack(const PackArguments& a) {
   const size_t panels = (a.width + kPanel - 1) / kPanel;
@@ -139,12 +142,15 @@ void pack(const PackArguments& a) {
     const size_t column = panel * kPanel, left = a.width - column;
     const size_t wide = left > kLanes ? kPanel : kLanes, used = left < wide ? left : wide;
     float* to = a.packed + column * a.depth;
-    for (size_t c = 0; c < used; ++c) {
-      const float* from = a.b + (column + c) * a.column;
-      for (size_t k = 0; k < a.depth; ++k) to[k * wide + c] = from[k * a.row];
-    }
-    for (size_t c = used; c < wide; ++c) {
-      for (size_t k = 0; k < a.depth; ++k) to[k * wide + c] = 0;
+    for (size_t first = 0; first < a.depth; first += kPackedDepth) {
+      const size_t end = a.depth - first < kPackedDepth ? a.depth : first + kPackedDepth;
+      for (size_t c = 0; c < used; ++c) {
+        const float* from = a.b + (column + c) * a.column;
+        for (size_t k = first; k < end; ++k) to[k * wide + c] = from[k * a.row];
+      }
+      for (size_t c = used; c < wide; ++c) {
+        for (size_t k = first; k < end; ++k) to[k * wide + c] = 0;
+      }
     }
   }
 }

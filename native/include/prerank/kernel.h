@@ -53,8 +53,8 @@ struct TileContext {
 class Kernel {
  public:
   virtual ~Kernel() = default;
-  // Every worker calls it before the tiles of a step, after the operations of domain none and before any run(): for copies
-  // of parameters in another order. The context has no rows.
+  // Every worker calls it after the operations of domain none and before any run(), whenever parameters have changed: for
+  // copies of parameters in another order. The context has no rows.
   virtual void prepare(const TileContext&) {}
   virtual void run(const TileContext& context) const = 0;
 };

@@ -77,6 +77,9 @@ class ParameterStore {
   virtual std::span<const int64_t> shape(size_t parameter) const = 0;
   // Optimizer state of a parameter in the order momentum | accumulator | m, v; empty spans where unused.
   virtual std::span<float> state(size_t parameter, size_t slot) = 0;
+  // Goes up with every change of a parameter: by write(), and by changed() of whoever writes into weights().
+  virtual uint64_t version() const = 0;
+  virtual void changed() = 0;
   // Whether rows of this table are drawn by touch(). Values do not depend on it.
   virtual bool lazy(size_t parameter) const = 0;
   // Draws those of the rows, of weights and state, that were not drawn yet. One thread a table at a time.
