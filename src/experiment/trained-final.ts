@@ -6,7 +6,7 @@ const TABLE = 'trained-final';
 const WORLD = 'trained final stage';
 
 /** Impressions of so many requests teach the final stage, which has the user-ad features that the early stage lacks. */
-const HISTORY_REQUESTS = 100_000;
+const HISTORY_REQUESTS = 400_000;
 
 function row(plan: Pick<RowPlan, 'row' | 'measure' | 'paper' | 'sign'>, control: string, treatment: string): RowPlan {
   return {
