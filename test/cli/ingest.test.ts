@@ -208,10 +208,11 @@ table = ipc.open_file(sys.argv[1]).read_all()
 table.validate(full=True)
 plain = lambda v: None if isinstance(v, float) and math.isnan(v) else v
 print(json.dumps({name: [plain(v) for v in table.column(name).to_pylist()] for name in table.column_names}))`;
-    const { status, stdout, stderr } = spawnSync(PYTHON, ['-c', script, file], {
+    const { error, status, stdout, stderr } = spawnSync(PYTHON, ['-c', script, file], {
       encoding: 'utf8',
       maxBuffer: 2 ** 28,
     });
+    if (error !== undefined) skip(this, `no Python (PRERANK_PYTHON): ${error.message}`);
     if (status !== 0) skip(this, `no Python with pyarrow (PRERANK_PYTHON): ${stderr.trim().split('\n').at(-1)}`);
     assert.deepEqual(JSON.parse(stdout), expected);
   });
