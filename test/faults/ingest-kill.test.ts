@@ -108,7 +108,7 @@ describe('an ingest whose disk is full', function () {
       const config = await writeConfig(folder, sampleConfig(folder));
       const out = join(folder, 'dataset');
       // No file of this process may grow beyond 1 MiB: writing fails as on a full disk.
-      const { status, stderr, stdout } = prerankLimited(20.8, 'ingest', config, '--out', out, '--json');
+      const { status, stderr, stdout } = prerankLimited(2048, 'ingest', config, '--out', out, '--json');
       assert.equal(status, 1, stderr);
       const { error } = JSON.parse(stdout) as { error: { code: string; message: string } };
       assert.equal(error.code, 'IO_ERROR', error.message);

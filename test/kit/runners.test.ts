@@ -3,7 +3,7 @@ import { execFile, execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { promisify, stripVTControlCharacters } from 'node:util';
 
 const script = (name: string): string => JSON.stringify(new URL(`../../../scripts/lib/${name}`, import.meta.url).href);
 
@@ -26,7 +26,7 @@ async function runFiles(files: readonly string[]): Promise<{ printed: string; re
     console.log('RESULTS' + JSON.stringify(results));`;
   const args = ['--input-type=module', '-e', code, ...files];
   const { stdout } = await promisify(execFile)(process.execPath, args, { encoding: 'utf8' });
-  const [printed = '', results = ''] = stdout.split('RESULTS');
+  const [printed = '', results = ''] = stripVTControlCharacters(stdout).split('RESULTS');
   return { printed, results: JSON.parse(results) as Results };
 }
 

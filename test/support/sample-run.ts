@@ -162,7 +162,7 @@ export async function runPrerank(...args: readonly string[]): Promise<CliResult>
 
 /** Runs `prerank` with a limit on the size of every file it writes (RLIMIT_FSIZE), in units of 512 bytes. */
 export function prerankLimited(blocks: number, ...args: readonly string[]): CliResult {
-  const command = ['-c', `ulimit -f ${blocks}; exec "$@"`, 'sh', process.execPath, MAIN, ...args];
+  const command = ['-c', `ulimit -f ${blocks} && exec "$@"`, 'sh', process.execPath, MAIN, ...args];
   const { status, stdout, stderr } = spawnSync('sh', command, { encoding: 'utf8' });
   return { status, stdout, stderr };
 }
