@@ -3,8 +3,8 @@
  * Does nothing when a working addon is there already or PRERANK_SKIP_BUILD is set.
  */
 import { createRequire } from 'node:module';
-import { addonPath, buildNative } from './native-build.mjs';
 import { installCommand, missingPackages } from './lib/system.mjs';
+import { addonPath, buildNative } from './native-build.mjs';
 
 function worksAlready() {
   const path = addonPath();

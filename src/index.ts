@@ -5,15 +5,16 @@
  * Every error is a `PrerankError` with a stable code, where it was found, and what to do.
  */
 export { type ErrorCode, type ErrorWhere, PrerankError } from './base/errors.js';
+export { addFeatures } from './config/add-features.js';
 export { type ConfigOverrides, type LoadConfigOptions, loadConfig } from './config/load.js';
 export type { ConfigInput } from './config/schema.js';
 export type { ResolvedConfig, SourceConfig, SqlSource } from './config/types.js';
 export type { Feature, FeatureMap, Table } from './data/features.js';
 export { type InspectedColumn, type InspectedFile, inspectFile } from './data/inspect.js';
 export type { TrainControl, TrainerCallback, TrainReport, TrainStart } from './train/callbacks.js';
+export { type ColumnBatch, ColumnScorer } from './train/column-scorer.js';
 export { type EvaluateOptions, evaluate } from './train/evaluate.js';
 export { type EvaluationResult, formatEvaluation, type MetricValues } from './train/evaluation-result.js';
-export { addFeatures } from './config/add-features.js';
 export {
   type FeatureImportance,
   formatImportance,
@@ -26,7 +27,6 @@ export { describeRun, type InspectedRun } from './train/inspect-run.js';
 export { type PredictOptions, type PredictResult, predict } from './train/predict.js';
 export { Progress, type ProgressStream } from './train/progress.js';
 export { type OpenRunOptions, openRun, type Run } from './train/run.js';
-export { type ColumnBatch, ColumnScorer } from './train/column-scorer.js';
 export { SafetensorsFile, type TensorEntry, type TensorSource, writeSafetensors } from './train/safetensors.js';
 export type { TrainSummary } from './train/summary.js';
 export { type TrainOptions, train } from './train/trainer.js';

@@ -2,8 +2,8 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { loadavg, totalmem } from 'node:os';
-import type { Addon } from '../runtime/native.js';
 import { packageRoot } from '../runtime/load.js';
+import type { Addon } from '../runtime/native.js';
 
 export interface Environment {
   /** ISO 8601. */
@@ -28,13 +28,7 @@ export interface Environment {
   readonly commit: string | null;
 }
 
-const FLAGS = [
-  'PRERANK_ISA',
-  'NODE_OPTIONS',
-  'OMP_NUM_THREADS',
-  'MALLOC_ARENA_MAX',
-  'UV_THREADPOOL_SIZE',
-];
+const FLAGS = ['PRERANK_ISA', 'NODE_OPTIONS', 'OMP_NUM_THREADS', 'MALLOC_ARENA_MAX', 'UV_THREADPOOL_SIZE'];
 
 export function describeEnvironment(addon: Addon): Environment {
   const { version, cpu, isa, compiler } = addon.info();

@@ -1,7 +1,7 @@
 /** Column batches of whole requests: what the stages of the cascade pass on. */
 import { PrerankError } from '../base/errors.js';
 import type { Phase } from './phases.js';
-import { PURPOSE, sigmoid, normalQuantile, unit } from './random.js';
+import { normalQuantile, PURPOSE, sigmoid, unit } from './random.js';
 import type { SimulatedSystem } from './system.js';
 import type { TrueLogits } from './truth.js';
 

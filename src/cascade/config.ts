@@ -2,11 +2,11 @@
 import { resolve } from 'node:path';
 import { stringify } from 'yaml';
 import { z } from 'zod';
-import { checkConfig } from '../config/load.js';
-import type { ConfigProblem } from '../config/resolve.js';
-import { isPlainObject } from '../config/override.js';
-import { auctionSchema, strict } from '../config/schema.js';
 import { didYouMean, listNames } from '../base/suggest.js';
+import { checkConfig } from '../config/load.js';
+import { isPlainObject } from '../config/override.js';
+import type { ConfigProblem } from '../config/resolve.js';
+import { auctionSchema, strict } from '../config/schema.js';
 import { PRESETS, type PresetName } from './presets.js';
 
 const count = z.int().nonnegative();
@@ -75,7 +75,7 @@ const qualityEvent = strict({
 const bad = { sensitivity: 0.4, match: -0.25 };
 const good = { sensitivity: -0.4, match: 0.25 };
 
-const PAPER_EVENTS: z.input<typeof qualityEvent>[] = [
+const PAPER_EVENTS: QualityEventInput[] = [
   { name: 'cross_out', scalar: -6, base: -4, bait: 1, low: [0.9, 0], ...bad },
   { name: 'hide', scalar: -4, base: -3.6, bait: 0.6, low: [0, 0.9], ...bad },
   { name: 'report', scalar: -10, base: -4.6, bait: 0.4, low: [1, 0.5], ...bad },
@@ -161,6 +161,9 @@ export type SimulationInput = z.input<typeof simulationSchema>;
 
 /** Every value filled in. */
 export type SimulationConfig = z.output<typeof simulationSchema>;
+
+/** A quality event as a configuration gives it: what has a default may be missing. */
+export type QualityEventInput = z.input<typeof qualityEvent>;
 
 export type QualityEventConfig = z.output<typeof qualityEvent>;
 export type TeacherConfig = SimulationConfig['teacher'];

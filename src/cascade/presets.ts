@@ -1,9 +1,23 @@
 /** Named simulations: what they change of the defaults, which are the paper's world. */
-import type { SimulationInput } from './config.js';
+import type { QualityEventInput, SimulationInput } from './config.js';
 
 export const PRESET_NAMES = ['paper', 'large', 'drift'] as const;
 
 export type PresetName = (typeof PRESET_NAMES)[number];
+
+/** A quality event that is added in the middle of a stream. */
+export const MISLEADING = {
+  name: 'misleading',
+  scalar: -5,
+  base: -3.8,
+  bait: 0.9,
+  low: [0.3, 0.6],
+  sensitivity: 0.4,
+  match: -0.25,
+} satisfies QualityEventInput;
+
+/** Scalars after a change of what quality is worth. */
+export const CHANGED_SCALARS = { cross_out: -9, hide: -2, survey_good: 0.8 };
 
 export const PRESETS: Readonly<Record<PresetName, SimulationInput>> = {
   paper: {},
@@ -18,19 +32,9 @@ export const PRESETS: Readonly<Record<PresetName, SimulationInput>> = {
     drift: [
       {
         at: 0.25,
-        events: [
-          {
-            name: 'misleading',
-            scalar: -5,
-            base: -3.8,
-            bait: 0.9,
-            low: [0.3, 0.6],
-            sensitivity: 0.4,
-            match: -0.25,
-          },
-        ],
+        events: [MISLEADING],
       },
-      { at: 0.5, scalars: { cross_out: -9, hide: -2, survey_good: 0.8 } },
+      { at: 0.5, scalars: CHANGED_SCALARS },
       { at: 0.75, teacher: { noise: 0.35, bias: { ctr: 0.2 } } },
     ],
   },

@@ -10,8 +10,8 @@ import { PartPool } from './part-pool.js';
 import { type Part, PartMaker, type PartResult, planParts, truthFolder } from './parts.js';
 import { allEvents } from './phases.js';
 import type { Stages } from './stages.js';
-import { LOGS, type LogName } from './stream.js';
 import { addSums, emptySums, type LogFigures, logFigures, type Sums } from './statistics.js';
+import { LOGS, type LogName } from './stream.js';
 import { SimulatedSystem } from './system.js';
 import { finalTrainingConfig, trainingConfig } from './training-config.js';
 

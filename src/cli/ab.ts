@@ -1,7 +1,7 @@
 /** `prerank ab`: compares early stages online, in the simulated cascade. */
 import { Command } from 'commander';
-import { type CommonOptions, printResult } from './output.js';
 import { collect, nonNegativeInteger, positiveInteger } from './arguments.js';
+import { type CommonOptions, printResult } from './output.js';
 
 interface Options extends CommonOptions {
   readonly control: string;

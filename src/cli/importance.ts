@@ -1,7 +1,7 @@
 /** `prerank importance RUN`: permutation importance of a run's features, and the best of them for another model. */
 import { Command } from 'commander';
-import { writeTextDurable } from '../base/files.js';
 import { PrerankError } from '../base/errors.js';
+import { writeTextDurable } from '../base/files.js';
 import { checkpointName, nonNegativeInteger, positiveInteger } from './arguments.js';
 import { type CommonOptions, printResult } from './output.js';
 

@@ -1,8 +1,8 @@
 /** `prerank simulate [CONFIG]`: writes the logs of a simulated ads cascade. */
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
-import type { SimulateSummary } from '../cascade/simulate.js';
 import { PRESET_NAMES, type PresetName } from '../cascade/presets.js';
+import type { SimulateSummary } from '../cascade/simulate.js';
 import { collect, nonNegativeInteger, positiveInteger } from './arguments.js';
 import { type CommonOptions, printResult } from './output.js';
 

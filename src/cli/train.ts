@@ -1,9 +1,9 @@
 /** `prerank train CONFIG`: trains a model and leaves a run folder. */
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { formatEvaluation } from '../train/evaluation-result.js';
 import { Progress } from '../train/progress.js';
 import type { TrainSummary } from '../train/summary.js';
-import { formatEvaluation } from '../train/evaluation-result.js';
 import { collect, positiveInteger } from './arguments.js';
 import { type CommonOptions, EXIT, printResult } from './output.js';
 

@@ -5,8 +5,8 @@ import { type Document, isNode, LineCounter, parseDocument, stringify } from 'ya
 import type { z } from 'zod';
 import { PrerankError } from '../base/errors.js';
 import { fillFromDataset } from './dataset-source.js';
-import { absolutePath } from './paths.js';
 import { applySetting, isPlainObject, mergeOverrides, type PlainObject } from './override.js';
+import { absolutePath } from './paths.js';
 import { type ConfigProblem, resolveConfig } from './resolve.js';
 import { type ConfigInput, configSchema } from './schema.js';
 import type { ResolvedConfig } from './types.js';

@@ -1,6 +1,7 @@
 /** Adds files that came later to a dataset: old rows, vocabulary rows and statistics stay as they are. */
-import { appendFile, readFile, rename, rm } from 'node:fs/promises';
+
 import { readdirSync } from 'node:fs';
+import { appendFile, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { differences } from '../base/compare.js';
 import { PrerankError } from '../base/errors.js';
@@ -8,6 +9,7 @@ import { syncPath } from '../base/files.js';
 import type { Addon } from '../runtime/native.js';
 import { Dataset } from './dataset.js';
 import { describeAppended } from './dataset-description.js';
+import { readFeatures } from './dataset-features.js';
 import {
   DATASET_FILE,
   type DatasetDescription,
@@ -28,7 +30,6 @@ import {
   sourceOf,
   sourcesOf,
 } from './encode.js';
-import { readFeatures } from './dataset-features.js';
 import { encodeLog } from './encode-log.js';
 import { writeFeatureMap } from './feature-map.js';
 import { type FeatureMap, ROLE_COLUMNS } from './features.js';

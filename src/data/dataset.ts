@@ -3,6 +3,7 @@ import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Data, type RecordBatch, RecordBatchReader, Table } from 'apache-arrow';
 import { PrerankError } from '../base/errors.js';
+import { loadAddon } from '../runtime/load.js';
 import type {
   Addon,
   ChunkChecksumSpec,
@@ -12,10 +13,9 @@ import type {
   NativeDataset,
   NativeMapping,
 } from '../runtime/native.js';
-import { loadAddon } from '../runtime/load.js';
 import { checkArrowFile } from './arrow-check.js';
-import { type DatasetDescription, readDescription } from './dataset-file.js';
 import { readFeatures } from './dataset-features.js';
+import { type DatasetDescription, readDescription } from './dataset-file.js';
 import type { FeatureMap } from './features.js';
 
 type Values = Float32Array | Uint32Array | Uint8Array;

@@ -6,6 +6,7 @@ import type { ResolvedConfig, SourceConfig } from '../config/types.js';
 import { loadAddon } from '../runtime/load.js';
 import type { ColumnType, IngestResult } from '../runtime/native.js';
 import { describeNew } from './dataset-description.js';
+import { readFeatures } from './dataset-features.js';
 import {
   DATASET_FILE,
   type DatasetDescription,
@@ -15,8 +16,7 @@ import {
   readDescription,
   writeDescription,
 } from './dataset-file.js';
-import { type Reading, datasetSettings, sourceFingerprint } from './dataset-settings.js';
-import { readFeatures } from './dataset-features.js';
+import { datasetSettings, type Reading, sourceFingerprint } from './dataset-settings.js';
 import { dataError } from './duckdb.js';
 import { type EncodedLog, type EncodingProgress, encodeLog } from './encode-log.js';
 import { writeFeatureMap } from './feature-map.js';

@@ -8,8 +8,8 @@ import {
   type FeatureMap,
   type IdFeature,
   type IdMapping,
-  tableRows,
   type Table,
+  tableRows,
 } from './features.js';
 import type { Log } from './log.js';
 import { cqsSql, type IdType, idColumn, numberSql } from './plan-columns.js';

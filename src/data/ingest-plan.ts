@@ -8,9 +8,10 @@ import type {
   IngestId,
   IngestNumber,
   IngestSampling,
+  IngestSpec,
   IngestTable,
 } from '../runtime/native.js';
-import { type DenseFeature, type FeatureMap, type IdFeature, type Role, ROLE_COLUMNS, type Table } from './features.js';
+import { type DenseFeature, type FeatureMap, type IdFeature, ROLE_COLUMNS, type Role, type Table } from './features.js';
 import type { Log } from './log.js';
 import type { LogColumn } from './log-columns.js';
 import {
@@ -44,18 +45,21 @@ export interface IngestRequest {
 export type CodeRole = 'request' | 'user' | 'ad';
 
 /** The part of a native ingest that depends on the configuration and the log's columns alone. */
-export interface IngestPlan {
+export interface IngestPlan
+  extends Pick<
+    IngestSpec,
+    | 'requestInput'
+    | 'adInput'
+    | 'numbers'
+    | 'dense'
+    | 'ids'
+    | 'codes'
+    | 'tables'
+    | 'outputOrder'
+    | 'sampling'
+    | 'duplicates'
+  > {
   readonly selection: Selection;
-  readonly requestInput?: number;
-  readonly adInput?: number;
-  readonly numbers: readonly IngestNumber[];
-  readonly dense: readonly IngestDense[];
-  readonly ids: readonly IngestId[];
-  readonly codes: readonly IngestCode[];
-  readonly tables: readonly IngestTable[];
-  readonly outputOrder: readonly string[];
-  readonly sampling: IngestSampling;
-  readonly duplicates: 'keep' | 'drop' | 'error';
 }
 
 type NumberRole = Exclude<Role, CodeRole>;

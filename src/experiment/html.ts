@@ -1,7 +1,7 @@
 /** The result of an experiment as one self-contained HTML page. */
 import type { ExperimentResult, StudyResult } from './experiment.js';
-import { armsCells, type Cells, rowsCells, summaryLine } from './tables.js';
 import { armsPlot, changePlots, curvePlot } from './plots.js';
+import { armsCells, type Cells, rowsCells, summaryLine } from './tables.js';
 
 const STYLE = `
 body { font: 15px/1.5 system-ui, sans-serif; color: #1d2733; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }

@@ -1,11 +1,12 @@
 /** The stages that a simulation's configuration gives to trained runs: the early stage, the final stage. */
-import { ModelEarly } from '../cascade/early.js';
+
+import { PrerankError } from '../base/errors.js';
 import type { SimulationConfig } from '../cascade/config.js';
+import { ModelEarly } from '../cascade/early.js';
 import { type FinalTasks, ModelFinal, OracleFinal } from '../cascade/final.js';
 import { allEvents } from '../cascade/phases.js';
-import type { Stages } from '../cascade/stages.js';
 import type { ScoringBatch } from '../cascade/scoring.js';
-import { PrerankError } from '../base/errors.js';
+import type { Stages } from '../cascade/stages.js';
 import { ColumnScorer } from '../train/column-scorer.js';
 import { openRun, type Run } from '../train/run.js';
 

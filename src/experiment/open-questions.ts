@@ -1,5 +1,6 @@
 /** What the paper leaves open (framework.md §9): correlated and new quality events, a replaced final stage, wrong pseudo-labels. */
 import type { SimulationInput } from '../cascade/config.js';
+import { CHANGED_SCALARS, MISLEADING } from '../cascade/presets.js';
 import { ARMS, RUNS } from './paper-arms.js';
 import type { ArmPlan, CurvePlan, RowPlan, RunPlan, Study, WorldPlan } from './study.js';
 
@@ -162,18 +163,8 @@ const DRIFTS: readonly Drift[] = [
     what: 'event added, scalars changed',
     simulation: STREAM,
     change: {
-      events: [
-        {
-          name: 'misleading',
-          scalar: -5,
-          base: -3.8,
-          bait: 0.9,
-          low: [0.3, 0.6],
-          sensitivity: 0.4,
-          match: -0.25,
-        },
-      ],
-      scalars: { cross_out: -9, hide: -2, survey_good: 0.8 },
+      events: [MISLEADING],
+      scalars: CHANGED_SCALARS,
     },
   },
   {

@@ -1,6 +1,7 @@
 /** The study of `npm start`: what the framework is worth, in a minute. */
-import { ARMS, RUNS } from './paper-arms.js';
+
 import type { MeasureName } from './measures.js';
+import { ARMS, RUNS } from './paper-arms.js';
 import type { RowPlan, RunPlan, Study } from './study.js';
 
 /** The same for both: a short log is soon known by heart. */

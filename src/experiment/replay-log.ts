@@ -6,9 +6,10 @@ import { join } from 'node:path';
 import { canonicalJson } from '../base/compare.js';
 import { PrerankError } from '../base/errors.js';
 import { datasetOf } from '../config/dataset-source.js';
-import type { FeatureConfig, ResolvedConfig, SourceConfig } from '../config/types.js';
+import type { ResolvedConfig, SourceConfig } from '../config/types.js';
 import { type EncodedSet, openSet } from '../train/encoded-set.js';
 import type { Run } from '../train/run.js';
+import { readingAll } from '../train/whole-log.js';
 
 export class ReplayLog {
   readonly #sets = new Map<string, Promise<EncodedSet>>();
@@ -67,24 +68,4 @@ export class ReplayLog {
     this.#sets.clear();
     if (this.temporary) await rm(this.folder, { recursive: true, force: true });
   }
-}
-
-/** The configuration for reading a log whole. */
-function readingAll(config: ResolvedConfig): ResolvedConfig {
-  const { data } = config;
-  const keep = <Feature extends FeatureConfig>(feature: Feature): Feature =>
-    feature.nulls === 'drop' ? { ...feature, nulls: 'default' } : feature;
-  const { user, ad, context } = data.features;
-  return {
-    ...config,
-    data: {
-      ...data,
-      features: { user: user.map(keep), ad: ad.map(keep), context: context.map(keep) },
-      augmentation: undefined,
-      sampling: undefined,
-      split: undefined,
-      duplicates: 'keep',
-      maxBad: 0,
-    },
-  };
 }

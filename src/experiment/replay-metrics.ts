@@ -1,7 +1,7 @@
 /** Every replay metric of a scored log as ratios of sums over requests. */
 import type { RequestRatio } from '../metrics/index.js';
-import { columnsOf, type Figures, meanOf, ratiosOf } from '../train/replay-figures.js';
 import { replayRequests } from '../train/replay.js';
+import { columnsOf, type Figures, meanOf, ratiosOf } from '../train/replay-figures.js';
 import type { ScoredLog } from './scored-log.js';
 
 const WANTED = ['hardRecall', 'softRecall', 'ndcg', 'tvd'] as const;

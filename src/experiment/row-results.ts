@@ -1,7 +1,7 @@
 /** Compares arms over the requests of several seeds: changes with intervals, p-values, and whether a claim holds. */
-import { interval, type Interval } from '../metrics/bootstrap.js';
-import { resampledSums } from '../metrics/resamples.js';
+import { type Interval, interval } from '../metrics/bootstrap.js';
 import { twoSided } from '../metrics/paired.js';
+import { resampledSums } from '../metrics/resamples.js';
 import { MEASURES, type Measure, type MeasureName } from './measures.js';
 import type { RequestSums, SumColumn } from './request-sums.js';
 import type { RowPlan } from './study.js';

@@ -2,11 +2,11 @@
 import { totalValues } from '../auction/total-value.js';
 import { PrerankError } from '../base/errors.js';
 import { ROLE_COLUMNS, type Role } from '../data/features.js';
+import type { TotalValueSpec } from '../runtime/native.js';
 import type { EncodedSet } from '../train/encoded-set.js';
 import type { Predictions } from '../train/predictor.js';
 import { createPredictor, type Run } from '../train/run.js';
 import { totalValueInputs, totalValueSpec } from '../train/total-value.js';
-import type { TotalValueSpec } from '../runtime/native.js';
 import type { ReplayLog } from './replay-log.js';
 
 export interface ScoredLog {

@@ -1,6 +1,7 @@
 /** What serving early-stage models costs per request: arithmetic and embedding traffic, counted from their plans (framework.md §6.4). */
-import { predictionProgram } from '../models/registry.js';
+
 import type { ModelProgram } from '../models/model.js';
+import { predictionProgram } from '../models/registry.js';
 import type { Plan, PlanOp } from '../runtime/plan.js';
 import { operationCost } from '../runtime/plan-cost.js';
 import type { Run } from '../train/run.js';

@@ -1,6 +1,7 @@
 /** Slices of a replay log's candidates. */
-import { OBJECTIVES } from '../data/plan-columns.js';
+
 import { ROLE_COLUMNS } from '../data/features.js';
+import { OBJECTIVES } from '../data/plan-columns.js';
 import type { ScoredLog } from './scored-log.js';
 
 /** Candidates with something in common. */

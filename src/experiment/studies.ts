@@ -6,8 +6,8 @@ import { OPEN_QUESTIONS } from './open-questions.js';
 import { FIGURE4, TABLE1, TABLE2, TABLE3, TABLE4 } from './paper-tables.js';
 import { QUICK_START } from './quick-start.js';
 import { ROBUST_LOSS } from './robust-loss.js';
-import { TRAINED_FINAL } from './trained-final.js';
 import type { Study } from './study.js';
+import { TRAINED_FINAL } from './trained-final.js';
 
 export const STUDIES: readonly Study[] = [
   TABLE1,

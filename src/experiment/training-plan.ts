@@ -1,7 +1,7 @@
 /** From a study's run to the configuration that it trains with. */
 import { parse } from 'yaml';
-import { allEvents } from '../cascade/phases.js';
 import type { SimulationConfig } from '../cascade/config.js';
+import { allEvents } from '../cascade/phases.js';
 import { finalTrainingConfig, trainingConfig } from '../cascade/training-config.js';
 import { loadConfig } from '../config/load.js';
 import type { ConfigInput } from '../config/schema.js';

@@ -1,5 +1,5 @@
 /** Paired comparison of two arms over the same requests: differences with bootstrap intervals and p-values. */
-import { interval, resampledValues, metricValue } from './bootstrap.js';
+import { interval, metricValue, resampledValues } from './bootstrap.js';
 import type { RequestMetric } from './request-metric.js';
 import type { BootstrapOptions } from './resamples.js';
 import { MetricInputError } from './value.js';

@@ -4,7 +4,7 @@ import { calibrationOfSums } from './calibration.js';
 import { logLossOfSums, neOfSums } from './ne.js';
 import { mseOfSums, nmseOfSums } from './regression.js';
 import { emptySums, mergeSums, type TaskSums } from './sums.js';
-import { type MetricValue, MetricInputError } from './value.js';
+import { MetricInputError, type MetricValue } from './value.js';
 
 const FIELDS = Object.keys(emptySums()) as (keyof TaskSums)[];
 

@@ -17,12 +17,12 @@ import type { NativeMetrics } from './native-metrics.js';
 import type { NativeParameterStore, NativeProgram, ProgramSettings, StoreSpec } from './native-program.js';
 import type { Plan } from './plan.js';
 
-export type { Phase } from './plan.js';
-export * from './native-program.js';
-export * from './native-dataset.js';
-export * from './native-metrics.js';
-export * from './native-ingest.js';
 export * from './native-bench.js';
+export * from './native-dataset.js';
+export * from './native-ingest.js';
+export * from './native-metrics.js';
+export * from './native-program.js';
+export type { Phase } from './plan.js';
 
 export interface Addon {
   info(): {

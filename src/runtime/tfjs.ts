@@ -14,7 +14,7 @@ import {
   TASK_STATS,
 } from './native.js';
 import type { Plan, PlanOp, PlanTask } from './plan.js';
-import { forward, computed } from './tfjs/forward.js';
+import { computed, forward } from './tfjs/forward.js';
 import { loadTfjs, type Tf } from './tfjs/load.js';
 import { prediction, rowLoss } from './tfjs/losses.js';
 import { makeSlots, type Slots, updateDense, updateRows } from './tfjs/optimizers.js';

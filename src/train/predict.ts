@@ -14,6 +14,7 @@ import { type EncodedSet, openSet } from './encoded-set.js';
 import { type Predictions, readPredictions } from './predictor.js';
 import { createPredictor, type Run } from './run.js';
 import { totalValueInputs } from './total-value.js';
+import { readingAll } from './whole-log.js';
 
 export interface PredictOptions {
   readonly input: SourceConfig;
@@ -87,26 +88,11 @@ async function hasRequestsTogether(run: Run, source: SourceConfig): Promise<bool
 
 /** The configuration for reading a log that has no labels: every row is kept, or the first bad one is an error. */
 function predictionConfig(config: ResolvedConfig, withRequests: boolean): ResolvedConfig {
-  const { data } = config;
+  const whole = readingAll(config);
+  const { data } = whole;
   const names = [...TOTAL_VALUE_ROLES, ...(withRequests ? (['request'] as const) : [])];
   const roles = names.flatMap((role) => (data.columns[role] ? [[role, data.columns[role]]] : []));
-  const keep = <T extends { readonly nulls: string }>(feature: T): T =>
-    feature.nulls === 'drop' ? { ...feature, nulls: 'default' } : feature;
-  const { user, ad, context } = data.features;
-  return {
-    ...config,
-    tasks: {},
-    data: {
-      ...data,
-      columns: Object.fromEntries(roles) as ColumnsConfig,
-      features: { user: user.map(keep), ad: ad.map(keep), context: context.map(keep) },
-      augmentation: undefined,
-      sampling: undefined,
-      split: undefined,
-      duplicates: 'keep',
-      maxBad: 0,
-    },
-  };
+  return { ...whole, tasks: {}, data: { ...data, columns: Object.fromEntries(roles) as ColumnsConfig } };
 }
 
 /** Columns of the output by name, [rows] each. */

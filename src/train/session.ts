@@ -20,11 +20,11 @@ import { type BalancingFigures, balancingFigures, type GradientFigures, gradient
 import { Checkpoints, type Fingerprints, restoreCheckpoint, type TrainingState, type Versions } from './checkpoint.js';
 import { EarlyStopping, metricDirection } from './early-stopping.js';
 import { type EncodedSet, openSet } from './encoded-set.js';
+import { EncodingDisplay } from './encoding-display.js';
 import { evaluateSet } from './evaluate-set.js';
 import type { EvaluationResult } from './evaluation-result.js';
 import { differences, fingerprint, trajectoryConfig } from './fingerprint.js';
 import { Predictor } from './predictor.js';
-import { EncodingDisplay } from './encoding-display.js';
 import type { Progress } from './progress.js';
 import { MetricsLog, prepareRunFolder, type RunPaths } from './run-folder.js';
 import { type ResolvedTask, resolveTasks, type TaskModel } from './tasks.js';

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { operationCost, sparseUpdateCost } from '../../src/runtime/plan-cost.js';
 import { VIEWS } from '../../src/bench/kernel-cases.js';
 import { planOf } from '../../src/bench/kernel-plan.js';
 import { allCases, benchKernels, type KernelsResult } from '../../src/bench/kernels.js';
 import { compareKernels, readKernelsBase } from '../../src/bench/kernels-compare.js';
 import { formatComparison, formatKernels, kernelsCsv } from '../../src/bench/kernels-text.js';
 import { loadAddon } from '../../src/runtime/load.js';
+import { operationCost, sparseUpdateCost } from '../../src/runtime/plan-cost.js';
 
 const FEW = ['rowDot', 'linear.dw', 'loss', 'expand.grad'];
 

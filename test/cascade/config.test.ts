@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { loadSimulation, type SimulationInput } from '../../src/cascade/config.js';
+import { planParts } from '../../src/cascade/parts.js';
 import { createPhases } from '../../src/cascade/phases.js';
 import { PRESET_NAMES } from '../../src/cascade/presets.js';
-import { planParts } from '../../src/cascade/parts.js';
 
 const EVENT = { name: 'cross_out', scalar: -1, base: -3 };
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { createPhases } from '../../src/cascade/phases.js';
 import { Cascade } from '../../src/cascade/cascade.js';
 import { loggedRows, NULL_FLAG } from '../../src/cascade/log-rows.js';
+import { createPhases } from '../../src/cascade/phases.js';
 import { serveAll, smallConfig, smallSystem } from './support.js';
 
 const EVENT = { name: 'misleading', scalar: -5, base: -2, bait: 0.9 };

@@ -1,7 +1,8 @@
 /** Small simulated systems. */
-import { loadSimulation, type SimulationConfig } from '../../src/cascade/config.js';
+
 import type { Candidates } from '../../src/cascade/candidates.js';
-import { type Served, Cascade, createStages } from '../../src/cascade/cascade.js';
+import { Cascade, createStages, type Served } from '../../src/cascade/cascade.js';
+import { loadSimulation, type SimulationConfig } from '../../src/cascade/config.js';
 import type { Stages } from '../../src/cascade/stages.js';
 import { SimulatedSystem } from '../../src/cascade/system.js';
 

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ingest, openDataset } from '../../src/data/index.js';
 import { readDescription } from '../../src/data/dataset-file.js';
+import { ingest, openDataset } from '../../src/data/index.js';
 import { configOf, type DataInput, prerankError, readColumns, temporaryFolder, writeLog } from './support/logs.js';
 
 describe('ingest with append', function () {

@@ -14,9 +14,9 @@ import {
   RecordBatchReader,
   Struct,
   Table,
+  TimestampMicrosecond,
   tableFromArrays,
   tableToIPC,
-  TimestampMicrosecond,
   Uint16,
   Utf8,
   vectorFromArray,
@@ -118,7 +118,7 @@ describe('staging Arrow files', function () {
 
   async function types(path: string): Promise<Record<string, string>> {
     const rows = await sql(`DESCRIBE SELECT * FROM '${path}'`);
-    return Object.fromEntries(rows.map((row) => [row['column_name'], row['column_type']]));
+    return Object.fromEntries(rows.map((row) => [row.column_name, row.column_type]));
   }
 
   async function stagedValues(paths: readonly string[], name: string): Promise<Text[]> {
@@ -210,7 +210,7 @@ describe('staging Arrow files', function () {
         assert.equal(await stage([write(tableToIPC(table, format))], staged), 5);
         const values = await columns(staged);
         for (const [name, wanted] of Object.entries(expected)) assert.deepEqual(values[name], wanted, name);
-        assert.equal((await types(staged))['left'], undefined);
+        assert.equal((await types(staged)).left, undefined);
       });
     }
 

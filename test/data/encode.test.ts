@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Field, List, makeVector, Table, tableToIPC, Utf8, vectorFromArray } from 'apache-arrow';
-import type { IdFeature } from '../../src/data/features.js';
 import { readFeatureMap, writeFeatureMap } from '../../src/data/feature-map.js';
+import type { IdFeature } from '../../src/data/features.js';
 import {
   configOf,
   type DataInput,

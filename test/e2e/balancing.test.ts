@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { evaluate, loadConfig, openRun, type TrainerCallback, train } from '../../src/index.js';
+import { readLines, timeless } from '../support/metrics-lines.js';
 import { sampleConfig, writeLogs } from '../support/sample-run.js';
 
 interface Line {
@@ -11,18 +12,6 @@ interface Line {
   readonly loss?: Readonly<Record<string, number>>;
   readonly gradients?: { readonly norm: Record<string, number>; readonly cosine: Record<string, number | null> };
   readonly balancing?: { readonly weights: Record<string, number>; readonly logVariances?: Record<string, number> };
-}
-
-async function readLines(run: string): Promise<Line[]> {
-  const text = await readFile(join(run, 'metrics.jsonl'), 'utf8');
-  return text
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Line);
-}
-
-function timeless(lines: readonly Line[]): unknown[] {
-  return lines.map((line) => ({ ...line, seconds: 0, samplesPerSecond: 0, waitShare: 0 }));
 }
 
 describe('runs that balance their tasks', () => {
@@ -41,7 +30,7 @@ describe('runs that balance their tasks', () => {
       const settings = [`training.balancing={ kind: ${kind} }`, 'training.gradientCosines=8'];
       const out = join(folder, kind);
       const summary = await train(config(...settings), { out });
-      const lines = await readLines(out);
+      const lines = await readLines<Line>(out);
       const losses = lines.flatMap(({ loss }) => (loss === undefined ? [] : [loss]));
       assert.ok((losses.at(-1)?.cqs ?? 1) < 0.3 * (losses[0]?.cqs ?? 0), JSON.stringify(losses));
       const gradients = lines.filter((line) => line.gradients !== undefined);
@@ -74,14 +63,14 @@ describe('runs that balance their tasks', () => {
       const again = join(folder, `${kind}-again`);
       await train(config(...settings), { out: again });
       assert.deepEqual(await model(again), await model(out));
-      assert.deepEqual(timeless(await readLines(again)), timeless(lines));
+      assert.deepEqual(timeless(await readLines<Line>(again)), timeless(lines));
       const resumed = join(folder, `${kind}-resumed`);
       const abort = new AbortController();
       const interrupt: TrainerCallback = { onReport: ({ step }) => (step >= 32 ? abort.abort() : undefined) };
       await train(config(...settings), { out: resumed, callbacks: [interrupt], signal: abort.signal });
       await train(config(...settings), { out: resumed, resume: true });
       assert.deepEqual(await model(resumed), await model(out));
-      assert.deepEqual(timeless(await readLines(resumed)), timeless(lines));
+      assert.deepEqual(timeless(await readLines<Line>(resumed)), timeless(lines));
       const result = await evaluate(await openRun(out, { checkpoint: 'last' }));
       assert.deepEqual(result.tasks.ctr, summary.metrics.eval?.ctr);
     }).timeout(120_000);
@@ -92,9 +81,9 @@ describe('runs that balance their tasks', () => {
     await train(config(), { out: plain });
     await train(config('training.gradientCosines=5'), { out: shown });
     assert.deepEqual(await model(shown), await model(plain));
-    const lines = (await readLines(shown)).filter(({ gradients }) => gradients !== undefined);
+    const lines = (await readLines<Line>(shown)).filter(({ gradients }) => gradients !== undefined);
     assert.equal(lines.length, Math.floor(64 / 5));
-    assert.ok((await readLines(plain)).every(({ gradients, balancing }) => !gradients && !balancing));
+    assert.ok((await readLines<Line>(plain)).every(({ gradients, balancing }) => !gradients && !balancing));
   });
 
   it('balances from the same seed to other parameters than fixed weights', async () => {

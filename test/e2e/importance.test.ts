@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { importance, loadConfig, openRun, train } from '../../src/index.js';
 import type { ConfigInput } from '../../src/config/schema.js';
+import { importance, loadConfig, openRun, train } from '../../src/index.js';
 import { duckdb, runPrerank, sampleConfig, writeConfig, writeLogs } from '../support/sample-run.js';
 
 const USELESS = ['a_same', 'noise_list', 'noise_id', 'noise_x', 'z_same'];

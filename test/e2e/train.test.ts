@@ -12,25 +12,13 @@ import {
   type TrainSummary,
   train,
 } from '../../src/index.js';
+import { readLines, timeless } from '../support/metrics-lines.js';
 import { duckdb, sampleConfig, writeLogs } from '../support/sample-run.js';
 
 interface Line {
   readonly step: number;
   readonly loss?: Readonly<Record<string, number>>;
   readonly eval?: object;
-}
-
-async function readLines(run: string): Promise<Line[]> {
-  const text = await readFile(join(run, 'metrics.jsonl'), 'utf8');
-  return text
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Line);
-}
-
-/** What may not differ between two runs: everything but times and rates. */
-function timeless(lines: readonly Line[]): unknown[] {
-  return lines.map((line) => ({ ...line, seconds: 0, samplesPerSecond: 0, waitShare: 0 }));
 }
 
 describe('a training run', () => {
@@ -65,7 +53,7 @@ describe('a training run', () => {
   });
 
   it('learns: losses fall, click AUC and recall are above chance', async () => {
-    const losses = (await readLines(run)).flatMap(({ loss }) => (loss === undefined ? [] : [loss]));
+    const losses = (await readLines<Line>(run)).flatMap(({ loss }) => (loss === undefined ? [] : [loss]));
     assert.equal(losses.length, 8);
     // The cross entropies start near log 2 and end near the entropy of their labels, which is not far below.
     for (const [task, fall] of Object.entries({ ctr: 0.95, teacher: 0.95, cqs: 0.1 })) {
@@ -96,7 +84,7 @@ describe('a training run', () => {
     const again = join(folder, 'again');
     await train(loadConfig(sampleConfig(folder)), { out: again });
     assert.deepEqual(await model(again), await model(run));
-    assert.deepEqual(timeless(await readLines(again)), timeless(await readLines(run)));
+    assert.deepEqual(timeless(await readLines<Line>(again)), timeless(await readLines<Line>(run)));
   });
 
   it('gives the same bytes when it is interrupted and resumed', async () => {
@@ -109,7 +97,7 @@ describe('a training run', () => {
     const second = await train(loadConfig(sampleConfig(folder)), { out, resume: true });
     assert.equal(second.status, 'completed');
     assert.deepEqual(await model(out), await model(run));
-    assert.deepEqual(timeless(await readLines(out)), timeless(await readLines(run)));
+    assert.deepEqual(timeless(await readLines<Line>(out)), timeless(await readLines<Line>(run)));
   });
 
   it('leaves a finished run as it is when it is resumed', async () => {

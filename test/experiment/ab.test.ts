@@ -14,7 +14,7 @@ import { type Arm, openArms } from '../../src/experiment/arms.js';
 import { RunPool } from '../../src/experiment/run-pool.js';
 import { serveAll, smallSystem } from '../cascade/support.js';
 import { prerank } from '../support/sample-run.js';
-import { type Trained, smallArms } from './fixture.js';
+import { smallArms, type Trained } from './fixture.js';
 
 const sum = (values: Iterable<number>): number => [...values].reduce((total, value) => total + value, 0);
 

@@ -13,7 +13,7 @@ import { RunPool } from '../../src/experiment/run-pool.js';
 import { ColumnScorer, evaluate, openRun } from '../../src/index.js';
 import { replayScores } from '../../src/train/replay.js';
 import { smallSystem } from '../cascade/support.js';
-import { type Trained, smallArms } from './fixture.js';
+import { smallArms, type Trained } from './fixture.js';
 
 const SCALARS = { cross_out: -1.5, hide: -1 };
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { armSums, compareArms, measureValue } from '../../src/experiment/row-results.js';
 import { MEASURES } from '../../src/experiment/measures.js';
 import { emptyRequestSums, type RequestSums } from '../../src/experiment/request-sums.js';
+import { armSums, compareArms, measureValue } from '../../src/experiment/row-results.js';
 import type { RowPlan } from '../../src/experiment/study.js';
 
 /** Soft recall of each request; one expected click and two impressions a request, held-out losses of 1. */

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { loadSimulation } from '../../src/cascade/config.js';
+import { SimulatedSystem } from '../../src/cascade/system.js';
+import { openArms } from '../../src/experiment/arms.js';
+import { judgeArms } from '../../src/experiment/judge-arms.js';
 import { MEASURES } from '../../src/experiment/measures.js';
 import { findStudy, STUDIES } from '../../src/experiment/studies.js';
 import type { ArmIn } from '../../src/experiment/study.js';
 import { ingestConfig, runConfig, runSettings } from '../../src/experiment/training-plan.js';
-import { openArms } from '../../src/experiment/arms.js';
-import { SimulatedSystem } from '../../src/cascade/system.js';
-import { judgeArms } from '../../src/experiment/judge-arms.js';
 
 const TINY = { world: { users: 50, ads: 40 }, cascade: { retrieved: 20, passed: 5 } };
 

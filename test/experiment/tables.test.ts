@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { StepDisplay } from '../../src/experiment/step-progress.js';
 import { mkdtemp, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +9,7 @@ import { markdownReport } from '../../src/experiment/markdown.js';
 import { MEASURES } from '../../src/experiment/measures.js';
 import { emptyRequestSums } from '../../src/experiment/request-sums.js';
 import type { RowResult } from '../../src/experiment/row-results.js';
+import { StepDisplay } from '../../src/experiment/step-progress.js';
 import { readRequestSums, writeRequestSums } from '../../src/experiment/sums-file.js';
 import { formatChange, formatP, verdict } from '../../src/experiment/tables.js';
 

@@ -1,9 +1,9 @@
 /** Slices of a replay against their definition. */
 import assert from 'node:assert/strict';
 import { hardRecall, softRecall } from '../../src/metrics/index.js';
+import type { RequestRatio } from '../../src/metrics/request-metric.js';
 import { groupByRequest, markTop } from '../../src/metrics/request-top.js';
 import { SLICE_METRICS, sliceMetrics } from '../../src/metrics/slice.js';
-import type { RequestRatio } from '../../src/metrics/request-metric.js';
 import { random } from '../support/arrays.js';
 
 const K = 4;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { pick, Publication } from './support/recipe.js';
+import { Publication, pick } from './support/recipe.js';
 
 /** field \x02 id \x03 value, separated by \x01. */
 const features = (...list: (readonly [field: string, id: number, value: number | string])[]): string =>

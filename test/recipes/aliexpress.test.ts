@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { convertedLog, pick, Publication } from './support/recipe.js';
+import { convertedLog, Publication, pick } from './support/recipe.js';
 
 describe('recipe aliexpress', () => {
   const files = new Publication();

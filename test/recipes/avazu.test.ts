@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { gzipSync } from 'node:zlib';
 import { join } from 'node:path';
-import { convertedLog, pick, Publication } from './support/recipe.js';
+import { gzipSync } from 'node:zlib';
+import { convertedLog, Publication, pick } from './support/recipe.js';
 
 const HEADER =
   'id,click,hour,C1,banner_pos,site_id,site_domain,site_category,app_id,app_domain,app_category,device_id,device_ip,' +

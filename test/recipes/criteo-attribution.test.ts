@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { gzipSync } from 'node:zlib';
-import { pick, Publication } from './support/recipe.js';
+import { Publication, pick } from './support/recipe.js';
 
 describe('recipe criteo-attribution', () => {
   const files = new Publication();

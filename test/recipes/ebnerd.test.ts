@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { pick, Publication } from './support/recipe.js';
+import { Publication, pick } from './support/recipe.js';
 
 describe('recipe ebnerd', () => {
   const files = new Publication();

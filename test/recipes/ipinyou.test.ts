@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { pick, Publication } from './support/recipe.js';
+import { Publication, pick } from './support/recipe.js';
 
 const CHROME = 'Mozilla/5.0 (Windows NT 6.1) AppleWebKit/537.1 (KHTML, like Gecko) Chrome/21.0.1180.89 Safari/537.1';
 const PHONE = 'Mozilla/5.0 (Linux; U; Android 4.1; zh-cn) AppleWebKit/534.30 Version/4.0 Mobile Safari/534.30';

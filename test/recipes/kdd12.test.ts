@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { convertedLog, pick, Publication } from './support/recipe.js';
+import { convertedLog, Publication, pick } from './support/recipe.js';
 
 const HEADER =
   'click,impression,url_hash,ad_id,advertiser_id,depth,position,query_id,keyword_id,title_id,description_id,user_id';

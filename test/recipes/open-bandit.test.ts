@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { pick, Publication } from './support/recipe.js';
+import { Publication, pick } from './support/recipe.js';
 
 /** Numbers of items of the campaigns in this publication. */
 const CAMPAIGNS = { all: 4, men: 2, women: 3 } as const;

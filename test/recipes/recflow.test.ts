@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { pick, Publication } from './support/recipe.js';
+import { Publication, pick } from './support/recipe.js';
 
 const FLAGS = ['realshow', 'rerank_pos', 'rerank_neg', 'rank_pos', 'rank_neg', 'coarse_neg', 'prerank_neg'] as const;
 

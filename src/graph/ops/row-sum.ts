@@ -3,7 +3,7 @@ import type { OpDefinition } from '../definition.js';
 import type { Value } from '../graph.js';
 import { operands } from '../shapes.js';
 import { addOp } from './elementwise.js';
-import { zeroOp, zeroAttributes } from './zero.js';
+import { zeroAttributes, zeroOp } from './zero.js';
 
 export const rowSumOp: OpDefinition = {
   kind: 'rowSum',
