@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { didYouMean, listNames } from '../base/suggest.js';
 import { checkConfig } from '../config/load.js';
 import { isPlainObject } from '../config/override.js';
-import type { ConfigProblem } from '../config/resolve.js';
+import type { ConfigProblem } from '../config/problems.js';
 import { auctionSchema, strict } from '../config/schema.js';
 import { PRESETS, type PresetName } from './presets.js';
 

@@ -7,7 +7,8 @@ import { PrerankError } from '../base/errors.js';
 import { fillFromDataset } from './dataset-source.js';
 import { applySetting, isPlainObject, mergeOverrides, type PlainObject } from './override.js';
 import { absolutePath } from './paths.js';
-import { type ConfigProblem, resolveConfig } from './resolve.js';
+import type { ConfigProblem } from './problems.js';
+import { resolveConfig } from './resolve.js';
 import { type ConfigInput, configSchema } from './schema.js';
 import type { ResolvedConfig } from './types.js';
 

@@ -3,22 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { DuckDBInstance } from '@duckdb/node-api';
-
-const DATA = fileURLToPath(new URL('../../../data', import.meta.url));
-
-async function firstRow(sql: string): Promise<Record<string, unknown>> {
-  const connection = await (await DuckDBInstance.create(':memory:')).connect();
-  const [row] = (await connection.runAndReadAll(sql)).getRowObjectsJson();
-  connection.closeSync();
-  assert.ok(row);
-  return row;
-}
+import { committed, DATA, firstRow } from '../support/sample-logs.js';
 
 describe('sample logs', () => {
-  const committed = (name: string) => join(DATA, 'sample', `${name}.parquet`);
-
   it('are what the generator writes, row for row', async function () {
     this.timeout(120_000);
     const folder = mkdtempSync(join(tmpdir(), 'prerank-sample-'));

@@ -1,22 +1,8 @@
 import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { DuckDBInstance } from '@duckdb/node-api';
-
-const DATA = fileURLToPath(new URL('../../../data', import.meta.url));
-
-async function firstRow(sql: string): Promise<Record<string, unknown>> {
-  const connection = await (await DuckDBInstance.create(':memory:')).connect();
-  const [row] = (await connection.runAndReadAll(sql)).getRowObjectsJson();
-  connection.closeSync();
-  assert.ok(row);
-  return row;
-}
+import { committed, firstRow } from '../support/sample-logs.js';
 
 describe('sample logs', () => {
-  const committed = (name: string) => join(DATA, 'sample', `${name}.parquet`);
-
   it('take at most 3 MB', () => {
     assert.ok(statSync(committed('train')).size + statSync(committed('eval')).size <= 3e6);
   });
