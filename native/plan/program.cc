@@ -14,6 +14,7 @@
 #include "plan/plan_check.h"
 #include "plan/program_balance.h"
 #include "plan/program_memory.h"
+#include "plan/program_segments.h"
 #include "plan/program_update.h"
 
 namespace prerank {
@@ -21,16 +22,6 @@ namespace {
 
 constexpr size_t kMaxRows = size_t{1} << 31;  // row numbers in a batch are 32 bits wide
 constexpr size_t kReduceLine = 16;            // floats: workers reduce whole cache lines
-
-// A segment with its kernels.
-struct Segment {
-  Domain domain = Domain::kRow;
-  Phase phase = Phase::kTiles;
-  std::vector<std::unique_ptr<Kernel>> kernels;
-  size_t first_operation = 0;  // number of its first kernel among the plan's operations
-  std::vector<size_t> moving;  // values of its domain that are addressed anew for each tile
-  std::vector<size_t> whole;   // values of the other domain, addressed at row 0
-};
 
 // Adds the time since its construction.
 class Stopwatch {
@@ -80,7 +71,9 @@ class CpuProgram final : public Program {
     PRERANK_ASSIGN_OR_RETURN(memory_, ProgramMemory::create(plan_, *store_,
                                                             {options_.threads, limits_.rows, limits_.requests}));
     if (options_.profile) profile_ = std::make_unique<OperationTimes>();
-    PRERANK_RETURN_IF_ERROR(build_segments());
+    PRERANK_ASSIGN_OR_RETURN(const std::vector<TableView> tables, find_tables());
+    PRERANK_ASSIGN_OR_RETURN(
+        segments_, ProgramSegments::create(plan_, tables, memory_, options_.threads, profile_.get()));
     if (profile_ != nullptr) {
       touch_operation_ = profile_->add({.kind = "tables.touch", .layer = "tables"});
       clear_operation_ = profile_->add({.kind = "accumulators.clear", .layer = "gradients"});
@@ -153,7 +146,7 @@ class CpuProgram final : public Program {
   }
 
  private:
-  Status build_segments() {
+  Result<std::vector<TableView>> find_tables() {
     std::vector<TableView> tables;
     for (size_t t = 0; t < plan_.tables.size(); ++t) {
       const PlanTable& table = plan_.tables[t];
@@ -161,37 +154,7 @@ class CpuProgram final : public Program {
       tables.push_back({store_->weights(parameter).data(), table.rows, table.dim});
       if (store_->lazy(parameter)) lazy_tables_.push_back({t, parameter});
     }
-    size_t operations = 0;
-    for (const PlanSegment& planned : plan_.segments) {
-      Segment& segment = segments_.emplace_back();
-      segment.domain = planned.domain;
-      segment.phase = planned.phase;
-      has_prologue_ = has_prologue_ || planned.phase == Phase::kPrologue;
-      segment.first_operation = operations;
-      operations += planned.ops.size();
-      for (const PlanOp& op : planned.ops) {
-        const KernelBuild build = {&plan_, &op, planned.domain, tables, options_.threads};
-        PRERANK_ASSIGN_OR_RETURN(std::unique_ptr<Kernel> kernel, make_cpu_kernel(build));
-        segment.kernels.push_back(std::move(kernel));
-        if (profile_ != nullptr) profile_->add({.kind = op.kind, .layer = op.layer, .backward = op.backward});
-      }
-      place_values(planned, segment);
-    }
-    return {};
-  }
-
-  // Which addresses of whole-batch values the segment's tiles must set.
-  void place_values(const PlanSegment& planned, Segment& segment) const {
-    std::vector<bool> used(plan_.values.size(), false);
-    for (const PlanOp& op : planned.ops) {
-      for (const int32_t value : op.inputs) used[static_cast<size_t>(value)] = true;
-      for (const int32_t value : op.outputs) used[static_cast<size_t>(value)] = true;
-    }
-    for (size_t i = 0; i < used.size(); ++i) {
-      const PlanValue& value = plan_.values[i];
-      if (!used[i] || (value.storage != Storage::kFull && value.storage != Storage::kInput)) continue;
-      (value.domain == planned.domain ? segment.moving : segment.whole).push_back(i);
-    }
+    return tables;
   }
 
   size_t rows_of(Domain domain) const {
@@ -245,12 +208,12 @@ class CpuProgram final : public Program {
   void forward(const Batch& batch, uint64_t step, bool training) {
     {
       const Stopwatch watch(times_.prologue);
-      run_none(batch, step, training, Phase::kPrologue);
+      segments_.run_once(Phase::kPrologue, context(batch, step, training, 0));
     }
     const Stopwatch watch(times_.tiles);
     const uint64_t version = store_->version();
     // The prologue may compute weights from parameters and noise.
-    const bool stale = prepared_ != version || has_prologue_;
+    const bool stale = prepared_ != version || segments_.has_prologue();
     pool_->run([&](size_t worker) {
       OperationTimes::Watch profile(profile_.get(), worker);
       if (training) {
@@ -259,52 +222,14 @@ class CpuProgram final : public Program {
         profile.lap(clear_operation_);
       }
       if (!stale) return;
-      prepare(context(batch, step, training, worker));
+      segments_.prepare(context(batch, step, training, worker));
       profile.lap(prepare_operation_);
     });
     prepared_ = version;
-    for (const Segment& segment : segments_) {
-      if (segment.phase != Phase::kTiles) continue;
-      pool_->run([&](size_t worker) { run_tiles(segment, context(batch, step, training, worker)); });
-    }
-  }
-
-  void prepare(const TileContext& context) {
-    for (const Segment& segment : segments_) {
-      if (segment.phase != Phase::kTiles) continue;
-      for (const auto& kernel : segment.kernels) kernel->prepare(context);
-    }
-  }
-
-  void run_none(const Batch& batch, uint64_t step, bool training, Phase phase) {
-    TileContext tile = context(batch, step, training, 0);
-    tile.rows = 1;
-    for (const Segment& segment : segments_) {
-      if (segment.phase == phase) run_kernels(segment, tile);
-    }
-  }
-
-  void run_kernels(const Segment& segment, const TileContext& tile) {
-    OperationTimes::Watch profile(profile_.get(), tile.worker);
-    size_t operation = segment.first_operation;
-    for (const auto& kernel : segment.kernels) {
-      kernel->run(tile);
-      profile.lap(operation++);
-    }
-  }
-
-  // The worker's contiguous block of tiles: which rows it takes depends on the batch size and thread count alone.
-  void run_tiles(const Segment& segment, TileContext tile) {
-    const size_t rows = rows_of(segment.domain);
-    const auto tile_rows = static_cast<size_t>(plan_.tile_rows);
-    const Share share = share_of((rows + tile_rows - 1) / tile_rows, tile.worker, pool_->workers());
-    const std::span<float*> base = memory_.base(tile.worker);
-    for (const size_t i : segment.whole) base[i] = memory_.row_address(plan_.values[i], i, 0);
-    for (size_t t = share.begin; t < share.end; ++t) {
-      tile.first_row = t * tile_rows;
-      tile.rows = std::min(tile_rows, rows - tile.first_row);
-      for (const size_t i : segment.moving) base[i] = memory_.row_address(plan_.values[i], i, tile.first_row);
-      run_kernels(segment, tile);
+    for (size_t segment = 0; segment < segments_.size(); ++segment) {
+      if (segments_.phase(segment) != Phase::kTiles) continue;
+      const size_t rows = rows_of(segments_.domain(segment));
+      pool_->run([&](size_t worker) { segments_.run_tiles(segment, rows, context(batch, step, training, worker)); });
     }
   }
 
@@ -322,7 +247,7 @@ class CpuProgram final : public Program {
         profile.lap(reduce_operation_);
       });
     }
-    run_none(batch, step, true, Phase::kReduced);
+    segments_.run_once(Phase::kReduced, context(batch, step, true, 0));
   }
 
   Status finish(const Batch& batch, const StepOptions& options) {
@@ -377,7 +302,7 @@ class CpuProgram final : public Program {
   BatchLimits limits_;
   std::unique_ptr<ThreadPool> pool_;
   ProgramMemory memory_;
-  std::vector<Segment> segments_;
+  ProgramSegments segments_;
   std::unique_ptr<ProgramBalance> balance_;  // null: one gradient, the tasks' weights as they are
   std::span<const double> task_scale_;       // of the last step
   std::unique_ptr<ProgramUpdate> update_;
@@ -392,7 +317,6 @@ class CpuProgram final : public Program {
   std::unique_ptr<OperationTimes> profile_;  // null: not wanted
   size_t touch_operation_ = 0, clear_operation_ = 0, prepare_operation_ = 0, reduce_operation_ = 0;
   std::optional<uint64_t> prepared_;  // version of the parameters that the kernels prepared
-  bool has_prologue_ = false;
   size_t rows_ = 0;      // of the last batch
   size_t requests_ = 0;  // of the last batch
   double gradient_norm_ = 0;
