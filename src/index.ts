@@ -1,7 +1,8 @@
 /**
  * prerank: trains and evaluates early-stage (pre-ranking) ads models.
  *
- * `loadConfig` reads a configuration, `train` leaves a run folder, `openRun` opens one, `evaluate` and `predict` use it.
+ * `loadConfig` reads a configuration, `train` leaves a run folder, `openRun` opens one, `evaluate` and `predict` use it;
+ * `evaluateReplay` and `compareRuns` judge runs as early stages of a replay log.
  * Every error is a `PrerankError` with a stable code, where it was found, and what to do.
  */
 export { type ErrorCode, type ErrorWhere, PrerankError } from './base/errors.js';
@@ -11,6 +12,21 @@ export type { ConfigInput } from './config/schema.js';
 export type { ResolvedConfig, SourceConfig, SqlSource } from './config/types.js';
 export type { Feature, FeatureMap, Table } from './data/features.js';
 export { type InspectedColumn, type InspectedFile, inspectFile } from './data/inspect.js';
+export {
+  type ComparisonAtK,
+  compareRuns,
+  type RunComparison,
+  type SliceComparison,
+} from './experiment/compare-runs.js';
+export {
+  type Estimate,
+  evaluateReplay,
+  type ReplayAtK,
+  type ReplayEvaluation,
+  type ReplayOptions,
+  type SliceResult,
+} from './experiment/replay-evaluation.js';
+export type { PairedDifference } from './metrics/paired.js';
 export type { TrainControl, TrainerCallback, TrainReport, TrainStart } from './train/callbacks.js';
 export { type ColumnBatch, ColumnScorer } from './train/column-scorer.js';
 export { type EvaluateOptions, evaluate } from './train/evaluate.js';

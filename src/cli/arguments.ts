@@ -20,7 +20,9 @@ export function positiveIntegers(value: string, previous: readonly number[] = []
 }
 
 /** `last`, `best` or a step. */
-export function checkpointName(value: string): 'last' | 'best' | number {
+export type CheckpointName = 'last' | 'best' | number;
+
+export function checkpointName(value: string): CheckpointName {
   if (value === 'last' || value === 'best') {
     return value;
   }
@@ -29,6 +31,11 @@ export function checkpointName(value: string): 'last' | 'best' | number {
     throw new InvalidArgumentError('expected last, best or the step of a checkpoint');
   }
   return step;
+}
+
+/** Of a variadic option. */
+export function checkpointNames(value: string, previous: readonly CheckpointName[] = []): CheckpointName[] {
+  return [...previous, checkpointName(value)];
 }
 
 export function nonNegativeInteger(value: string): number {

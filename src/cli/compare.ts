@@ -1,6 +1,13 @@
 /** `prerank compare RUN_A RUN_B`: two runs as early stages of the same replay log. */
 import { Command } from 'commander';
-import { nonNegativeInteger, positiveInteger, positiveIntegers } from './arguments.js';
+import { PrerankError } from '../base/errors.js';
+import {
+  type CheckpointName,
+  checkpointNames,
+  nonNegativeInteger,
+  positiveInteger,
+  positiveIntegers,
+} from './arguments.js';
 import { type CommonOptions, printResult } from './output.js';
 
 interface Options extends CommonOptions {
@@ -9,6 +16,7 @@ interface Options extends CommonOptions {
   readonly m?: number[];
   readonly resamples?: number;
   readonly seed?: number;
+  readonly checkpoint?: CheckpointName[];
   readonly threads?: number;
 }
 
@@ -22,6 +30,11 @@ export function compareCommand(): Command {
     .option('--m <n...>', 'more numbers of early picks for RCS', positiveIntegers)
     .option('--resamples <n>', 'resamples of the requests (default: 1000)', positiveInteger)
     .option('--seed <n>', "of the resamples (default: run A's)", nonNegativeInteger)
+    .option(
+      '--checkpoint <name...>',
+      "compare checkpoints: last, best or a step, of both runs, or run A's and run B's (default: the models of the runs)",
+      checkpointNames,
+    )
     .option('--threads <n>', 'threads (default: as configured)', positiveInteger)
     .action(runCompare);
 }
@@ -30,9 +43,10 @@ async function runCompare(folderA: string, folderB: string, options: Options): P
   const { compareRuns } = await import('../experiment/compare-runs.js');
   const { formatComparison } = await import('../experiment/replay-text.js');
   const { openRun } = await import('../train/run.js');
-  const { threads } = options;
-  const a = await openRun(folderA, { threads });
-  const b = await openRun(folderB, { threads });
+  const { threads, checkpoint: [ofA, ofB = ofA, ...more] = [] } = options;
+  if (more.length > 0) throw new PrerankError('USAGE', '--checkpoint takes one name for both runs, or one for each');
+  const a = await openRun(folderA, { checkpoint: ofA, threads });
+  const b = await openRun(folderB, { checkpoint: ofB, threads });
   const result = await compareRuns(a, b, options);
   printResult(options, result, () => formatComparison(result));
 }

@@ -1,12 +1,27 @@
 /** Two runs on the same replay log: paired differences of every metric (docs/evaluate.md). */
 import { PrerankError } from '../base/errors.js';
 import { type PairedDifference, pairedDifferences, type RequestMetric } from '../metrics/index.js';
+import { SLICE_METRICS } from '../metrics/slice.js';
 import type { Run } from '../train/run.js';
 import { RESAMPLES, type ReplayOptions } from './replay-evaluation.js';
 import { ReplayLog } from './replay-log.js';
 import { replayRatios } from './replay-metrics.js';
 import { taskMetricsByRequest } from './request-losses.js';
 import { type ScoredLog, scoreLog } from './scored-log.js';
+import { type MeasuredSlice, measureSlices, slicesOf } from './slices.js';
+
+export interface SliceComparison {
+  readonly slice: string;
+  readonly candidates: number;
+  readonly differences: readonly PairedDifference[];
+}
+
+export interface ComparisonAtK {
+  readonly k: number;
+  readonly differences: readonly PairedDifference[];
+  /** New ads are those that run A's vocabulary does not have. */
+  readonly slices: readonly SliceComparison[];
+}
 
 export interface RunComparison {
   readonly rows: number;
@@ -14,7 +29,7 @@ export interface RunComparison {
   readonly resamples: number;
   readonly seed: number;
   /** Metrics of the replay at each K. */
-  readonly results: readonly { readonly k: number; readonly differences: readonly PairedDifference[] }[];
+  readonly results: readonly ComparisonAtK[];
   /** NE and MSE of the tasks that both runs predict and the log has labels of. */
   readonly tasks: readonly PairedDifference[];
   readonly notes: readonly string[];
@@ -38,7 +53,9 @@ async function compareScored(a: ScoredLog, b: ScoredLog, options: ReplayOptions)
   const { config } = a.run;
   const { k: sizes = [config.evaluation.k], m = [], resamples = RESAMPLES, seed = config.training.seed } = options;
   const bootstrap = { resamples, seed };
-  const results: RunComparison['results'][number][] = [];
+  const notes = [...a.notes, ...b.notes];
+  const slices = slicesOf(a, notes);
+  const results: ComparisonAtK[] = [];
   let requests: Uint32Array = new Uint32Array();
   for (const k of sizes) {
     const ofA = await replayRatios(a, { k, m });
@@ -46,7 +63,21 @@ async function compareScored(a: ScoredLog, b: ScoredLog, options: ReplayOptions)
     requests = ofA.requests;
     const { goldenValue: sameA, ...metricsA } = ofA.metrics;
     const { goldenValue: sameB, ...metricsB } = ofB.metrics;
-    results.push({ k, differences: pairedDifferences(metricsA, metricsB, bootstrap) });
+    const [slicesA, slicesB] = [measureSlices(a, slices, k), measureSlices(b, slices, k)];
+    const all = pairedDifferences({ ...metricsA, ...named(slicesA) }, { ...metricsB, ...named(slicesB) }, bootstrap);
+    const whole = Object.keys(metricsA).length;
+    results.push({
+      k,
+      differences: all.slice(0, whole),
+      slices: slicesA.map(({ slice, candidates }, i) => ({
+        slice,
+        candidates,
+        differences: SLICE_DIFFERENCES.map((metric, m) => ({
+          ...(all[whole + i * SLICE_DIFFERENCES.length + m] as PairedDifference),
+          metric,
+        })),
+      })),
+    });
   }
   const [tasksA, tasksB] = [a, b].map((log) => taskMetricsByRequest(log, requests)) as [Metrics, Metrics];
   const both = Object.keys(tasksA).filter((name) => name in tasksB);
@@ -59,11 +90,21 @@ async function compareScored(a: ScoredLog, b: ScoredLog, options: ReplayOptions)
     seed,
     results,
     tasks: pairedDifferences(pick(tasksA), pick(tasksB), bootstrap),
-    notes: [...new Set([...a.notes, ...b.notes])],
+    notes: [...new Set(notes)],
   };
 }
 
 type Metrics = Record<string, RequestMetric>;
+
+/** The share of the golden set is the log's, whatever the run. */
+const SLICE_DIFFERENCES = SLICE_METRICS.filter((name) => name !== 'goldenShare');
+
+/** Slice by slice, the metrics of each in the order of `SLICE_DIFFERENCES`. */
+function named(slices: readonly MeasuredSlice[]): Metrics {
+  return Object.fromEntries(
+    slices.flatMap(({ slice, metrics }) => SLICE_DIFFERENCES.map((name) => [`${slice}: ${name}`, metrics[name]])),
+  );
+}
 
 /** Both runs must mean the same rows, requests and final stage, or nothing is paired. */
 function requireSame(a: ScoredLog, b: ScoredLog): void {

@@ -2,15 +2,13 @@
 import type { SourceConfig } from '../config/types.js';
 import { ROLE_COLUMNS } from '../data/features.js';
 import { bootstrapIntervals, type Interval, type RequestRatio } from '../metrics/index.js';
-import { groupByRequest, markTop } from '../metrics/request-top.js';
-import { sliceMetrics } from '../metrics/slice.js';
 import { deviation } from '../train/replay-figures.js';
 import type { Run } from '../train/run.js';
 import { type Judge, weightedCalibration } from '../train/task-metrics.js';
 import { ReplayLog } from './replay-log.js';
 import { replayRatios } from './replay-metrics.js';
 import { type ScoredLog, scoreLog } from './scored-log.js';
-import { slicesOf } from './slices.js';
+import { measureSlices, slicesOf } from './slices.js';
 
 export const RESAMPLES = 1000;
 
@@ -78,15 +76,15 @@ export async function evaluateReplay(run: Run, options: ReplayOptions): Promise<
 async function evaluateScored(log: ScoredLog, options: ReplayOptions): Promise<ReplayEvaluation> {
   const { config } = log.run;
   const { k: sizes = [config.evaluation.k], m = [], resamples = RESAMPLES, seed = config.training.seed } = options;
-  const { final, early, set } = log;
-  const requests = groupByRequest(log.requests, (row) => !Number.isNaN(final[row]));
+  const { set, final } = log;
   const notes = [...log.notes];
   const slices = slicesOf(log, notes);
   const results: ReplayAtK[] = [];
+  let requests = 0;
   for (const k of sizes) {
-    const { figures, metrics } = await replayRatios(log, { k, m });
-    const candidates = { requests, final, picked: markTop(requests, early, k), golden: markTop(requests, final, k) };
-    const found = slices.map(({ name, has }) => ({ slice: name, ...sliceMetrics(candidates, has) }));
+    const { requests: codes, figures, metrics } = await replayRatios(log, { k, m });
+    requests = codes.length;
+    const found = measureSlices(log, slices, k);
     const named = Object.fromEntries(
       found.flatMap((slice, i) => Object.entries(slice.metrics).map(([name, ratio]) => [`${i}:${name}`, ratio])),
     );
@@ -111,8 +109,8 @@ async function evaluateScored(log: ScoredLog, options: ReplayOptions): Promise<R
   }
   return {
     rows: set.rows,
-    requests: requests.codes.length,
-    candidates: requests.rows.length,
+    requests,
+    candidates: final.reduce((count, value) => count + (Number.isNaN(value) ? 0 : 1), 0),
     resamples,
     seed,
     results,

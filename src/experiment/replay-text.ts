@@ -1,7 +1,7 @@
 /** Tables of replay evaluations and comparisons. */
 import type { PairedDifference } from '../metrics/index.js';
 import { formatTable } from '../train/evaluation-result.js';
-import type { RunComparison } from './compare-runs.js';
+import type { ComparisonAtK, RunComparison } from './compare-runs.js';
 import type { Estimate, ReplayAtK, ReplayEvaluation } from './replay-evaluation.js';
 
 export function formatReplay(result: ReplayEvaluation): string {
@@ -46,10 +46,35 @@ function slices({ slices: found }: ReplayAtK): string[] {
 export function formatComparison({ requests, resamples, results, tasks, notes }: RunComparison): string {
   return [
     `${requests} requests; B − A with paired 95 % intervals of ${resamples} resamples of the requests`,
-    ...results.flatMap(({ k, differences }) => ['', `K = ${k}`, ...table(differences)]),
+    ...results.flatMap((at) => ['', `K = ${at.k}`, ...table(at.differences), ...sliceDifferences(at)]),
     ...(tasks.length === 0 ? [] : ['', 'tasks', ...table(tasks)]),
     ...notes.map((note) => `note: ${note}`),
   ].join('\n');
+}
+
+/** Recall and share of the picks of every slice: the other metrics are in the JSON. */
+function sliceDifferences({ slices: found }: ComparisonAtK): string[] {
+  const rows = found.map(({ slice, candidates, differences }) => {
+    const of = (name: string) => differences.find(({ metric }) => metric === name);
+    const [recall, share] = [of('recall'), of('pickedShare')];
+    return [
+      slice,
+      String(candidates),
+      number(recall?.a ?? null),
+      number(recall?.b ?? null),
+      number(recall?.difference ?? null),
+      bounds(recall?.low ?? null, recall?.high ?? null),
+      pValue(recall?.p ?? null),
+      number(share?.a ?? null),
+      number(share?.b ?? null),
+    ];
+  });
+  const head = ['slice', 'candidates', 'recall A', 'B', 'B − A', '95 % interval', 'p', 'of picks A', 'B'];
+  return rows.length === 0 ? [] : ['', ...formatTable(head, rows)];
+}
+
+function pValue(p: number | null): string {
+  return p === null ? '-' : p.toPrecision(2);
 }
 
 function table(differences: readonly PairedDifference[]): string[] {
@@ -61,7 +86,7 @@ function table(differences: readonly PairedDifference[]): string[] {
     bounds(d.low, d.high),
     percent(d.relative),
     `${percent(d.relativeLow)} to ${percent(d.relativeHigh)}`,
-    d.p === null ? '-' : d.p.toPrecision(2),
+    pValue(d.p),
   ]);
   return formatTable(['metric', 'A', 'B', 'B − A', '95 % interval', 'relative', '95 % interval', 'p'], rows);
 }

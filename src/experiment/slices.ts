@@ -1,7 +1,8 @@
 /** Slices of a replay log's candidates. */
-
 import { ROLE_COLUMNS } from '../data/features.js';
 import { OBJECTIVES } from '../data/plan-columns.js';
+import { groupByRequest, markTop } from '../metrics/request-top.js';
+import { type SliceMetrics, sliceMetrics } from '../metrics/slice.js';
 import type { ScoredLog } from './scored-log.js';
 
 /** Candidates with something in common. */
@@ -10,7 +11,24 @@ export interface Slice {
   readonly has: (row: number) => boolean;
 }
 
+export interface MeasuredSlice {
+  readonly slice: string;
+  readonly candidates: number;
+  readonly metrics: SliceMetrics;
+}
+
 const DECILES = 10;
+
+/** Metrics of slices where both stages pick k of a request. */
+export function measureSlices(
+  { requests: codes, final, early }: ScoredLog,
+  slices: readonly Slice[],
+  k: number,
+): MeasuredSlice[] {
+  const requests = groupByRequest(codes, (row) => !Number.isNaN(final[row]));
+  const candidates = { requests, final, picked: markTop(requests, early, k), golden: markTop(requests, final, k) };
+  return slices.map(({ name, has }) => ({ slice: name, ...sliceMetrics(candidates, has) }));
+}
 
 /** The slices that a log's columns and the run's vocabulary allow; why others are missing is added to `notes`. */
 export function slicesOf(log: ScoredLog, notes: string[]): Slice[] {

@@ -21,7 +21,7 @@ export interface Trained {
   readonly events: string;
 }
 
-const TRAINING = { epochs: 2, threads: 1, batchSize: 256 };
+const TRAINING = { epochs: 2, threads: 1, batchSize: 256, checkpointEverySteps: 10 };
 
 let trained: Promise<Trained> | undefined;
 

@@ -1,13 +1,11 @@
 /** Replay evaluation and comparison of runs on a simulated log, as a library and on the command line. */
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { compareRuns, type RunComparison } from '../../src/experiment/compare-runs.js';
-import { evaluateReplay, type ReplayEvaluation } from '../../src/experiment/replay-evaluation.js';
 import { ReplayLog } from '../../src/experiment/replay-log.js';
 import { scoreLog } from '../../src/experiment/scored-log.js';
+import { compareRuns, evaluateReplay, openRun, type ReplayEvaluation, type RunComparison } from '../../src/index.js';
 import { hardRecall, ndcg, rcs, softRecall, totalValueDifference } from '../../src/metrics/index.js';
-import { openRun } from '../../src/train/run.js';
 import { duckdb, prerank } from '../support/sample-run.js';
 import { smallArms, type Trained } from './fixture.js';
 
@@ -69,14 +67,19 @@ describe('replay of runs', () => {
   it('finds no difference between a run and itself', async () => {
     const run = await openRun(trained.multiTask, { threads: 1 });
     const { results, tasks } = await compareRuns(run, run, options([4]));
-    const all = [...(results[0]?.differences ?? []), ...tasks];
+    const slices = results[0]?.slices ?? [];
+    assert.equal(slices.length, 17);
+    const ofSlices = slices.flatMap(({ differences }) => differences);
+    const all = [...(results[0]?.differences ?? []), ...ofSlices.filter(({ low }) => low !== null), ...tasks];
+    assert.ok(all.length > 50);
     assert.deepEqual(
       tasks.map(({ metric }) => metric),
       ['ctr.ne', 'cqs.mse', 'teacher.ne'],
     );
     for (const { metric, a, b, difference, low, high, relative, p } of all) {
       assert.equal(a, b, metric);
-      assert.deepEqual({ difference, low, high, relative, p }, { difference: 0, low: 0, high: 0, relative: 0, p: 1 });
+      const none = { difference: 0, low: 0, high: 0, relative: a === 0 ? null : 0, p: 1 };
+      assert.deepEqual({ difference, low, high, relative, p }, none);
     }
   });
 
@@ -93,6 +96,55 @@ describe('replay of runs', () => {
       tasks.map(({ metric }) => metric),
       ['ctr.ne'],
     );
+    const [slicesA, slicesB] = [ofA.results[0]?.slices ?? [], ofB.results[0]?.slices ?? []];
+    for (const [i, { slice, candidates, differences }] of (results[0]?.slices ?? []).entries()) {
+      assert.equal(slice, slicesA[i]?.slice);
+      assert.equal(candidates, slicesA[i]?.candidates);
+      assert.deepEqual(
+        differences.map(({ metric }) => metric),
+        ['recall', 'recallPooled', 'valueRecall', 'pickedShare'],
+      );
+      for (const found of differences) {
+        const value = slicesA[i]?.metrics[found.metric]?.value ?? null;
+        assert.equal(found.a === null, value === null, `${slice} ${found.metric}`);
+        if (value !== null) near(found.a, value, `${slice} ${found.metric} of A`);
+        // B was trained on other rows and knows other ads.
+        const ofB = slicesB[i]?.metrics[found.metric]?.value ?? null;
+        if (ofB !== null && !slice.endsWith(' ads')) near(found.b, ofB, `${slice} ${found.metric} of B`);
+      }
+    }
+  });
+
+  it('compares checkpoints', async () => {
+    const { multiTask, clicks, replay } = trained;
+    const common = ['--replay', ...replay, '--k', '4', '--resamples', '50', '--threads', '1'];
+    const folders = await readdir(join(multiTask, 'checkpoints'));
+    const first = Math.min(...folders.flatMap((name) => Number(/^step-(\d+)$/.exec(name)?.[1] ?? []) || []));
+    const compared = prerank(
+      'compare',
+      multiTask,
+      multiTask,
+      ...common,
+      '--checkpoint',
+      String(first),
+      'last',
+      '--json',
+    );
+    assert.equal(compared.status, 0, compared.stderr);
+    const ndcgOf = async (checkpoint: 'last' | number): Promise<number | null | undefined> => {
+      const run = await openRun(multiTask, { checkpoint, threads: 1 });
+      return (await evaluateReplay(run, options([4]))).results[0]?.metrics.ndcg?.value;
+    };
+    const { results } = JSON.parse(compared.stdout) as RunComparison;
+    const found = results[0]?.differences.find(({ metric }) => metric === 'ndcg');
+    assert.equal(found?.a, await ndcgOf(first));
+    assert.equal(found?.b, await ndcgOf('last'));
+    assert.notEqual(found?.a, found?.b);
+    const both = prerank('compare', clicks, multiTask, ...common, '--checkpoint', String(first));
+    assert.match(both.stderr, new RegExp(`RUN_NOT_FOUND.* no checkpoint ${first}`), 'the name is for both runs');
+    const three = prerank('compare', clicks, multiTask, ...common, '--checkpoint', 'last', 'last', 'last');
+    assert.equal(three.status, 2);
+    assert.match(three.stderr, /USAGE/);
   });
 
   it('works on the command line', async () => {
@@ -113,6 +165,7 @@ describe('replay of runs', () => {
     const { results } = JSON.parse(compared.stdout) as RunComparison;
     near(results[1]?.differences[0]?.b, written.results[1]?.metrics.hardRecall?.value, 'hard recall');
     const text = prerank('compare', clicks, multiTask, ...common);
+    assert.match(text.stdout, /\nslice +candidates +recall A +B +.*\nobjective click +\d+ /);
     assert.match(text.stdout, /softRecall +[\d.]+ +[\d.]+ +-?[\d.e-]+ +\S+ to \S+ +-?[\d.]+ %/);
   });
 
