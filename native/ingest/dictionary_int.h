@@ -1,13 +1,17 @@
-// A dictionary of 64-bit integers.
+// A dictionary of 64-bit integers: a window over their range while that takes no more memory than hashing them.
 #pragma once
 
+#include <algorithm>
 #include <compare>
 #include <cstdint>
+#include <limits>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "ingest/dictionary.h"
 #include "ingest/dictionary_slots.h"
+#include "ingest/dictionary_window.h"
 
 namespace prerank::ingest {
 
@@ -22,8 +26,10 @@ class IntDictionary final : public Dictionary {
   void find(const Elements& elements, uint32_t* codes, HyperLogLog* sketch) override;
   ValueType type() const override { return ValueType::kInt; }
   size_t size() const override { return keys_.size(); }
-  size_t bytes() const override { return slots_.bytes() + keys_.capacity() * sizeof(Key); }
-  std::vector<uint64_t> counts() const override { return slots_.counts(keys_.size()); }
+  size_t bytes() const override { return slots_.bytes() + window_.bytes() + keys_.capacity() * sizeof(Key); }
+  std::vector<uint64_t> counts() const override {
+    return window_.empty() ? slots_.counts(keys_.size()) : window_.counts(keys_.size());
+  }
 
   Key key(size_t index) const { return keys_[index]; }
   // The index of a value, which is added when it is new.
@@ -46,7 +52,16 @@ class IntDictionary final : public Dictionary {
     bits = (bits ^ (bits >> 32)) * 0xD6E8FEB86659FD93u;
     return bits ^ (bits >> 32);
   }
-  Status reserve(size_t values);
+  // Makes room for keys that may be new.
+  Status make_room(std::span<const Key> keys);
+  Status use_window(Key low, Key high);
+  Status use_slots(size_t values);
+  void learn_in_window(std::span<const Key> keys, uint32_t* codes);
+  void learn_hashed(std::span<const Key> keys, uint32_t* codes);
+  void find_in_window(std::span<const Key> keys, uint32_t* codes);
+  void find_hashed(std::span<const Key> keys, uint32_t* codes);
+  static void hash_keys(std::span<const Key> keys, uint64_t* hashes);
+  static void sketch_keys(std::span<const Key> keys, HyperLogLog& sketch);
   // The slot of a value, or the free one where it belongs.
   Slot& slot_of(Key key, uint64_t hash) {
     size_t place = slots_.first(hash);
@@ -56,17 +71,29 @@ class IntDictionary final : public Dictionary {
   // The slot of a value, which is added when it is new; there must be room.
   Slot& learnt(Key key, uint64_t hash) {
     Slot& slot = slot_of(key, hash);
-    if (slot.mark == 0) {
-      keys_.push_back(key);
-      slot = {key, static_cast<uint32_t>(keys_.size()), 0};
-    }
+    if (slot.mark == 0) slot = {key, add_key(key), 0};
     return slot;
+  }
+  DictionaryWindow::Slot& learnt(Key key) {
+    DictionaryWindow::Slot& slot = window_[key];
+    if (slot.mark == 0) slot.mark = add_key(key);
+    return slot;
+  }
+  // Returns its mark.
+  uint32_t add_key(Key key) {
+    keys_.push_back(key);
+    low_ = std::min(low_, key);
+    high_ = std::max(high_, key);
+    return static_cast<uint32_t>(keys_.size());
   }
 
   uint32_t base_;
   bool is_unsigned_ = false;
+  // One of them is in use.
   DictionarySlots<Slot> slots_;
+  DictionaryWindow window_;
   std::vector<Key> keys_;
+  Key low_ = std::numeric_limits<Key>::max(), high_ = std::numeric_limits<Key>::min();  // of keys_
   std::vector<int64_t> scratch_;
 };
 

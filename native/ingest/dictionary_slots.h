@@ -22,6 +22,17 @@ class DictionarySlots {
   static constexpr size_t kMostValues = std::numeric_limits<uint32_t>::max() - 1;
 
   size_t capacity() const { return slots_.size(); }
+  // What reserve() makes of it.
+  size_t capacity_for(size_t values) const {
+    size_t capacity = slots_.empty() ? kLeast : slots_.size();
+    while (capacity < values * 2) capacity *= 2;
+    return capacity;
+  }
+  void clear() {
+    slots_ = {};
+    memory_ = {};
+    overflows_.clear();
+  }
   size_t bytes() const { return memory_.bytes(); }
   size_t first(uint64_t hash) const { return hash >> shift_; }
   size_t next(size_t place) const { return (place + 1) & (slots_.size() - 1); }
@@ -35,8 +46,7 @@ class DictionarySlots {
   Status reserve(size_t values, HashOf&& hash_of) {
     if (values > kMostValues) return {Code::kOutOfRange, "a vocabulary has more than 2^32 - 2 values"};
     if (!slots_.empty() && values * 2 <= slots_.size()) return {};
-    size_t capacity = slots_.empty() ? kLeast : slots_.size();
-    while (capacity < values * 2) capacity *= 2;
+    const size_t capacity = capacity_for(values);
     auto memory = AlignedBuffer::allocate(capacity * sizeof(Slot));
     if (!memory.ok()) return memory.status();
     const AlignedBuffer old_memory = std::exchange(memory_, std::move(memory).value());
@@ -55,6 +65,10 @@ class DictionarySlots {
     if (++slot.count == 0) [[unlikely]] ++overflows_[slot.mark];
   }
 
+  void set_count(Slot& slot, uint64_t count) {
+    slot.count = static_cast<uint32_t>(count);
+    if (count >> 32 != 0) overflows_[slot.mark] = count >> 32;
+  }
   // By order of coming, for `values` values.
   std::vector<uint64_t> counts(size_t values) const {
     std::vector<uint64_t> result(values);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <random>
 #include <string>
@@ -30,15 +31,13 @@ std::string name_of(uint64_t value) {
   return name + "\0" + std::to_string(value);
 }
 
-TEST(EncodeDictionary, GivesCodesInTheOrderOfComing) {
-  std::mt19937_64 random(1);
-  std::vector<int64_t> values(200000);
-  for (int64_t& value : values) value = static_cast<int64_t>(random() % 50000) - 25000;
+// Learns the values in pieces and compares codes, counts and what is found with a plain map. `unknown` are other values.
+void expect_learnt(const std::vector<int64_t>& values, const std::vector<int64_t>& unknown, size_t piece) {
   const VectorView view{Physical::kInt64, values.data(), nullptr, nullptr, values.size()};
   ingest::IntDictionary dictionary(5);
   std::vector<uint32_t> codes(values.size());
-  for (size_t from = 0; from < values.size(); from += 777) {
-    const size_t count = std::min<size_t>(777, values.size() - from);
+  for (size_t from = 0; from < values.size(); from += piece) {
+    const size_t count = std::min(piece, values.size() - from);
     ASSERT_TRUE(dictionary.learn({&view, from, nullptr, count}, codes.data() + from, nullptr).ok());
   }
   std::map<int64_t, uint32_t> wanted;
@@ -51,10 +50,54 @@ TEST(EncodeDictionary, GivesCodesInTheOrderOfComing) {
   }
   EXPECT_EQ(dictionary.size(), wanted.size());
   EXPECT_EQ(dictionary.counts(), counts);
+  for (const auto& [value, index] : wanted) ASSERT_EQ(dictionary.key(index), value);
   std::vector<uint32_t> found(values.size());
   dictionary.find({&view, 0, nullptr, values.size()}, found.data(), nullptr);
   EXPECT_EQ(found, codes);
-  EXPECT_GE(dictionary.bytes(), wanted.size() * (16 + 8));
+  const VectorView others{Physical::kInt64, unknown.data(), nullptr, nullptr, unknown.size()};
+  std::vector<uint32_t> none(unknown.size(), 1);
+  dictionary.find({&others, 0, nullptr, unknown.size()}, none.data(), nullptr);
+  EXPECT_EQ(none, std::vector<uint32_t>(unknown.size(), 0));
+  EXPECT_GE(dictionary.bytes(), wanted.size() * (8 + 8));
+  EXPECT_LE(dictionary.bytes(), wanted.size() * (2 * 64 + 16) + 1024 * 16);
+}
+
+constexpr int64_t kLeastInt = std::numeric_limits<int64_t>::min(), kMostInt = std::numeric_limits<int64_t>::max();
+
+TEST(EncodeDictionary, GivesCodesInTheOrderOfComing) {
+  std::mt19937_64 random(1);
+  std::vector<int64_t> values(200000);
+  for (int64_t& value : values) value = static_cast<int64_t>(random() % 50000) - 25000;
+  expect_learnt(values, {-25001, 25000, kLeastInt, kMostInt}, 777);
+  for (int64_t& value : values) value = static_cast<int64_t>(static_cast<uint64_t>(value) * 0x9E3779B97F4A7C15u);
+  expect_learnt(values, {1, 2, kLeastInt, kMostInt}, 5000);
+}
+
+TEST(EncodeDictionary, FollowsIntegersThatRiseAndFall) {
+  std::vector<int64_t> rising, falling, ends;
+  for (int64_t i = 0; i < 60000; ++i) {
+    rising.push_back(1'000'000'000 + i / 2);
+    falling.push_back(-i);
+    ends.push_back(i % 2 == 0 ? kMostInt - i : kMostInt - 3 * (i / 4));
+  }
+  expect_learnt(rising, {999'999'999, 1'000'030'000, 0, kMostInt}, 100);
+  expect_learnt(falling, {1, -60000, kLeastInt, kMostInt}, 3000);
+  expect_learnt(ends, {kLeastInt, kLeastInt + 1, 0, kMostInt - 60001}, 1024);
+  for (int64_t& value : ends) value = -value - 1;
+  expect_learnt(ends, {kMostInt, kMostInt - 1, 0, kLeastInt + 60001}, 1024);
+}
+
+// A dense range is left for a hash table when a far value comes, and found again when there are enough values.
+TEST(EncodeDictionary, TakesValuesFarFromTheOthers) {
+  std::mt19937_64 random(3);
+  std::vector<int64_t> values;
+  for (int64_t i = 0; i < 120000; ++i) {
+    values.push_back(static_cast<int64_t>(random() % static_cast<uint64_t>(i + 100)));
+    if (i == 3000) values.push_back(40'000);
+    if (i == 30000) values.push_back(-150'000);
+    if (i == 90000) values.insert(values.end(), {kMostInt, kLeastInt, 0});
+  }
+  expect_learnt(values, {-1, -150'001, kMostInt - 1, kLeastInt + 1}, 50);
 }
 
 TEST(EncodeDictionary, TellsTextsApartByEveryByte) {
