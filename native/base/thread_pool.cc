@@ -4,6 +4,7 @@
 #include <system_error>
 
 #include "base/cpu_info.h"
+#include "base/flush_subnormals.h"
 
 namespace prerank {
 namespace {
@@ -56,6 +57,7 @@ ThreadPool::~ThreadPool() {
 }
 
 void ThreadPool::dispatch(Invoke invoke, void* context) {
+  const FlushSubnormals flush;
   if (threads_.empty()) {
     invoke(context, 0);
     return;
@@ -73,6 +75,7 @@ void ThreadPool::dispatch(Invoke invoke, void* context) {
 }
 
 void ThreadPool::work(size_t worker) {
+  const FlushSubnormals flush;
   uint32_t seen = 0;
   for (;;) {
     wait_for_change(region_, seen, spins_);

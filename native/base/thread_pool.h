@@ -14,7 +14,8 @@
 namespace prerank {
 
 // `workers` workers, of which the thread that calls run() is worker 0. One thread at a time may call run().
-// A region allocates nothing; waits spin for a few microseconds before they sleep.
+// A region allocates nothing; waits spin for a few microseconds before they sleep. Workers compute without subnormal
+// numbers (flush_subnormals.h).
 class ThreadPool {
  public:
   // kInvalidArgument for no or too many workers, kOutOfMemory when the system refuses a thread.

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <limits>
 #include <numeric>
 #include <thread>
 #include <vector>
@@ -43,6 +44,26 @@ TEST(ThreadPool, WritesOfARegionAreSeenAfterIt) {
     ASSERT_EQ(sum, round * (10007 * 10006 / 2));
   }
 }
+
+#if defined(__x86_64__)
+TEST(ThreadPool, EveryWorkerComputesWithoutSubnormals) {
+  constexpr float kSmallest = std::numeric_limits<float>::min();
+  for (const size_t workers : {1, 3}) {
+    auto pool = std::move(ThreadPool::create(workers)).value();
+    std::vector<float> results(workers, 1), operands(workers, 1);
+    const std::vector<float> factors = {0.5f, 1e30f}, subnormal(workers, kSmallest / 8);
+    pool->run([&](size_t worker) {
+      results[worker] = kSmallest * factors[0];
+      operands[worker] = subnormal[worker] * factors[1];
+    });
+    EXPECT_EQ(results, std::vector<float>(workers, 0));
+    EXPECT_EQ(operands, std::vector<float>(workers, 0));
+    volatile float outside = kSmallest;
+    outside = outside * factors[0];
+    EXPECT_GT(outside, 0) << "the caller's own arithmetic stays as it was";
+  }
+}
+#endif
 
 TEST(ThreadPool, RefusesAbsurdSizes) {
   EXPECT_EQ(ThreadPool::create(0).status().code(), Code::kInvalidArgument);
