@@ -10,7 +10,8 @@ const SOURCE = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'src');
 const RANKS: readonly (readonly string[])[] = [
   ['base'],
   ['runtime'],
-  ['graph', 'config', 'losses', 'metrics'],
+  ['graph', 'config', 'metrics'],
+  ['losses'],
   ['data'],
   ['auction', 'models'],
   ['cascade', 'train'],

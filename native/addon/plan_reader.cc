@@ -122,7 +122,8 @@ PlanTask read_task(const Fields& fields) {
                                                {"mse", LossKind::kMse},
                                                {"huber", LossKind::kHuber},
                                                {"pseudo-huber", LossKind::kPseudoHuber},
-                                               {"log-cosh", LossKind::kLogCosh}});
+                                               {"log-cosh", LossKind::kLogCosh},
+                                               {"mean", LossKind::kMean}});
   task.weight = fields.finite("weight");
   task.delta = fields.finite("delta");
   task.logits = fields.index("logits");

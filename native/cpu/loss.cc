@@ -19,12 +19,15 @@ struct Pointwise {
   double loss, grad;
 };
 
-// Loss and its derivative by the prediction, r = prediction - target.
-Pointwise regression(LossKind kind, double delta, double r) {
+// Loss and its derivative by the prediction.
+Pointwise pointwise(LossKind kind, double delta, double prediction, double target) {
+  const double r = prediction - target;
   switch (kind) {
     case LossKind::kBce:  // has its own function
     case LossKind::kMse:
       break;
+    case LossKind::kMean:
+      return {prediction, 1};
     case LossKind::kHuber: {
       const double size = std::abs(r);
       if (size <= delta) return {0.5 * r * r, r};
@@ -97,7 +100,7 @@ class LossKernel final : public Kernel {
       bce_(rows, a.data(), y.data(), loss.data(), grad.data(), prediction.data());
     } else {
       for (size_t r = 0; r < rows; ++r) {
-        const Pointwise p = regression(task.kind, task.delta, static_cast<double>(a[r]) - static_cast<double>(y[r]));
+        const Pointwise p = pointwise(task.kind, task.delta, static_cast<double>(a[r]), static_cast<double>(y[r]));
         loss[r] = static_cast<float>(p.loss);
         grad[r] = static_cast<float>(p.grad);
         prediction[r] = a[r];
@@ -152,7 +155,8 @@ KernelResult make_loss(const KernelBuild& build) {
     if (task.logits < 0 || static_cast<size_t>(task.logits) >= count) {
       return invalid(build, "task '" + task.name + "' has no logits");
     }
-    const bool uses_delta = task.kind != LossKind::kBce && task.kind != LossKind::kMse;
+    const bool uses_delta =
+        task.kind == LossKind::kHuber || task.kind == LossKind::kPseudoHuber || task.kind == LossKind::kLogCosh;
     if (uses_delta && !(task.delta > 0 && std::isfinite(task.delta))) {
       return invalid(build, "task '" + task.name + "' needs a positive delta");
     }

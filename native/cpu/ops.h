@@ -24,6 +24,7 @@ KernelResult make_unary(const KernelBuild& build);
 KernelResult make_unary_grad(const KernelBuild& build);
 KernelResult make_softmax(const KernelBuild& build);
 KernelResult make_softmax_grad(const KernelBuild& build);
+KernelResult make_log_sum_exp(const KernelBuild& build);
 KernelResult make_weighted_sum(const KernelBuild& build);
 KernelResult make_weighted_sum_grad(const KernelBuild& build);
 KernelResult make_dot_interaction(const KernelBuild& build);

@@ -27,6 +27,7 @@ const std::map<std::string, KernelFactory>& factories() {
       {"unary.grad", cpu::make_unary_grad},
       {"softmax", cpu::make_softmax},
       {"softmax.grad", cpu::make_softmax_grad},
+      {"logSumExp", cpu::make_log_sum_exp},
       {"weightedSum", cpu::make_weighted_sum},
       {"weightedSum.grad", cpu::make_weighted_sum_grad},
       {"dotInteraction", cpu::make_dot_interaction},

@@ -119,6 +119,7 @@ TEST(KernelRegistry, KnowsEveryOperationOfThePlan) {
                                          "linear",
                                          "linear.dw",
                                          "linear.dx",
+                                         "logSumExp",
                                          "loss",
                                          "mul",
                                          "rowDot",

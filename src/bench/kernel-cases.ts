@@ -140,6 +140,7 @@ function reductionCases(): KernelCase[] {
       tileCase(shape, { kind: 'rowDot', inputs: [x, x], outputs: [one] }),
       tileCase(shape, { kind: 'rowSum', inputs: [x], outputs: [one] }),
       tileCase(shape, { kind: 'sumRows', inputs: [x], outputs: [{ width, domain: 'none', storage: 'grad' }] }),
+      tileCase(shape, { kind: 'logSumExp', inputs: [x], outputs: [one] }),
       tileCase(`${shape} of ${experts}`, {
         kind: 'weightedSum',
         inputs: [gates, stacked],

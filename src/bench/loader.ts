@@ -1,6 +1,6 @@
 /** Times the loader on a dataset folder: how fast it gives batches, and whether training has to wait for them. */
 import { PrerankError } from '../base/errors.js';
-import type { ModelConfig } from '../config/types.js';
+import type { ModelConfig } from '../config/models.js';
 import type { Dataset } from '../data/dataset.js';
 import { ROLE_COLUMNS } from '../data/features.js';
 import type { ModelTask } from '../models/model.js';

@@ -1,6 +1,7 @@
 /** The three training steps that speed is stated for, so that figures of different days and machines compare. */
 import { PrerankError } from '../base/errors.js';
-import type { DenseOptimizerConfig, ModelConfig, Side, SparseOptimizerConfig } from '../config/types.js';
+import type { ModelConfig } from '../config/models.js';
+import type { DenseOptimizerConfig, Side, SparseOptimizerConfig } from '../config/types.js';
 import { type Feature, type FeatureMap, ROLE_COLUMNS, type Table } from '../data/features.js';
 import type { ModelTask } from '../models/model.js';
 import type { TaskSourceSpec } from '../runtime/native.js';

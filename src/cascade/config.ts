@@ -6,7 +6,8 @@ import { didYouMean, listNames } from '../base/suggest.js';
 import { checkConfig } from '../config/load.js';
 import { isPlainObject } from '../config/override.js';
 import type { ConfigProblem } from '../config/problems.js';
-import { auctionSchema, strict } from '../config/schema.js';
+import { auctionSchema } from '../config/schema.js';
+import { strict } from '../config/strict.js';
 import { PRESETS, type PresetName } from './presets.js';
 
 const count = z.int().nonnegative();

@@ -1,35 +1,70 @@
 /** Tasks with the defaults that depend on their name and on the log's columns. */
 import { didYouMean } from '../base/suggest.js';
+import { type ModelConfig, type TaskMode, taskModeOf } from './models.js';
 import { type Report, without } from './problems.js';
 import type { ParsedConfig } from './schema.js';
-import { type ColumnsConfig, type TaskConfig, taskSource } from './types.js';
+import { type ColumnsConfig, isRatio, NAMED_TASKS, type TaskConfig, type TaskSourceKind, taskSource } from './types.js';
 
 type ParsedTask = NonNullable<ParsedConfig['tasks']>[string];
 
-function defaultTasks(columns: ColumnsConfig): Record<string, ParsedTask> {
-  const tasks: Record<string, ParsedTask> = {};
-  if (columns.click) tasks.ctr = { delta: 1 };
-  if (columns.cqs) tasks.cqs = { delta: 1 };
-  if (columns.finalCtr) tasks.teacher = { delta: 1 };
-  return tasks;
+/** Roles of the log that a named task needs. */
+const TASK_ROLES = {
+  ctr: ['click'],
+  cvr: ['click', 'conversion'],
+  ctcvr: ['click', 'conversion'],
+  cqs: ['cqs'],
+  teacher: ['finalCtr'],
+  label: [],
+} as const;
+
+/** Tasks of a model whose configuration names none: of the framework, or of clicks and conversions. */
+function defaultTasks(columns: ColumnsConfig, mode: TaskMode | undefined): Record<string, ParsedTask> {
+  const names =
+    mode === undefined || !columns.conversion
+      ? (['ctr', 'cqs', 'teacher'] as const)
+      : (['ctr', 'cvr', 'ctcvr'] as const);
+  const possible = names.filter((name) => TASK_ROLES[name].every((role) => columns[role] !== undefined));
+  return Object.fromEntries(possible.map((name) => [name, { delta: 1 }]));
 }
 
-const TASK_WEIGHTS = { ctr: 1, cqs: 1.5, teacher: 2, label: 1 } as const;
-const TASK_ROLES = { ctr: 'click', cqs: 'cqs', teacher: 'finalCtr' } as const;
+const FRAMEWORK_WEIGHTS: Partial<Record<TaskSourceKind, number>> = { cqs: 1.5, teacher: 2 };
 
-function resolveTask(name: string, task: ParsedTask, columns: ColumnsConfig, report: Report): TaskConfig | undefined {
+/** λ of a task that gives none. Of cvr and ctcvr, one learns where the other is made of it. */
+function defaultWeight(source: TaskSourceKind, mode: TaskMode | undefined, names: ReadonlySet<string>): number {
+  const throughProduct = mode === 'ctr+ctcvr' || (mode === 'ctr+cvr(product)' && names.has('ctcvr'));
+  if (source === 'cvr' && throughProduct) return 0;
+  if (source === 'ctcvr' && mode === 'separate') return 0;
+  return FRAMEWORK_WEIGHTS[source] ?? 1;
+}
+
+/** What all tasks of a configuration depend on. */
+interface TaskContext {
+  readonly columns: ColumnsConfig;
+  readonly model: ModelConfig;
+  /** Of all tasks. */
+  readonly names: ReadonlySet<string>;
+  readonly report: Report;
+}
+
+function resolveTask(name: string, task: ParsedTask, context: TaskContext): TaskConfig | undefined {
+  const { columns, model, report } = context;
   const path = ['tasks', name];
   const source = taskSource(name, task);
   if (source === undefined) {
-    report(path, `give label: a role of data.columns or a column.${didYouMean(name, ['ctr', 'cqs', 'teacher'])}`);
+    report(path, `give label: a role of data.columns or a column.${didYouMean(name, NAMED_TASKS)}`);
     return undefined;
   }
-  if (source !== 'label' && !columns[TASK_ROLES[source]]) {
-    report(path, `task ${name} needs data.columns.${TASK_ROLES[source]}`);
+  for (const role of TASK_ROLES[source]) {
+    if (!columns[role]) report(path, `task ${name} needs data.columns.${role}`);
+  }
+  if (isRatio(model, name, task) && task.weight !== undefined && task.weight > 0) {
+    report(
+      [...path, 'weight'],
+      `model ${model.kind} predicts cvr as pCTCVR / pCTR, which has no loss: leave the weight out`,
+    );
   }
   const loss = task.loss ?? (source === 'cqs' ? 'mse' : 'bce');
-  if ((source === 'ctr' || source === 'teacher') && loss !== 'bce')
-    report([...path, 'loss'], `task ${name} has loss bce`);
+  if (source !== 'label' && source !== 'cqs' && loss !== 'bce') report([...path, 'loss'], `task ${name} has loss bce`);
   if (source === 'cqs' && loss === 'bce') report([...path, 'loss'], 'CQS is no probability: use a regression loss');
   for (const key of ['target', 'mask'] as const) {
     if (source !== 'teacher' && task[key] !== undefined) report([...path, key], 'is for the task teacher only');
@@ -46,7 +81,7 @@ function resolveTask(name: string, task: ParsedTask, columns: ColumnsConfig, rep
     report([...path, 'mask'], 'target: ctr needs mask: ctrTraffic, or the CTR head would train outside its traffic');
   }
   return without({
-    weight: task.weight ?? TASK_WEIGHTS[source],
+    weight: task.weight ?? defaultWeight(source, taskModeOf(model), context.names),
     loss,
     delta: task.delta,
     label: task.label,
@@ -59,13 +94,15 @@ function resolveTask(name: string, task: ParsedTask, columns: ColumnsConfig, rep
 
 export function resolveTasks(parsed: ParsedConfig, report: Report): Record<string, TaskConfig> {
   const { columns } = parsed.data;
-  const given = parsed.tasks ?? (parsed.model.kind === 'two-tower' ? defaultTasks(columns) : {});
+  const model = without(parsed.model) as ModelConfig;
+  const given = parsed.tasks ?? (model.kind === 'dlrm' ? {} : defaultTasks(columns, taskModeOf(model)));
   const tasks: Record<string, TaskConfig> = {};
+  const names = Object.keys(given);
+  const context = { columns, model, names: new Set(names), report };
   for (const [name, task] of Object.entries(given)) {
-    const resolved = resolveTask(name, task, columns, report);
+    const resolved = resolveTask(name, task, context);
     if (resolved) tasks[name] = resolved;
   }
-  const names = Object.keys(given);
   if (names.length === 0) {
     report(['tasks'], 'at least one task is needed, for example tasks: { click: { label: click } }');
   }

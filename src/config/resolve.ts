@@ -1,4 +1,5 @@
 /** Fills in the defaults that depend on other fields and checks what the schema alone cannot see. */
+import type { ModelConfig } from './models.js';
 import { type ConfigProblem, type Report, without } from './problems.js';
 import { resolveFeatures } from './resolve-features.js';
 import { resolveSource } from './resolve-source.js';
@@ -9,7 +10,6 @@ import type {
   ColumnsConfig,
   EvaluationConfig,
   MetricName,
-  ModelConfig,
   ResolvedConfig,
   ScheduleConfig,
   TaskConfig,
@@ -17,6 +17,7 @@ import type {
 } from './types.js';
 
 function checkModel(model: ModelConfig, report: Report): void {
+  if (!('interaction' in model)) return;
   const last = model.bottom?.at(-1);
   if (last !== undefined && last !== model.embeddingDim) {
     report(['model', 'bottom'], `the last width must be embeddingDim (${model.embeddingDim}), got ${last}`);

@@ -3,22 +3,10 @@
  * Defaults that depend on other fields are filled in by resolve.ts.
  */
 import { z } from 'zod';
-import { didYouMean, listNames } from '../base/suggest.js';
 import { BALANCINGS, GRADIENT_NORMS } from '../runtime/plan.js';
+import { modelSchema } from './model-schema.js';
+import { strict } from './strict.js';
 import { AUGMENTED_LABELS, DEFAULT_SPLIT_FRACTION, METRICS, SIMPLE_ROLES, STAGES, type Stage } from './types.js';
-
-/** An object whose unknown keys are refused with the nearest known one. */
-export function strict<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
-  const known = Object.keys(shape);
-  return z.strictObject(shape, {
-    error: (issue) => {
-      if (issue.code !== 'unrecognized_keys') return undefined;
-      const keys = (issue as { keys?: readonly string[] }).keys ?? [];
-      const hints = keys.map((key) => didYouMean(key, known)).join('');
-      return `unknown key ${keys.map((key) => `"${key}"`).join(', ')}.${hints} Known keys: ${listNames(known, 30)}`;
-    },
-  });
-}
 
 const text = z.string().min(1);
 const count = z.int().nonnegative();
@@ -27,7 +15,6 @@ const finite = z.number();
 const nonNegative = z.number().nonnegative();
 const positive = z.number().positive();
 const fraction = z.number().min(0).lt(1);
-const widths = z.array(positiveCount);
 const nulls = z.enum(['default', 'drop', 'error']);
 
 const tableName = z.string().regex(/^(?!prerank_)[A-Za-z_][A-Za-z0-9_]*$/i, {
@@ -138,43 +125,6 @@ const data = strict({
   nulls: nulls.default('default'),
   maxBad: count.default(0),
 });
-
-const interaction = strict({ kind: z.enum(['dot', 'none']).default('dot'), keepVectors: z.boolean().default(true) });
-
-const modelBase = {
-  embeddingDim: positiveCount.default(16),
-  bottom: widths.min(1).optional(),
-  interaction: interaction.prefault({}),
-};
-
-const twoTower = strict({
-  kind: z.literal('two-tower'),
-  ...modelBase,
-  tower: strict({
-    hidden: widths.default([64]),
-    out: positiveCount.default(32),
-    dropout: fraction.default(0),
-  }).prefault({}),
-  merge: z.enum(['concat', 'dot', 'hadamard+dot', 'concat+hadamard']).default('concat+hadamard'),
-  heads: strict({ hidden: widths.default([32]), dropout: fraction.default(0) }).prefault({}),
-});
-
-const dlrm = strict({
-  kind: z.literal('dlrm'),
-  ...modelBase,
-  top: strict({ hidden: widths.default([128, 64]), dropout: fraction.default(0) }).prefault({}),
-});
-
-const model = z
-  .unknown()
-  .transform((value) =>
-    typeof value === 'object' && value !== null && !('kind' in value) ? { kind: 'two-tower', ...value } : value,
-  )
-  .pipe(
-    z.discriminatedUnion('kind', [twoTower, dlrm], {
-      error: (issue) => (issue.code === 'invalid_union' ? 'expected kind two-tower or dlrm' : undefined),
-    }),
-  );
 
 const task = strict({
   weight: nonNegative.optional(),
@@ -297,7 +247,7 @@ export const auctionSchema = strict({
 export const configSchema = strict({
   name: text.default('prerank'),
   data,
-  model: model.prefault({}),
+  model: modelSchema.prefault({}),
   tasks: z
     .record(
       taskName,

@@ -3,6 +3,7 @@
  * and read back it is the same.
  */
 import type { BalancingKind, GradientNorm, LossKind } from '../runtime/plan.js';
+import { type ModelConfig, taskModeOf } from './models.js';
 
 /** Whose a feature is; context features belong to the request. */
 export const SIDES = ['user', 'ad', 'context'] as const;
@@ -138,51 +139,19 @@ export interface DataConfig {
   readonly maxBad: number;
 }
 
-export interface InteractionConfig {
-  /** dot: dot products of every pair of vectors; none: the vectors only. */
-  readonly kind: 'dot' | 'none';
-  /** dot: keep the embeddings beside the products. */
-  readonly keepVectors: boolean;
-}
-
-export interface TwoTowerConfig {
-  readonly kind: 'two-tower';
-  readonly embeddingDim: number;
-  /** Widths of the MLP on dense features, ReLU after each, the last equal to embeddingDim; absent: they go straight on. */
-  readonly bottom?: readonly number[];
-  readonly interaction: InteractionConfig;
-  /** `out`: width of h_user and h_ad. */
-  readonly tower: { readonly hidden: readonly number[]; readonly out: number; readonly dropout: number };
-  /**
-   * What the heads see: [h_u; h_a], [h_u; h_a; h_u ⊙ h_a] or [h_u ⊙ h_a; ⟨h_u, h_a⟩]. dot: no MLP heads; each task
-   * maps h_u and h_a linearly and takes the dot product.
-   */
-  readonly merge: 'concat' | 'dot' | 'hadamard+dot' | 'concat+hadamard';
-  readonly heads: { readonly hidden: readonly number[]; readonly dropout: number };
-}
-
-export interface DlrmConfig {
-  readonly kind: 'dlrm';
-  readonly embeddingDim: number;
-  readonly bottom?: readonly number[];
-  readonly interaction: InteractionConfig;
-  readonly top: { readonly hidden: readonly number[]; readonly dropout: number };
-}
-
-export type ModelConfig = TwoTowerConfig | DlrmConfig;
-
 export const AUGMENTED_LABELS = ['pseudo-label', 'negative', 'none'] as const;
 
 export type AugmentedLabel = (typeof AUGMENTED_LABELS)[number];
 
 /**
  * A task with `label` learns that role or column. Without one its name says what it is: `ctr`, `cqs` or `teacher`
- * of the early-stage framework. See `taskSource`.
+ * of the early-stage framework, `cvr` (conversion of a click) or `ctcvr` (click and conversion of an impression). See
+ * `taskSource`.
  */
 export interface TaskConfig {
   /** λ in the total loss. */
   readonly weight: number;
-  readonly loss: LossKind;
+  readonly loss: Exclude<LossKind, 'mean'>;
   /** Edge of huber and pseudo-huber, scale of log-cosh. */
   readonly delta: number;
   readonly label?: string;
@@ -316,10 +285,18 @@ export function hasEvaluationData({ data }: Pick<ResolvedConfig, 'data'>): boole
   return data.eval !== undefined || data.split !== undefined;
 }
 
+/** Tasks that their name alone defines. */
+export const NAMED_TASKS = ['ctr', 'cvr', 'ctcvr', 'cqs', 'teacher'] as const;
+
 /** Where the target of a task comes from. */
-export type TaskSourceKind = 'ctr' | 'cqs' | 'teacher' | 'label';
+export type TaskSourceKind = (typeof NAMED_TASKS)[number] | 'label';
 
 export function taskSource(name: string, task: { readonly label?: string | undefined }): TaskSourceKind | undefined {
   if (task.label !== undefined) return 'label';
-  return name === 'ctr' || name === 'cqs' || name === 'teacher' ? name : undefined;
+  return NAMED_TASKS.find((known) => known === name);
+}
+
+/** Whether a task has an output but no loss: cvr, where it is the ratio of the ctcvr and ctr that the model predicts. */
+export function isRatio(model: ModelConfig, name: string, task: { readonly label?: string | undefined }): boolean {
+  return taskSource(name, task) === 'cvr' && taskModeOf(model) === 'ctr+ctcvr';
 }

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { canonicalJson } from '../base/compare.js';
 import type { FeatureConfig, ResolvedConfig } from '../config/types.js';
 import type { FeatureMap } from './features.js';
-import { type RawLabel, rawLabels } from './plan-columns.js';
+import { conversionLabels, type RawLabel, rawLabels } from './plan-columns.js';
 import type { SourceFile } from './sources.js';
 
 /** How a split is read, beside the configuration. */
@@ -30,6 +30,7 @@ export function datasetSettings(config: ResolvedConfig, reading: Reading): Datas
   const sampled = (train && (augmentation !== undefined || sampling !== undefined)) || split?.by === 'hash';
   const list = (side: keyof typeof features): object[] =>
     features[side].map((feature) => withoutDefaultDim(feature, config.model.embeddingDim));
+  const conversions = conversionLabels(config).map(({ column }) => column);
   const settings = {
     columns,
     features: { user: list('user'), ad: list('ad'), context: list('context') },
@@ -42,6 +43,7 @@ export function datasetSettings(config: ResolvedConfig, reading: Reading): Datas
     seed: sampled ? config.training.seed : undefined,
     chronological: train && shuffle === 'window' && columns.time !== undefined,
     labels: rawLabels(config).map(({ source, probability }: RawLabel) => ({ source, probability })),
+    conversionLabels: conversions.length === 0 ? undefined : conversions,
   };
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
 }

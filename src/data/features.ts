@@ -95,3 +95,9 @@ export const ROLE_COLUMNS = {
 } as const;
 
 export type Role = keyof typeof ROLE_COLUMNS;
+
+/**
+ * Labels made of click and conversion, float32, NaN where they teach nothing. cvr: the conversion of a click. ctcvr: click and
+ * conversion; a conversion without a click contradicts itself.
+ */
+export const CONVERSION_LABELS = { cvr: 'derived.cvr', ctcvr: 'derived.ctcvr' } as const;

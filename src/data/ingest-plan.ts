@@ -15,6 +15,8 @@ import { type DenseFeature, type FeatureMap, type IdFeature, ROLE_COLUMNS, type 
 import type { Log } from './log.js';
 import type { LogColumn } from './log-columns.js';
 import {
+  conversionLabels,
+  conversionSql,
   cqsSql,
   featurePath,
   type IdType,
@@ -167,15 +169,9 @@ class Planner {
     this.outputOrder.push(output);
   }
 
-  label(source: string, output: string, probability: boolean, path: string): void {
-    this.numbers.push({
-      input: this.selection.add(numberSql(this.request.log, source, path)),
-      output,
-      type: 'float32',
-      rule: probability ? 'probability' : 'finite',
-      nullable: true,
-      label: `label "${source}"`,
-    });
+  label(sql: string, output: string, probability: boolean, label: string): void {
+    const rule = probability ? 'probability' : 'finite';
+    this.numbers.push({ input: this.selection.add(sql), output, type: 'float32', rule, nullable: true, label });
     this.outputOrder.push(output);
   }
 
@@ -248,7 +244,12 @@ export function planIngest(request: IngestRequest): IngestPlan {
     else if (role === 'weight' && sampling.weightByInverseRate) planner.outputOrder.push(sampling.weightOutput);
   }
   for (const { source, column, probability, path } of rawLabels(config)) {
-    if (!optionalRoles || log.has(source)) planner.label(source, column, probability, path);
+    if (optionalRoles && !log.has(source)) continue;
+    planner.label(numberSql(log, source, path), column, probability, `label "${source}"`);
+  }
+  for (const label of conversionLabels(config)) {
+    if (optionalRoles && !(log.has(label.click) && log.has(label.conversion))) continue;
+    planner.label(conversionSql(log, label), label.column, true, label.path);
   }
   for (const feature of features.features) {
     if (feature.kind === 'dense') planner.denseFeature(feature);

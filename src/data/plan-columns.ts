@@ -2,7 +2,7 @@
 import type { ResolvedConfig } from '../config/types.js';
 import { SIMPLE_ROLES, type SimpleRole, taskSource } from '../config/types.js';
 import { literalList } from './duckdb.js';
-import { type Feature, labelColumn, type Role } from './features.js';
+import { CONVERSION_LABELS, type Feature, labelColumn, type Role } from './features.js';
 import type { Log } from './log.js';
 import { columnSql, elementType, type LogColumn, requireClass } from './log-columns.js';
 
@@ -40,6 +40,34 @@ export function rawLabels(config: ResolvedConfig): RawLabel[] {
     });
   }
   return [...labels.values()];
+}
+
+export interface ConversionLabel {
+  /** Columns of the log. */
+  readonly click: string;
+  readonly conversion: string;
+  /** Encoded column. */
+  readonly column: (typeof CONVERSION_LABELS)[keyof typeof CONVERSION_LABELS];
+  readonly path: string;
+}
+
+/** Labels that tasks make of click and conversion. */
+export function conversionLabels(config: ResolvedConfig): ConversionLabel[] {
+  const { click, conversion } = config.data.columns;
+  if (click === undefined || conversion === undefined) return [];
+  return Object.entries(config.tasks).flatMap(([name, task]): ConversionLabel[] => {
+    const source = taskSource(name, task);
+    if (source !== 'cvr' && source !== 'ctcvr') return [];
+    return [{ click, conversion, column: CONVERSION_LABELS[source], path: `tasks.${name}` }];
+  });
+}
+
+/** A conversion label as DOUBLE, null where it teaches nothing. */
+export function conversionSql(log: Log, { click, conversion, column, path }: ConversionLabel): string {
+  const [clicked, converted] = [doubleSql(log, click, path), doubleSql(log, conversion, path)];
+  const ofClick = `WHEN ${clicked} = 1 THEN ${converted}`;
+  if (column === CONVERSION_LABELS.cvr) return `CASE ${ofClick} END`;
+  return `CASE ${ofClick} WHEN ${clicked} = 0 AND coalesce(${converted}, 0) = 0 THEN 0.0 END`;
 }
 
 /** Types that the native core takes as they are; other numbers are cast to DOUBLE, other integers to BIGINT. */

@@ -9,13 +9,13 @@ const CLIP = 1e-15;
 
 /**
  * NE of every task that predicts a probability and MSE of every other, over the rows of the given requests that carry its
- * label; `ctr.ne`, `cqs.mse`. Tasks whose label the log does not have are left out, as are those without a labelled row.
+ * label; `ctr.ne`, `cqs.mse`. Ratios, which have neither, and tasks whose label the log does not have are left out, as are those without a labelled row.
  */
 export function taskMetricsByRequest(log: ScoredLog, requests: Uint32Array): Record<string, RequestMetric> {
   const { run, set, predictions } = log;
   const present = Object.entries(run.config.tasks).flatMap(([name, settings]): ResolvedTask[] => {
     try {
-      return resolveTasks({ tasks: { [name]: settings } }, run.features, set.columns);
+      return resolveTasks({ model: run.config.model, tasks: { [name]: settings } }, run.features, set.columns);
     } catch (error) {
       if (error instanceof Error && 'code' in error && error.code === 'COLUMN_MISSING') return [];
       throw error;
@@ -24,7 +24,7 @@ export function taskMetricsByRequest(log: ScoredLog, requests: Uint32Array): Rec
   const metrics: Record<string, RequestMetric> = {};
   for (const task of present) {
     const prediction = predictions.get(task.name);
-    if (prediction === undefined) continue;
+    if (prediction === undefined || task.prediction.kind === 'ratio') continue;
     const sums = lossesOf(log, task, readPredictions(prediction), requests);
     if (sums.weight.every((weight) => weight === 0)) continue;
     if (task.prediction.kind === 'probability') metrics[`${task.name}.ne`] = requestNe(sums);

@@ -15,6 +15,7 @@ export { add, div, mul, sub } from './ops/elementwise.js';
 export { type EmbeddingOptions, embedding } from './ops/embedding.js';
 export { expand } from './ops/expand.js';
 export { linearWith } from './ops/linear.js';
+export { logSumExp } from './ops/log-sum-exp.js';
 export type { TaskLoss } from './ops/loss.js';
 export { rowDot } from './ops/row-dot.js';
 export { rowSum } from './ops/row-sum.js';

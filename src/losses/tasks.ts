@@ -1,4 +1,4 @@
-/** The task losses: how each reads its logit, and what its parameter means. */
+/** The losses of a plan: how each reads its logit, and what its parameter means. */
 import type { LossKind } from '../runtime/plan.js';
 
 /** How a logit becomes a prediction. */
@@ -76,6 +76,7 @@ export const LOSSES: Readonly<Record<LossKind, LossDefinition>> = {
     (r, s) => Math.abs(r / s) + Math.log1p(Math.exp(-2 * Math.abs(r / s))) - Math.LN2,
     (r, s) => Math.tanh(r / s) / s,
   ),
+  mean: { kind: 'mean', link: 'identity', delta: null, loss: (value) => value, gradient: () => 1 },
 };
 
 /** The prediction of a task from its logit: a probability for bce, the value itself for regression. */

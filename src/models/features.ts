@@ -38,16 +38,19 @@ export class FeatureInputs {
 
   /**
    * The pooled embedding [embeddingDim] of a feature. A table of another dimension is followed by a learned bias-free
-   * projection `projections.<feature>.weight` [embeddingDim, dim].
+   * projection `projections.<feature>.weight` [embeddingDim, dim]. `owner`: the table is `embeddings.<owner>.<table>`, which
+   * other owners do not share.
    */
-  pooled(feature: IdFeature, domain: InputDomain, embeddingDim: number): Value {
+  pooled(feature: IdFeature, domain: InputDomain, embeddingDim: number, owner?: string): Value {
     const table = this.tableOf(feature);
     const multi = feature.kind === 'multi';
     const weights = feature.weightsColumn;
     const { column, pooling } = feature;
-    this.ids.set(feature.name, { domain, column, weights, multi, pooling, tableRows: table.rows });
-    const pooled = embedding(this.graph, feature.name, {
-      table,
+    const named = (name: string): string => (owner === undefined ? name : `${owner}.${name}`);
+    const input = named(feature.name);
+    this.ids.set(input, { domain, column, weights, multi, pooling, tableRows: table.rows });
+    const pooled = embedding(this.graph, input, {
+      table: { ...table, name: named(table.name) },
       domain,
       multi,
       pooling,
@@ -57,9 +60,9 @@ export class FeatureInputs {
     return this.graph.scope('projections', () => linear(pooled, feature.name, { out: embeddingDim, bias: false }));
   }
 
-  /** A compiled graph with the loader inputs that feed it. */
-  program({ plan, parameters }: Lowered): ModelProgram {
-    return { plan, parameters, dense: this.denseOf(plan), ids: this.idsOf(plan) };
+  /** A compiled graph with the loader inputs that feed it, and the task of each of its losses. */
+  program({ plan, parameters }: Lowered, sources: readonly string[]): ModelProgram {
+    return { plan, parameters, dense: this.denseOf(plan), ids: this.idsOf(plan), sources };
   }
 
   private denseOf(plan: Plan): LoaderSpec['dense'] {

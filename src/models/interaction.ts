@@ -1,6 +1,6 @@
 /** The feature interaction that two-tower and dlrm share (DLRM, Naumov et al. 2019, §2.1.4). */
 import { PrerankError } from '../base/errors.js';
-import type { InteractionConfig } from '../config/types.js';
+import type { InteractionConfig } from '../config/models.js';
 import { concat, dotInteraction, type Value } from '../graph/index.js';
 
 export interface InteractionInputs {

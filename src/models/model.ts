@@ -15,6 +15,10 @@ export interface ModelTask {
   readonly delta: number;
   /** Train on the logits of another task instead of an own head (teacher with `target: ctr`, Eq. 4 taken literally). */
   readonly logitsOf?: string;
+  /** Its place between impression and conversion; absent for a task that learns a label of its own. */
+  readonly place?: 'ctr' | 'cvr' | 'ctcvr';
+  /** It has an output but no loss: the log of pCTCVR / pCTR. */
+  readonly lossless?: boolean;
 }
 
 /** A plan and the loader inputs that feed it, in the plan's order. */
@@ -24,19 +28,21 @@ export interface ModelProgram {
   readonly parameters: readonly ParameterSpec[];
   readonly dense: LoaderSpec['dense'];
   readonly ids: LoaderSpec['ids'];
+  /** For each of the plan's tasks the name of the task whose rows and target it takes. */
+  readonly sources: readonly string[];
 }
 
 /** One architecture: each is one file of `src/models/` and is listed in `registry.ts`. */
 export interface Architecture<Config> {
   readonly kind: string;
-  /** Forward, backward and loss over the tasks, in their order. */
+  /** Forward, backward and loss over the tasks, in their order, and over the terms that the model adds. */
   training(
     config: Config,
     features: FeatureMap,
     tasks: readonly ModelTask[],
     options?: { readonly balancing?: BalancingRequest | undefined },
   ): ModelProgram;
-  /** Forward only; one output per task that has its own logits, named by task: logits (bce) or values, [rows, 1].
+  /** Forward only; one output per task that has one, named by task: logits (bce), values, or the log of a ratio, [rows, 1].
    *  `requestDomain`: user features and the user tower run once per request. */
   prediction(
     config: Config,

@@ -1,26 +1,70 @@
 /** Every architecture there is; a new model is a file beside this and a line here. */
-import type { ModelConfig } from '../config/types.js';
+import type { ModelConfig } from '../config/models.js';
 import type { FeatureMap } from '../data/features.js';
 import type { BalancingRequest } from '../graph/index.js';
+import { aitm } from './aitm.js';
 import { dlrm } from './dlrm.js';
-import type { ModelProgram, ModelTask } from './model.js';
+import { esmm } from './esmm.js';
+import { mlp } from './mlp.js';
+import { mmoe } from './mmoe.js';
+import type { Architecture, ModelProgram, ModelTask } from './model.js';
+import { ple } from './ple.js';
+import { sharedBottom } from './shared-bottom.js';
+import { taml } from './taml.js';
 import { twoTower } from './two-tower.js';
 
-export const ARCHITECTURES = { 'two-tower': twoTower, dlrm } as const;
+/** An architecture with its configuration. */
+interface Bound {
+  training(features: FeatureMap, tasks: readonly ModelTask[], options: TrainingOptions): ModelProgram;
+  prediction(features: FeatureMap, tasks: readonly ModelTask[], options: PredictionOptions): ModelProgram;
+}
 
-/** The training program of a model: forward, backward and loss over the tasks, in their order. */
+interface TrainingOptions {
+  readonly balancing?: BalancingRequest | undefined;
+}
+
+interface PredictionOptions {
+  readonly requestDomain?: boolean;
+}
+
+function bind<Config>(architecture: Architecture<Config>, config: Config): Bound {
+  return {
+    training: (features, tasks, options) => architecture.training(config, features, tasks, options),
+    prediction: (features, tasks, options) => architecture.prediction(config, features, tasks, options),
+  };
+}
+
+function architectureOf(config: ModelConfig): Bound {
+  switch (config.kind) {
+    case 'two-tower':
+      return bind(twoTower, config);
+    case 'dlrm':
+      return bind(dlrm, config);
+    case 'mlp':
+      return bind(mlp, config);
+    case 'shared-bottom':
+      return bind(sharedBottom, config);
+    case 'mmoe':
+      return bind(mmoe, config);
+    case 'ple':
+      return bind(ple, config);
+    case 'esmm':
+      return bind(esmm, config);
+    case 'aitm':
+      return bind(aitm, config);
+    case 'taml':
+      return bind(taml, config);
+  }
+}
+
+/** The training program of a model: forward, backward and loss over the tasks, in their order, and the model's own terms. */
 export function trainingProgram(
   config: ModelConfig,
   features: FeatureMap,
   tasks: readonly ModelTask[],
-  options: { readonly balancing?: BalancingRequest | undefined } = {},
+  options: TrainingOptions = {},
 ): ModelProgram {
-  switch (config.kind) {
-    case 'two-tower':
-      return twoTower.training(config, features, tasks, options);
-    case 'dlrm':
-      return dlrm.training(config, features, tasks, options);
-  }
+  return architectureOf(config).training(features, tasks, options);
 }
 
 /** The prediction program of a model; `requestDomain`: user features run once per request. */
@@ -28,12 +72,7 @@ export function predictionProgram(
   config: ModelConfig,
   features: FeatureMap,
   tasks: readonly ModelTask[],
-  options: { readonly requestDomain?: boolean } = {},
+  options: PredictionOptions = {},
 ): ModelProgram {
-  switch (config.kind) {
-    case 'two-tower':
-      return twoTower.prediction(config, features, tasks, options);
-    case 'dlrm':
-      return dlrm.prediction(config, features, tasks, options);
-  }
+  return architectureOf(config).prediction(features, tasks, options);
 }

@@ -1,6 +1,5 @@
-/** Tasks of a model: which have logits of their own, and how they become the losses of a plan. */
+/** Tasks of a model: which have logits of their own. */
 import { PrerankError } from '../base/errors.js';
-import type { TaskLoss, Value } from '../graph/index.js';
 import type { ModelTask } from './model.js';
 
 /** Tasks with a head; the others train on the logits of one of these. */
@@ -19,12 +18,4 @@ export function tasksWithHeads(tasks: readonly ModelTask[]): ModelTask[] {
     }
   }
   return heads;
-}
-
-/** One loss per task, in the order of the tasks. */
-export function taskLosses(tasks: readonly ModelTask[], logits: Readonly<Record<string, Value>>): TaskLoss[] {
-  return tasks.flatMap(({ name, kind, weight, delta, logitsOf }) => {
-    const value = logits[logitsOf ?? name];
-    return value === undefined ? [] : [{ name, kind, weight, delta, logits: value }];
-  });
 }

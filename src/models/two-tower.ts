@@ -6,27 +6,17 @@
  * `ad_tower`, `heads.<task>.<i>` (merge dot: `heads.<task>.user`, `heads.<task>.ad`), `embeddings.<table>`.
  */
 import { PrerankError } from '../base/errors.js';
-import type { TwoTowerConfig } from '../config/types.js';
-import type { Feature, FeatureMap } from '../data/features.js';
-import { compile, concat, expand, Graph, linear, mlp, mul, rowDot, type Value } from '../graph/index.js';
+import type { TwoTowerConfig } from '../config/models.js';
+import type { Feature } from '../data/features.js';
+import { concat, Graph, linear, mlp, mul, rowDot, type Value } from '../graph/index.js';
+import { type BuildModel, defineModel } from './define.js';
 import { FeatureInputs, type InputDomain, isDense, isId } from './features.js';
+import { toRows } from './fields.js';
 import { checkBottom, interact } from './interaction.js';
-import type { Architecture, ModelTask } from './model.js';
-import { taskLosses, tasksWithHeads } from './tasks.js';
+import type { ModelTask } from './model.js';
+import { tasksWithHeads } from './tasks.js';
 
-interface Built {
-  readonly graph: Graph;
-  readonly inputs: FeatureInputs;
-  /** Per task with a head. */
-  readonly logits: Readonly<Record<string, Value>>;
-}
-
-function build(
-  config: TwoTowerConfig,
-  features: FeatureMap,
-  tasks: readonly ModelTask[],
-  userDomain: InputDomain,
-): Built {
+const build: BuildModel<TwoTowerConfig> = (config, features, tasks, userDomain) => {
   checkBottom(config.bottom, config.interaction, config.embeddingDim);
   const graph = new Graph();
   const inputs = new FeatureInputs(graph, features);
@@ -34,10 +24,10 @@ function build(
   const user = tower(graph, inputs, 'user', side(false), config, userDomain);
   const ad = tower(graph, inputs, 'ad', side(true), config, 'row');
   const heads = tasksWithHeads(tasks);
-  const logits =
+  const outputs =
     config.merge === 'dot' ? dotHeads(graph, user, ad, config, heads) : mlpHeads(graph, user, ad, config, heads);
-  return { graph, inputs, logits };
-}
+  return { graph, inputs, outputs };
+};
 
 function tower(
   graph: Graph,
@@ -64,11 +54,6 @@ function tower(
     const stacked = interact({ ...denseInputs, embeddings }, interaction, embeddingDim);
     return mlp(stacked, 'top', { sizes: [...hidden, out], dropout });
   });
-}
-
-/** A request value at the rows of its request. */
-function toRows(value: Value): Value {
-  return value.domain === 'request' ? expand(value) : value;
 }
 
 function mlpHeads(
@@ -104,15 +89,4 @@ function dotHeads(
   return graph.scope('heads', () => Object.fromEntries(tasks.map(({ name }) => [name, logits(name)])));
 }
 
-export const twoTower: Architecture<TwoTowerConfig> = {
-  kind: 'two-tower',
-  training(config, features, tasks, { balancing } = {}) {
-    const { graph, inputs, logits } = build(config, features, tasks, 'row');
-    return inputs.program(compile({ graph, outputs: logits, losses: taskLosses(tasks, logits), balancing }));
-  },
-  prediction(config, features, tasks, options = {}) {
-    const userDomain = options.requestDomain ? 'request' : 'row';
-    const { graph, inputs, logits } = build(config, features, tasks, userDomain);
-    return inputs.program(compile({ graph, outputs: logits }));
-  },
-};
+export const twoTower = defineModel<TwoTowerConfig>('two-tower', build);

@@ -45,6 +45,8 @@ function flopsPerRow(plan: Plan, op: PlanOp): number {
       return 2 * widthOf(plan, second);
     case 'weightedSum.grad':
       return 3 * widthOf(plan, third);
+    case 'logSumExp':
+      return 2 * widthOf(plan, first);
     case 'rowSum':
     case 'sumRows':
       return widthOf(plan, first);

@@ -84,7 +84,8 @@ export interface PlanSparseGradient {
   readonly pooling: Pooling;
 }
 
-export type LossKind = 'bce' | 'mse' | 'huber' | 'pseudo-huber' | 'log-cosh';
+/** mean: the value itself, whatever the target: a term that a model adds. */
+export type LossKind = 'bce' | 'mse' | 'huber' | 'pseudo-huber' | 'log-cosh' | 'mean';
 
 /** Task k of the fused loss; its mask is bit k, its target `targets[k]` of the batch. */
 export interface PlanTask {

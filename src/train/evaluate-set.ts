@@ -58,19 +58,28 @@ async function taskMetrics(
   const { set, config, metrics } = input;
   const judge: Judge = { dataset: set.native, metrics, task: task.name };
   const rows = judgedRows(input, task, prediction);
-  const wanted = new Set<MetricName>(config.evaluation.metrics);
-  const found = await (task.prediction.kind === 'value' ? valueMetrics : probabilityMetrics)(judge, rows, wanted);
+  const { kind } = task.prediction;
+  const wanted = new Set<MetricName>(
+    config.evaluation.metrics.filter((metric) => kind !== 'ratio' || RANKING.includes(metric)),
+  );
+  const found = await (kind === 'value' ? valueMetrics : probabilityMetrics)(judge, rows, wanted);
   if (found.rows === 0) {
     notes.push(`${task.name}: no row carries its label`);
   }
   const values = { rows: found.rows, ...found.values };
   const { pseudo } = task.source;
-  if (task.prediction.kind === 'value' || !wanted.has('calibration') || !rows.shown || pseudo === undefined) {
+  if (kind === 'ratio') {
+    notes.push(`${task.name} is pCTCVR / pCTR, which is judged by its ranking alone: it may exceed 1`);
+  }
+  if (kind === 'value' || !wanted.has('calibration') || !rows.shown || pseudo === undefined) {
     return values;
   }
   const unseen = { ...rows, label: pseudo, shownIs: false };
   return { ...values, calibrationNonImpressions: await weightedCalibration(judge, unseen) };
 }
+
+/** Metrics of the order of the rows. */
+const RANKING: readonly MetricName[] = ['auc', 'gauc'];
 
 /** The rows that carry the task's label. */
 function judgedRows({ set, config }: EvaluationInput, task: ResolvedTask, prediction: PredictionSpec): JudgedRows {

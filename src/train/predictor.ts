@@ -13,8 +13,14 @@ export interface PredictorSettings {
   readonly batchSize: number;
 }
 
-/** Predictions by task name: the head's output of every row, and how it is read. */
-export type Predictions = ReadonlyMap<string, PredictionSpec>;
+/** The outputs of every row, and how they are read. */
+export interface Prediction extends PredictionSpec {
+  /** Read as e^output, which may exceed 1; what ranks rows takes the sigmoid instead, which orders them alike. */
+  readonly ratio?: boolean;
+}
+
+/** By task name. */
+export type Predictions = ReadonlyMap<string, Prediction>;
 
 /** What is predicted. `constantInRequest`: columns with one value in all rows of a request. */
 export interface PredictedSet extends Pick<EncodedSet, 'native' | 'rows' | 'columns'> {
@@ -76,7 +82,7 @@ export class Predictor {
     return program;
   }
 
-  #prediction(name: string, outputs: Float32Array | undefined, rows: number): PredictionSpec {
+  #prediction(name: string, outputs: Float32Array | undefined, rows: number): Prediction {
     const task = this.#model.tasks.find((candidate) => candidate.name === name);
     if (task === undefined || outputs?.length !== rows) {
       throw new PrerankError('INTERNAL', `output ${name} has ${outputs?.length} values for ${rows} rows`);
@@ -86,10 +92,15 @@ export class Predictor {
 }
 
 /** A head's outputs as the predictions of its task. */
-export function predictionOf({ prediction }: Pick<TaskModel, 'prediction'>, outputs: Float32Array): PredictionSpec {
-  return prediction.kind === 'probability'
-    ? { outputs, link: 'sigmoid' }
-    : { outputs, link: 'identity', scale: prediction.scale, shift: prediction.shift };
+export function predictionOf({ prediction }: Pick<TaskModel, 'prediction'>, outputs: Float32Array): Prediction {
+  switch (prediction.kind) {
+    case 'probability':
+      return { outputs, link: 'sigmoid' };
+    case 'ratio':
+      return { outputs, link: 'sigmoid', ratio: true };
+    case 'value':
+      return { outputs, link: 'identity', scale: prediction.scale, shift: prediction.shift };
+  }
 }
 
 /** Whether a request-domain program gives what the row program does: its request columns may not vary in a request. */
@@ -107,8 +118,9 @@ export function runsByRequest(program: ModelProgram, set: PredictedSet): boolean
   );
 }
 
-/** Probabilities, or values in the label's own units, in float64. */
-export function readPredictions({ outputs, link, scale = 1, shift = 0 }: PredictionSpec): Float64Array {
+/** Probabilities, values in the label's own units, or ratios, in float64. */
+export function readPredictions({ outputs, link, ratio = false, scale = 1, shift = 0 }: Prediction): Float64Array {
+  if (ratio) return Float64Array.from(outputs, (value) => Math.exp(value));
   return link === 'sigmoid'
     ? Float64Array.from(outputs, sigmoid)
     : Float64Array.from(outputs, (value) => value / scale + shift);

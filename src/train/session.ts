@@ -163,8 +163,14 @@ function createLoader(
     weight: set.columns.has(weight) ? weight : undefined,
     dense: model.training.dense,
     ids: model.training.ids,
-    tasks: tasks.map(({ source }) => source),
+    tasks: model.training.sources.map((name) => sourceOf(tasks, name)),
   });
+}
+
+function sourceOf(tasks: readonly ResolvedTask[], name: string): ResolvedTask['source'] {
+  const task = tasks.find((candidate) => candidate.name === name);
+  if (task === undefined) throw new PrerankError('INTERNAL', `a loss takes the rows of ${name}, which is no task`);
+  return task.source;
 }
 
 function versionsOf(addon: Addon, threads: number): Versions {
@@ -208,8 +214,7 @@ export class Session {
   constructor(parts: Parts, metrics: MetricsLog, state: TrainingState | null) {
     this.#parts = parts;
     this.metrics = metrics;
-    const tasks = parts.model.tasks.map(({ model }) => model);
-    this.window = new MetricWindow(tasks, state?.window);
+    this.window = new MetricWindow(parts.model.training.plan.tasks, state?.window);
     const stopping = parts.config.training.earlyStopping;
     this.earlyStopping =
       stopping === undefined

@@ -3,14 +3,18 @@
  * loader's sources over the encoded dataset's columns.
  */
 import { PrerankError } from '../base/errors.js';
-import { type ResolvedConfig, type TaskConfig, taskSource } from '../config/types.js';
-import { type FeatureMap, labelColumn, ROLE_COLUMNS, type Role } from '../data/features.js';
+import { isRatio, type ResolvedConfig, type TaskConfig, taskSource } from '../config/types.js';
+import { CONVERSION_LABELS, type FeatureMap, labelColumn, ROLE_COLUMNS, type Role } from '../data/features.js';
 import type { ModelTask } from '../models/model.js';
 import type { TaskSourceSpec } from '../runtime/native.js';
 
-/** From a head's output a to the prediction: probability σ(a), or value a / scale + shift in the label's own units. */
+/**
+ * From an output a to the prediction: probability σ(a), value a / scale + shift in the label's own units, or the ratio e^a of
+ * two probabilities, which ranks like one but may exceed 1.
+ */
 export type PredictionTransform =
   | { readonly kind: 'probability' }
+  | { readonly kind: 'ratio' }
   | { readonly kind: 'value'; readonly scale: number; readonly shift: number };
 
 /** A task without the log: what the model learns and how its head's output is read. */
@@ -36,10 +40,14 @@ const UNSEEN = { 'pseudo-label': 'label', negative: 'negative', none: 'none' } a
 const SHOWN_ROLES: ReadonlySet<string> = new Set<Role>(['click', 'conversion']);
 
 /** The model's side of every task of the configuration, in its order. */
-export function taskModels(config: Pick<ResolvedConfig, 'tasks'>, features: FeatureMap): TaskModel[] {
+export function taskModels(config: Pick<ResolvedConfig, 'model' | 'tasks'>, features: FeatureMap): TaskModel[] {
   return Object.entries(config.tasks).map(([name, task]) => {
-    const model: ModelTask = { name, kind: task.loss, weight: task.weight, delta: task.delta };
     const kind = taskSource(name, task);
+    const place = kind === 'ctr' || kind === 'cvr' || kind === 'ctcvr' ? { place: kind } : {};
+    const model: ModelTask = { name, kind: task.loss, weight: task.weight, delta: task.delta, ...place };
+    if (isRatio(config.model, name, task)) {
+      return { name, model: { ...model, lossless: true }, prediction: { kind: 'ratio' } };
+    }
     if (kind === 'cqs') {
       return { name, model, prediction: { kind: 'value', ...cqsScale(task, features) } };
     }
@@ -58,7 +66,7 @@ export function taskModels(config: Pick<ResolvedConfig, 'tasks'>, features: Feat
  * @throws COLUMN_MISSING when a task's label is not in the dataset.
  */
 export function resolveTasks(
-  config: Pick<ResolvedConfig, 'tasks'>,
+  config: Pick<ResolvedConfig, 'model' | 'tasks'>,
   features: FeatureMap,
   columns: ReadonlySet<string>,
 ): ResolvedTask[] {
@@ -98,6 +106,11 @@ function resolveSource(name: string, task: TaskConfig, features: FeatureMap, col
         probability: true,
       };
       return { source, shownOnly: true };
+    }
+    case 'cvr':
+    case 'ctcvr': {
+      const target = CONVERSION_LABELS[name === 'cvr' ? 'cvr' : 'ctcvr'];
+      return { source: { target, traffic: present('impression'), probability: true }, shownOnly: true };
     }
     case 'cqs':
       return { source: { target: ROLE_COLUMNS.cqs.column, ...cqsScale(task, features) }, shownOnly: false };

@@ -231,7 +231,7 @@ describe('config', () => {
       { data: { features: [{ name: 'x', kind: 'text' }] } },
       /^data\.features\.context\[0\]\.kind: expected kind dense/,
     );
-    invalidWith({ model: { kind: 'tree' } }, /^model\.kind: expected kind two-tower or dlrm/);
+    invalidWith({ model: { kind: 'tree' } }, /^model\.kind: expected a kind: two-tower, dlrm, mlp/);
     invalidWith({ training: { device: 'cuda:0' } }, /^training\.device: this build has no CUDA device/);
     invalidWith(
       {

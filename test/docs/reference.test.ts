@@ -70,6 +70,7 @@ describe('pages', () => {
     'docs/errors.md',
     'docs/ab.md',
     'docs/framework.md',
+    'docs/models.md',
     'docs/evaluate.md',
     'docs/simulate.md',
   ];

@@ -14,6 +14,7 @@ import {
   linear,
   linearWith,
   log,
+  logSumExp,
   mul,
   neg,
   parameter,
@@ -222,6 +223,20 @@ export const CASES: readonly OperationCase[] = [
     build: (g) => mul(softmax(weights(g, 'z', [4])), row(g, 'x', 4)),
   },
   {
+    name: 'logSumExp',
+    kinds: ['logSumExp', 'softmax'],
+    shape: [1],
+    tolerance: 1e-5,
+    build: (g) => logSumExp(row(g, 'x', 19)),
+  },
+  {
+    name: 'logSumExp of three, far apart',
+    kinds: ['logSumExp'],
+    shape: [1],
+    tolerance: 1e-5,
+    build: (g) => logSumExp(affine(row(g, 'x', 3), 60, 0)),
+  },
+  {
     name: 'weightedSum',
     kinds: ['weightedSum', 'weightedSum.grad'],
     shape: [5],
@@ -307,7 +322,7 @@ export const CASES: readonly OperationCase[] = [
     tolerance: 2e-5,
     build: (g) => mul(expand(linear(request(g, 'u', 7), 'user', { out: 5, activation: 'tanh' })), row(g, 'a', 5)),
   },
-  ...(['bce', 'mse', 'huber', 'pseudo-huber', 'log-cosh'] as const).map(
+  ...(['bce', 'mse', 'huber', 'pseudo-huber', 'log-cosh', 'mean'] as const).map(
     (kind): OperationCase => ({
       name: `loss ${kind}`,
       kinds: ['loss'],

@@ -356,6 +356,14 @@ const KERNELS: Record<string, ReferenceKernel> = {
       return get(p, r, c) * (get(g, r, c) - sum(group, (i) => get(g, r, first + i) * get(p, r, first + i)));
     });
   },
+  logSumExp: (_op, [x], [y], rows) => {
+    const from = present(x);
+    fill(present(y), rows, (r) => {
+      const logits = range(from.width).map((i) => get(from, r, i));
+      const top = Math.max(...logits);
+      return top + Math.log(logits.reduce((total, logit) => total + Math.exp(logit - top), 0));
+    });
+  },
   weightedSum: (op, [gates, experts], [y], rows) => {
     const to = present(y);
     fill(to, rows, (r, c) =>

@@ -1,5 +1,16 @@
 /** Small feature maps and model configs for tests. */
-import type { DlrmConfig, Side, TwoTowerConfig } from '../../src/config/types.js';
+import type {
+  AitmConfig,
+  DlrmConfig,
+  EsmmConfig,
+  MlpConfig,
+  MmoeConfig,
+  PleConfig,
+  SharedBottomConfig,
+  TamlConfig,
+  TwoTowerConfig,
+} from '../../src/config/models.js';
+import type { Side } from '../../src/config/types.js';
 import type { DenseFeature, Feature, FeatureMap, IdFeature, Table } from '../../src/data/features.js';
 import type { ModelTask } from '../../src/models/model.js';
 
@@ -76,3 +87,64 @@ export const TASKS: readonly ModelTask[] = [
   { name: 'cqs', kind: 'mse', weight: 1.5, delta: 1 },
   { name: 'teacher', kind: 'bce', weight: 2, delta: 1 },
 ];
+
+const layers = (...hidden: number[]) => ({ hidden, dropout: 0 });
+
+export const MLP: MlpConfig = { kind: 'mlp', embeddingDim: 4, bottom: [6, 3], net: layers(9, 5) };
+
+export const SHARED_BOTTOM: SharedBottomConfig = {
+  kind: 'shared-bottom',
+  embeddingDim: 4,
+  taskMode: 'ctr+cvr(product)',
+  shared: layers(11),
+  towers: layers(5),
+};
+
+export const MMOE: MmoeConfig = {
+  kind: 'mmoe',
+  embeddingDim: 4,
+  taskMode: 'ctr+cvr(product)',
+  experts: { count: 3, ...layers(6) },
+  gates: { bias: false, shared: false },
+  towers: layers(5),
+};
+
+export const PLE: PleConfig = {
+  kind: 'ple',
+  embeddingDim: 4,
+  taskMode: 'ctr+cvr(product)',
+  levels: [
+    { shared: 2, perTask: 1, ...layers(7) },
+    { shared: 1, perTask: 2, ...layers(6, 5) },
+  ],
+  gates: { bias: false },
+  towers: layers(4),
+};
+
+export const ESMM: EsmmConfig = { kind: 'esmm', embeddingDim: 4, net: layers(8, 5) };
+
+export const AITM: AitmConfig = { kind: 'aitm', embeddingDim: 4, bottoms: layers(8, 5), calibrator: 0.6 };
+
+export const TAML: TamlConfig = {
+  kind: 'taml',
+  embeddingDim: 4,
+  experts: { general: 1, task: 2, learner: 1, ...layers(6) },
+  learners: 2,
+  towers: layers(5),
+  distillation: { alpha: 0.1, beta: 0.2, stopGradient: true, reduce: 'sum', cvrRows: 'impressions' },
+};
+
+const conversion = (name: 'ctr' | 'cvr' | 'ctcvr', weight: number): ModelTask => ({
+  name,
+  kind: 'bce',
+  weight,
+  delta: 1,
+  place: name,
+});
+
+/** Clicks and conversions by task mode. */
+export const CONVERSIONS = {
+  separate: [conversion('ctr', 1), conversion('cvr', 1), conversion('ctcvr', 0)],
+  'ctr+cvr(product)': [conversion('ctr', 1), conversion('cvr', 0), conversion('ctcvr', 1)],
+  'ctr+ctcvr': [conversion('ctr', 1), { ...conversion('cvr', 0), lossless: true }, conversion('ctcvr', 1)],
+} as const satisfies Record<string, readonly ModelTask[]>;

@@ -1,17 +1,16 @@
 /** Architectures: parameter names, sound plans, edge cases, and the request-domain prediction. */
 import assert from 'node:assert/strict';
 import { PrerankError } from '../../src/base/errors.js';
-import type { ModelConfig } from '../../src/config/types.js';
+import type { ModelConfig } from '../../src/config/models.js';
 import type { FeatureMap } from '../../src/data/features.js';
 import { verifyPlan } from '../../src/graph/index.js';
 import type { ModelTask } from '../../src/models/model.js';
 import { predictionProgram, trainingProgram } from '../../src/models/registry.js';
 import type { Plan } from '../../src/runtime/plan.js';
-import { numbers, randomBatch, randomParameters, uniform } from '../graph/random.js';
-import { present, type ReferenceBatch, runReference } from '../graph/reference.js';
+import { numbers, uniform } from '../graph/random.js';
+import { present } from '../graph/reference.js';
+import { checkDenseGradients, comparePredictions } from './checks.js';
 import { categorical, DLRM, dense, FEATURES, featureMap, TASKS, TWO_TOWER, table } from './fixtures.js';
-
-const RUN = { seed: 1, step: 0 };
 
 function kinds(plan: Plan): string[] {
   return plan.segments.flatMap(({ ops }) => ops.map(({ kind }) => kind));
@@ -88,7 +87,7 @@ describe('models', () => {
     });
 
     it(`${name}: the user side once per request gives the same predictions`, () => {
-      comparePredictions(config);
+      comparePredictions(config, TASKS);
     });
   }
 
@@ -190,94 +189,6 @@ describe('models', () => {
     });
   }
 });
-
-/** Compares a few elements of every dense parameter's gradient, read from the plan's accumulators. */
-function checkDenseGradients(plan: Plan, specs: Parameters<typeof randomParameters>[0], rows: number): void {
-  const random = uniform(11);
-  const weights = randomParameters(specs, random);
-  const batch = randomBatch(plan, random, { rows });
-  const withGradients = {
-    ...plan,
-    outputs: plan.parameters.map(({ name, grad }) => ({ name, value: grad })),
-  };
-  const { outputs } = runReference(withGradients, weights, batch, RUN);
-  plan.parameters.forEach(({ name }, index) => {
-    const values = present(weights.get(name));
-    for (const element of new Set([0, values.length - 1, Math.floor(values.length / 2)])) {
-      const value = present(values[element]);
-      const loss = (shift: number): number => {
-        values[element] = value + shift;
-        return runReference(plan, weights, batch, RUN).loss;
-      };
-      const expected = (loss(1e-5) - loss(-1e-5)) / 2e-5;
-      values[element] = value;
-      const actual = present(outputs[index]?.[element]);
-      assert.ok(
-        Math.abs(actual - expected) <= 1e-6 * Math.max(1, Math.abs(expected)),
-        `${name}[${element}]: ${actual} but expected ${expected}`,
-      );
-    }
-  });
-}
-
-function comparePredictions(config: ModelConfig): void {
-  const byRequest = predictionProgram(config, FEATURES, TASKS, { requestDomain: true });
-  const byRow = predictionProgram(config, FEATURES, TASKS);
-  const random = uniform(7);
-  const weights = randomParameters(byRow.parameters, random);
-  const batch = randomBatch(byRequest.plan, random, { rows: 13 });
-  const expected = runReference(byRequest.plan, weights, batch, RUN).outputs;
-  const actual = runReference(byRow.plan, weights, perRow(byRequest, byRow, batch), RUN).outputs;
-  assert.deepEqual(
-    byRequest.plan.outputs.map(({ name }) => name),
-    ['ctr', 'cqs', 'teacher'],
-  );
-  expected.forEach((values, output) => {
-    values.forEach((value, row) => {
-      assert.ok(Math.abs(value - present(actual[output]?.[row])) < 1e-12, `output ${output}, row ${row}`);
-    });
-  });
-}
-
-/** The same batch with the request inputs repeated for every row. */
-function perRow(
-  from: ReturnType<typeof predictionProgram>,
-  to: ReturnType<typeof predictionProgram>,
-  batch: ReferenceBatch,
-): ReferenceBatch {
-  const requestOf = present(batch.requestOfRow);
-  const columns = new Map<string, (row: number) => number>();
-  from.dense.forEach(({ domain, columns: names }, input) => {
-    names.forEach((name, index) => {
-      columns.set(name, (row) => {
-        const r = domain === 'request' ? present(requestOf[row]) : row;
-        return present(batch.dense[input]?.[r * names.length + index]);
-      });
-    });
-  });
-  const denseInputs = to.dense.map(({ columns: names }) =>
-    Float64Array.from({ length: batch.rows * names.length }, (_, index) =>
-      present(columns.get(present(names[index % names.length])))(Math.floor(index / names.length)),
-    ),
-  );
-  const ids = to.ids.map(({ column }) => {
-    const input = from.ids.findIndex((source) => source.column === column);
-    const source = present(from.ids[input]);
-    const bags = present(batch.ids?.[input]);
-    if (source.domain === 'row') return bags;
-    const entries = Array.from({ length: batch.rows }, (_, row) => {
-      const r = present(requestOf[row]);
-      const [first, last] = bags.offsets === undefined ? [r, r + 1] : [bags.offsets[r], bags.offsets[r + 1]];
-      return [...bags.ids.slice(first, last)];
-    });
-    const offsets = new Uint32Array(batch.rows + 1);
-    entries.forEach((bag, row) => {
-      offsets[row + 1] = present(offsets[row]) + bag.length;
-    });
-    return { ids: Uint32Array.from(entries.flat()), ...(source.multi ? { offsets } : {}) };
-  });
-  return { rows: batch.rows, dense: denseInputs, ids };
-}
 
 describe('reference numbers', () => {
   it('are exact in float32, so that native runs see the same inputs', () => {

@@ -1,6 +1,6 @@
 /** Prediction with the user side once per request: when, and that it changes nothing. */
 import assert from 'node:assert/strict';
-import type { ModelConfig } from '../../src/config/types.js';
+import type { ModelConfig } from '../../src/config/models.js';
 import type { FeatureMap } from '../../src/data/features.js';
 import { predictionProgram, trainingProgram } from '../../src/models/registry.js';
 import { loadAddon } from '../../src/runtime/load.js';

@@ -3,6 +3,7 @@ import type { TaskConfig } from '../../src/config/types.js';
 import type { FeatureMap } from '../../src/data/features.js';
 import type { TaskSourceSpec } from '../../src/runtime/native.js';
 import { resolveTasks } from '../../src/train/tasks.js';
+import { TWO_TOWER } from '../models/fixtures.js';
 
 const FEATURES: FeatureMap = { version: 1, features: [], tables: [], cqs: { mean: 2, std: 0.5 } };
 const ALL = [
@@ -20,7 +21,7 @@ function task(rest: Partial<TaskConfig> = {}): TaskConfig {
 }
 
 function sourceOf(name: string, config: TaskConfig, columns: readonly string[] = ALL): TaskSourceSpec {
-  const [resolved] = resolveTasks({ tasks: { [name]: config } }, FEATURES, new Set(columns));
+  const [resolved] = resolveTasks({ model: TWO_TOWER, tasks: { [name]: config } }, FEATURES, new Set(columns));
   assert.ok(resolved);
   return resolved.source;
 }
@@ -131,7 +132,7 @@ describe('which row trains which task', () => {
   });
 
   it('trains the teacher on the CTR logits with target ctr', () => {
-    const config = { tasks: { ctr: task(), teacher: task({ target: 'ctr' }) } };
+    const config = { model: TWO_TOWER, tasks: { ctr: task(), teacher: task({ target: 'ctr' }) } };
     const [ctr, teacher] = resolveTasks(config, FEATURES, new Set(ALL));
     assert.equal(ctr?.model.logitsOf, undefined);
     assert.equal(teacher?.model.logitsOf, 'ctr');

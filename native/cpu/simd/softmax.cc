@@ -50,11 +50,30 @@ void softmax_grad(size_t rows, size_t groups, size_t group, const float* dy, siz
   }
 }
 
+// A row at a time: its exponentials in one vector where it is narrow.
+void log_sum_exp(size_t rows, size_t width, const float* x, size_t xs, float* y, size_t ys) {
+  const Split parts = split(width);
+  for (size_t r = 0; r < rows; ++r, x += xs, y += ys) {
+    const float largest = maximum(x, width);
+    float total = 0;
+    for (size_t v = 0; v < parts.count; ++v) {
+      const size_t n = v + 1 < parts.count ? kLanes : parts.last;
+      float each[kLanes];
+      store_part(each, n, vexp(load_part(x + v * kLanes, n) - largest));
+      for (size_t i = 0; i < n; ++i) total += each[i];
+    }
+    float log[kLanes];
+    store_part(log, 1, vlog(splat(total)));
+    *y = largest + log[0];
+  }
+}
+
 }  // namespace
 
 void add_softmax(SimdTable& table) {
   table.softmax = softmax;
   table.softmax_grad = softmax_grad;
+  table.log_sum_exp = log_sum_exp;
 }
 
 }  // namespace prerank::cpu::PRERANK_ISA

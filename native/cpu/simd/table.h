@@ -146,6 +146,8 @@ struct SimdTable {
   // y[c] += sum over rows of x[r][c].
   void (*column_sum)(size_t rows, size_t width, const float* x, size_t xs, float* y);
 
+  // y[r] = log of the sum over columns of e^x.
+  void (*log_sum_exp)(size_t rows, size_t width, const float* x, size_t xs, float* y, size_t ys);
   // Over each `group` columns.
   void (*softmax)(size_t rows, size_t groups, size_t group, const float* x, size_t xs, float* y, size_t ys);
   void (*softmax_grad)(size_t rows, size_t groups, size_t group, const float* dy, size_t dys, const float* y, size_t ys,

@@ -104,7 +104,8 @@ struct PlanSparseGradient {
   Pooling pooling = Pooling::kSum;
 };
 
-enum class LossKind : uint8_t { kBce, kMse, kHuber, kPseudoHuber, kLogCosh };
+// kMean: the value itself, whatever the target.
+enum class LossKind : uint8_t { kBce, kMse, kHuber, kPseudoHuber, kLogCosh, kMean };
 
 // Task k of the fused loss; its mask is bit k of Batch::task_mask, its target Batch::targets[k].
 struct PlanTask {

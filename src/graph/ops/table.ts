@@ -11,6 +11,7 @@ import { addOp, divOp, mulOp, subOp } from './elementwise.js';
 import { embeddingOp } from './embedding.js';
 import { expandGrad, expandOp } from './expand.js';
 import { linearDw, linearDx, linearOp } from './linear.js';
+import { logSumExpOp } from './log-sum-exp.js';
 import { lossOp } from './loss.js';
 import { rowDotOp } from './row-dot.js';
 import { rowSumOp } from './row-sum.js';
@@ -37,6 +38,7 @@ export const OPERATIONS: readonly OpDefinition[] = [
   unaryGrad,
   softmaxOp,
   softmaxGrad,
+  logSumExpOp,
   weightedSumOp,
   weightedSumGrad,
   dotInteractionOp,

@@ -190,6 +190,7 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
     const logits = operand(op, x, 0);
     return tf.softmax(logits.reshape([-1, numberOf(op, 'group')])).reshape(logits.shape);
   },
+  logSumExp: ({ tf }, op, x) => tf.logSumExp(operand(op, x, 0), 1, true),
   weightedSum: ({ tf }, op, x) => {
     const experts = numberOf(op, 'experts');
     const gates = operand(op, x, 0);

@@ -6,6 +6,7 @@ import type { Tf } from './load.js';
 /** ℓ of every row, from logits and targets [rows, 1]. */
 export function rowLoss(tf: Tf, task: PlanTask, logits: Tensor, targets: Tensor): Tensor {
   if (task.kind === 'bce') return tf.sub(tf.softplus(logits), tf.mul(targets, logits));
+  if (task.kind === 'mean') return logits;
   const residual = tf.sub(logits, targets);
   const { delta } = task;
   switch (task.kind) {

@@ -1,0 +1,113 @@
+/** The schema of `model`: one object per architecture, told apart by `kind`. */
+import { z } from 'zod';
+import { listNames } from '../base/suggest.js';
+import { TASK_MODES } from './models.js';
+import { strict } from './strict.js';
+
+const count = z.int().nonnegative();
+const positiveCount = z.int().positive();
+const nonNegative = z.number().nonnegative();
+const fraction = z.number().min(0).lt(1);
+const widths = z.array(positiveCount);
+const dropout = fraction.default(0);
+
+const interaction = strict({ kind: z.enum(['dot', 'none']).default('dot'), keepVectors: z.boolean().default(true) });
+
+const base = { embeddingDim: positiveCount.default(16), bottom: widths.min(1).optional() };
+
+/** Layers of an MLP, which may be none where an output layer follows. */
+const layers = (hidden: readonly number[]) => strict({ hidden: widths.default([...hidden]), dropout }).prefault({});
+
+const twoTower = strict({
+  kind: z.literal('two-tower'),
+  ...base,
+  interaction: interaction.prefault({}),
+  tower: strict({ hidden: widths.default([64]), out: positiveCount.default(32), dropout }).prefault({}),
+  merge: z.enum(['concat', 'dot', 'hadamard+dot', 'concat+hadamard']).default('concat+hadamard'),
+  heads: layers([32]),
+});
+
+const dlrm = strict({
+  kind: z.literal('dlrm'),
+  ...base,
+  interaction: interaction.prefault({}),
+  top: layers([128, 64]),
+});
+
+const expertLayers = { hidden: widths.min(1).default([64]), dropout };
+const withTaskMode = { taskMode: z.enum(TASK_MODES).default('ctr+cvr(product)'), towers: layers([64, 32]) };
+const bias = z.boolean().default(false);
+
+const mlp = strict({ kind: z.literal('mlp'), ...base, net: layers([192, 64, 32]) });
+
+const sharedBottom = strict({
+  kind: z.literal('shared-bottom'),
+  ...base,
+  ...withTaskMode,
+  shared: strict({ hidden: widths.min(1).default([192]), dropout }).prefault({}),
+});
+
+const mmoe = strict({
+  kind: z.literal('mmoe'),
+  ...base,
+  ...withTaskMode,
+  experts: strict({ count: positiveCount.default(3), ...expertLayers }).prefault({}),
+  gates: strict({ bias, shared: z.boolean().default(false) }).prefault({}),
+});
+
+const level = strict({ shared: positiveCount.default(1), perTask: positiveCount.default(1), ...expertLayers });
+
+const ple = strict({
+  kind: z.literal('ple'),
+  ...base,
+  ...withTaskMode,
+  levels: z.array(level).min(1).prefault([{}]),
+  gates: strict({ bias }).prefault({}),
+});
+
+const esmm = strict({ kind: z.literal('esmm'), ...base, net: layers([192, 64, 32]) });
+
+const aitm = strict({
+  kind: z.literal('aitm'),
+  ...base,
+  bottoms: strict({ hidden: widths.min(1).default([128, 64, 32]), dropout }).prefault({}),
+  calibrator: nonNegative.default(0.6),
+});
+
+const taml = strict({
+  kind: z.literal('taml'),
+  ...base,
+  experts: strict({
+    general: count.default(1),
+    task: count.default(1),
+    learner: count.default(1),
+    ...expertLayers,
+  })
+    .prefault({})
+    .refine(({ general, task, learner }) => general + task + learner > 0, {
+      error: 'a learner needs an expert: general, task and learner are 0',
+    }),
+  learners: positiveCount.default(2),
+  towers: layers([64, 32]),
+  distillation: strict({
+    alpha: nonNegative.default(0.1),
+    beta: nonNegative.default(0.1),
+    stopGradient: z.boolean().default(true),
+    reduce: z.enum(['sum', 'mean']).default('sum'),
+    cvrRows: z.enum(['impressions', 'clicks']).default('impressions'),
+  }).prefault({}),
+});
+
+const MODELS = [twoTower, dlrm, mlp, sharedBottom, mmoe, ple, esmm, aitm, taml] as const;
+const KINDS = MODELS.map(({ shape }) => shape.kind.value);
+
+export const modelSchema = z
+  .unknown()
+  .transform((value) =>
+    typeof value === 'object' && value !== null && !('kind' in value) ? { kind: 'two-tower', ...value } : value,
+  )
+  .pipe(
+    z.discriminatedUnion('kind', MODELS, {
+      error: (issue) => (issue.code === 'invalid_union' ? `expected a kind: ${listNames(KINDS, 30)}` : undefined),
+    }),
+  );

@@ -1,0 +1,138 @@
+/** The settings of the architectures, with every default filled in. */
+
+export interface InteractionConfig {
+  /** dot: dot products of every pair of vectors; none: the vectors only. */
+  readonly kind: 'dot' | 'none';
+  /** dot: keep the embeddings beside the products. */
+  readonly keepVectors: boolean;
+}
+
+/** Layers of an MLP; those before the last have ReLU. */
+export interface LayersConfig {
+  readonly hidden: readonly number[];
+  readonly dropout: number;
+}
+
+interface ModelBase {
+  readonly embeddingDim: number;
+  /** Widths of an MLP on the dense features, ReLU after each; absent: they go straight on. */
+  readonly bottom?: readonly number[];
+}
+
+export interface TwoTowerConfig extends ModelBase {
+  readonly kind: 'two-tower';
+  readonly interaction: InteractionConfig;
+  /** `out`: width of h_user and h_ad. */
+  readonly tower: LayersConfig & { readonly out: number };
+  /**
+   * What the heads see: [h_u; h_a], [h_u; h_a; h_u ⊙ h_a] or [h_u ⊙ h_a; ⟨h_u, h_a⟩]. dot: no MLP heads; each task
+   * maps h_u and h_a linearly and takes the dot product.
+   */
+  readonly merge: 'concat' | 'dot' | 'hadamard+dot' | 'concat+hadamard';
+  readonly heads: LayersConfig;
+}
+
+export interface DlrmConfig extends ModelBase {
+  readonly kind: 'dlrm';
+  readonly interaction: InteractionConfig;
+  readonly top: LayersConfig;
+}
+
+/**
+ * What has a head of its own. product: ctr and cvr, pCTCVR is their product. ctr+ctcvr: both, pCVR is their ratio.
+ * separate: ctr and cvr, which learn apart.
+ */
+export const TASK_MODES = ['ctr+cvr(product)', 'ctr+ctcvr'] as const;
+
+export type TaskMode = (typeof TASK_MODES)[number] | 'separate';
+
+interface WithTaskMode {
+  readonly taskMode: (typeof TASK_MODES)[number];
+  /** Per task, on what the trunk gives it. */
+  readonly towers: LayersConfig;
+}
+
+export interface MlpConfig extends ModelBase {
+  readonly kind: 'mlp';
+  readonly net: LayersConfig;
+}
+
+export interface SharedBottomConfig extends ModelBase, WithTaskMode {
+  readonly kind: 'shared-bottom';
+  readonly shared: LayersConfig;
+}
+
+export interface MmoeConfig extends ModelBase, WithTaskMode {
+  readonly kind: 'mmoe';
+  readonly experts: LayersConfig & { readonly count: number };
+  /** `shared`: one gate for all tasks (OMoE). */
+  readonly gates: { readonly bias: boolean; readonly shared: boolean };
+}
+
+export interface PleConfig extends ModelBase, WithTaskMode {
+  readonly kind: 'ple';
+  readonly levels: readonly (LayersConfig & { readonly shared: number; readonly perTask: number })[];
+  readonly gates: { readonly bias: boolean };
+}
+
+export interface EsmmConfig extends ModelBase {
+  readonly kind: 'esmm';
+  readonly net: LayersConfig;
+}
+
+export interface AitmConfig extends ModelBase {
+  readonly kind: 'aitm';
+  readonly bottoms: LayersConfig;
+  /** α of the calibrator; 0: none. */
+  readonly calibrator: number;
+}
+
+export interface TamlConfig extends ModelBase {
+  readonly kind: 'taml';
+  /** Experts of all tasks, of each task, and of each learner. */
+  readonly experts: LayersConfig & { readonly general: number; readonly task: number; readonly learner: number };
+  /** Per task. */
+  readonly learners: number;
+  readonly towers: LayersConfig;
+  readonly distillation: {
+    /** Weight for ctr and every task but cvr. */
+    readonly alpha: number;
+    /** Weight for cvr. */
+    readonly beta: number;
+    /** No gradient passes through what the learners say together. */
+    readonly stopGradient: boolean;
+    /** Over the learners of a task. */
+    readonly reduce: 'sum' | 'mean';
+    /** Rows on which the learners of cvr are distilled. */
+    readonly cvrRows: 'impressions' | 'clicks';
+  };
+}
+
+export type ModelConfig =
+  | TwoTowerConfig
+  | DlrmConfig
+  | MlpConfig
+  | SharedBottomConfig
+  | MmoeConfig
+  | PleConfig
+  | EsmmConfig
+  | AitmConfig
+  | TamlConfig;
+
+/** How a model's ctr, cvr and ctcvr hang together; undefined: each has a head. */
+export function taskModeOf(model: ModelConfig): TaskMode | undefined {
+  switch (model.kind) {
+    case 'two-tower':
+    case 'dlrm':
+      return undefined;
+    case 'mlp':
+      return 'separate';
+    case 'esmm':
+    case 'taml':
+      return 'ctr+cvr(product)';
+    case 'aitm':
+      return 'ctr+ctcvr';
+    default:
+      return model.taskMode;
+  }
+}

@@ -1,0 +1,83 @@
+/** From the graph of a model to its training and prediction programs. */
+import { PrerankError } from '../base/errors.js';
+import type { FeatureMap } from '../data/features.js';
+import { compile, type Graph, type TaskLoss, type Value } from '../graph/index.js';
+import type { FeatureInputs, InputDomain } from './features.js';
+import type { Architecture, ModelTask } from './model.js';
+
+/** A term of the loss that is the model's own: λ · the mean of `value` over the rows that train a task. */
+export interface LossTerm {
+  readonly name: string;
+  readonly weight: number;
+  /** row [1]. */
+  readonly value: Value;
+  /** Name of the task whose rows it takes. */
+  readonly rows: string;
+}
+
+export interface BuiltModel {
+  readonly graph: Graph;
+  readonly inputs: FeatureInputs;
+  /** By task with an output of its own, row [1]: its logit, its value, or the log of its ratio. */
+  readonly outputs: Readonly<Record<string, Value>>;
+  readonly terms?: readonly LossTerm[];
+}
+
+/** `userDomain`: request, when user features are to run once per request. */
+export type BuildModel<Config> = (
+  config: Config,
+  features: FeatureMap,
+  tasks: readonly ModelTask[],
+  userDomain: InputDomain,
+) => BuiltModel;
+
+interface NamedLoss extends TaskLoss {
+  /** Task whose rows and target it takes. */
+  readonly source: string;
+}
+
+/** One loss per task that has one, in the order of the tasks, then the model's own. */
+function losses(tasks: readonly ModelTask[], { outputs, terms = [] }: BuiltModel): NamedLoss[] {
+  const ofTasks = tasks.flatMap(({ name, kind, weight, delta, logitsOf, lossless }): NamedLoss[] => {
+    const logits = outputs[logitsOf ?? name];
+    return logits === undefined || lossless ? [] : [{ name, kind, weight, delta, logits, source: name }];
+  });
+  const own = terms.map(
+    ({ name, weight, value, rows }): NamedLoss => ({
+      name,
+      kind: 'mean',
+      weight,
+      delta: 1,
+      logits: value,
+      source: rows,
+    }),
+  );
+  return [...ofTasks, ...own];
+}
+
+export function defineModel<Config>(kind: string, build: BuildModel<Config>): Architecture<Config> {
+  return {
+    kind,
+    training(config, features, tasks, { balancing } = {}) {
+      const built = build(config, features, tasks, 'row');
+      if (balancing !== undefined && balancing.kind !== 'fixed' && (built.terms ?? []).length > 0) {
+        throw new PrerankError(
+          'CONFIG_INVALID',
+          `model ${kind} adds ${built.terms?.map(({ name }) => name).join(', ')} to the loss, which ${balancing.kind} does not weigh; use training.balancing.kind: fixed`,
+          { path: 'training.balancing.kind' },
+        );
+      }
+      const found = losses(tasks, built);
+      const { graph, inputs, outputs } = built;
+      const lowered = compile({ graph, outputs, losses: found, balancing });
+      return inputs.program(
+        lowered,
+        found.map(({ source }) => source),
+      );
+    },
+    prediction(config, features, tasks, { requestDomain } = {}) {
+      const { graph, inputs, outputs } = build(config, features, tasks, requestDomain ? 'request' : 'row');
+      return inputs.program(compile({ graph, outputs }), []);
+    },
+  };
+}

@@ -1,0 +1,82 @@
+/** Stores and comparisons for tests of the native program. */
+import assert from 'node:assert/strict';
+import {
+  type Addon,
+  type DenseOptimizerSettings,
+  type NativeParameterStore,
+  type ParameterSpec,
+  type SparseOptimizerSettings,
+  TASK_STATS,
+} from '../../src/runtime/native.js';
+import type { Plan } from '../../src/runtime/plan.js';
+import { assertClose } from './build.js';
+import { randomParameters } from './random.js';
+import { present } from './reference.js';
+
+const COMMON = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, initialAccumulator: 0, l2: 0 } as const;
+
+export function dense(
+  kind: DenseOptimizerSettings['kind'],
+  change: Partial<DenseOptimizerSettings> = {},
+): DenseOptimizerSettings {
+  return { ...COMMON, kind, momentum: 0, weightDecay: 0, ...change };
+}
+
+export function sparse(
+  kind: SparseOptimizerSettings['kind'],
+  change: Partial<SparseOptimizerSettings> = {},
+): SparseOptimizerSettings {
+  return { ...COMMON, kind, ...change };
+}
+
+export interface Optimizers {
+  readonly dense: DenseOptimizerSettings;
+  readonly sparse: SparseOptimizerSettings;
+  readonly clipNorm?: number;
+  readonly clipScope?: 'dense' | 'all';
+}
+
+export const SGD: Optimizers = { dense: dense('sgd'), sparse: sparse('sgd') };
+
+export function storeWith(
+  addon: Addon,
+  parameters: readonly ParameterSpec[],
+  weights: ReadonlyMap<string, Float64Array>,
+  optimizers: Optimizers = SGD,
+): NativeParameterStore {
+  const { dense: denseSettings, sparse: sparseSettings } = optimizers;
+  const store = new addon.ParameterStore({
+    parameters,
+    dense: denseSettings,
+    sparse: sparseSettings,
+    training: true,
+    seed: 1,
+  });
+  for (const [name, values] of weights) store.write(name, Float32Array.from(values));
+  return store;
+}
+
+/** Weights of a size that layers start with, exact in float32. */
+export function modelWeights(specs: readonly ParameterSpec[], random: () => number): Map<string, Float64Array> {
+  const weights = randomParameters(specs, random);
+  return new Map([...weights].map(([name, values]) => [name, values.map((value) => value / 4)]));
+}
+
+export function assertAllClose(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  tolerance: number,
+  what: string,
+): void {
+  assert.equal(actual.length, expected.length, what);
+  for (let i = 0; i < expected.length; i += 1) {
+    assertClose(present(actual[i]), present(expected[i]), tolerance, `${what}[${i}]`);
+  }
+}
+
+export function meanLoss(plan: Plan, stats: Float64Array): number {
+  return plan.tasks.reduce((total, { weight }, task) => {
+    const [loss, rows] = stats.subarray(task * TASK_STATS.length);
+    return present(rows) > 0 ? total + (weight * present(loss)) / present(rows) : total;
+  }, 0);
+}

@@ -1,0 +1,215 @@
+/** The multi-task models of clicks and conversions: names, sound plans, gradients, and native runs as on TensorFlow.js. */
+import assert from 'node:assert/strict';
+import { PrerankError } from '../../src/base/errors.js';
+import { type ModelConfig, taskModeOf } from '../../src/config/models.js';
+import { verifyPlan } from '../../src/graph/index.js';
+import type { ModelTask } from '../../src/models/model.js';
+import { predictionProgram, trainingProgram } from '../../src/models/registry.js';
+import { loadAddon } from '../../src/runtime/load.js';
+import type { Addon } from '../../src/runtime/native.js';
+import { TfjsProgram } from '../../src/runtime/tfjs.js';
+import { tableGradients } from '../graph/build.js';
+import { assertAllClose, dense, modelWeights, sparse, storeWith } from '../graph/native-support.js';
+import { randomBatch, toArrayBatch, uniform } from '../graph/random.js';
+import { present, runReference } from '../graph/reference.js';
+import { checkDenseGradients, comparePredictions } from './checks.js';
+import { AITM, CONVERSIONS, ESMM, FEATURES, MLP, MMOE, PLE, SHARED_BOTTOM, TAML, TASKS } from './fixtures.js';
+
+const RUN = { seed: 1, step: 0 };
+const FRAMEWORK = [MLP, SHARED_BOTTOM, MMOE, PLE];
+const KINDS = [...FRAMEWORK, ESMM, AITM, TAML];
+
+const conversions = (config: ModelConfig): readonly ModelTask[] => CONVERSIONS[taskModeOf(config) ?? 'separate'];
+
+type Variant = readonly [name: string, config: ModelConfig, tasks: readonly ModelTask[]];
+
+const VARIANTS: readonly Variant[] = [
+  ...KINDS.map((config): Variant => [config.kind, config, conversions(config)]),
+  ...[SHARED_BOTTOM, MMOE, PLE].map(
+    (config): Variant => [
+      `${config.kind} with ctcvr of its own`,
+      { ...config, taskMode: 'ctr+ctcvr' },
+      CONVERSIONS['ctr+ctcvr'],
+    ],
+  ),
+  ...FRAMEWORK.map((config): Variant => [`${config.kind} with the framework's heads`, config, TASKS]),
+  ['omoe', { ...MMOE, gates: { bias: true, shared: true } }, CONVERSIONS['ctr+cvr(product)']],
+  ['ple of one level, gates with bias', { ...PLE, levels: PLE.levels.slice(1), gates: { bias: true } }, TASKS],
+  ['aitm without calibrator', { ...AITM, calibrator: 0 }, CONVERSIONS['ctr+ctcvr']],
+  [
+    'taml whose targets pass gradients, means over learners',
+    { ...TAML, distillation: { ...TAML.distillation, stopGradient: false, reduce: 'mean', cvrRows: 'clicks' } },
+    CONVERSIONS['ctr+cvr(product)'],
+  ],
+  [
+    'taml with experts of learners only',
+    { ...TAML, experts: { ...TAML.experts, general: 0, task: 0 } },
+    CONVERSIONS['ctr+cvr(product)'],
+  ],
+  [
+    'mmoe with dropout',
+    { ...MMOE, experts: { ...MMOE.experts, dropout: 0.2 }, towers: { hidden: [5], dropout: 0.3 } },
+    CONVERSIONS['ctr+cvr(product)'],
+  ],
+];
+
+function shapesOf(config: ModelConfig): Record<string, string> {
+  const { parameters } = trainingProgram(config, FEATURES, conversions(config));
+  return Object.fromEntries(parameters.map(({ name, shape }) => [name, shape.join('x')]));
+}
+
+describe('multi-task models', () => {
+  let addon: Addon;
+  before(() => {
+    addon = loadAddon();
+  });
+
+  for (const [name, config, tasks] of VARIANTS) {
+    it(`${name}: sound plans, the same every time`, () => {
+      const training = trainingProgram(config, FEATURES, tasks);
+      const prediction = predictionProgram(config, FEATURES, tasks);
+      const byRequest = predictionProgram(config, FEATURES, tasks, { requestDomain: true });
+      for (const { plan } of [training, prediction, byRequest]) assert.deepEqual(verifyPlan(plan), []);
+      assert.deepEqual(trainingProgram(config, FEATURES, tasks), training);
+      assert.deepEqual(prediction.parameters, training.parameters);
+      assert.ok(training.plan.parameters.every(({ grad }) => grad >= 0));
+      assert.equal(training.sources.length, training.plan.tasks.length);
+    });
+
+    // Where targets pass no gradient, the gradient is not the derivative of the loss.
+    const derivable = config.kind !== 'taml' || !config.distillation.stopGradient;
+    if (derivable)
+      it(`${name}: gradients are those of central differences`, () => {
+        const { plan, parameters } = trainingProgram(config, FEATURES, tasks);
+        checkDenseGradients(plan, parameters, 9);
+      });
+
+    it(`${name}: the user side once per request gives the same predictions`, () => {
+      comparePredictions(config, tasks);
+    });
+
+    it(`${name}: the native step has the reference's gradients`, async () => {
+      const { plan, parameters } = trainingProgram(config, FEATURES, tasks);
+      const random = uniform(21);
+      const weights = modelWeights(parameters, random);
+      const batch = randomBatch(plan, random, { rows: 37 });
+      const store = storeWith(addon, parameters, weights);
+      const program = new addon.Program(plan, store, { threads: 2, capacity: 37, seed: RUN.seed });
+      await program.step(toArrayBatch(batch), { step: 0, denseLr: 1, sparseLr: 1, update: true });
+      const outputs = plan.parameters.map(({ name: parameter, grad }) => ({ name: parameter, value: grad }));
+      const expected = runReference({ ...plan, outputs }, weights, batch, RUN);
+      const gradients = tableGradients(plan, batch, expected.pooled);
+      outputs.forEach(({ name: parameter }, index) => {
+        gradients.set(parameter, present(expected.outputs[index]));
+      });
+      assert.equal(gradients.size, parameters.length);
+      for (const [parameter, gradient] of gradients) {
+        const start = present(weights.get(parameter));
+        const moved = store.read(parameter).map((value, index) => present(start[index]) - value);
+        assertAllClose(moved, gradient, 2e-5, parameter);
+      }
+    });
+  }
+
+  for (const config of KINDS) {
+    it(`${config.kind}: ten native steps as on TensorFlow.js`, async () => {
+      const { plan, parameters } = trainingProgram(config, FEATURES, conversions(config));
+      const random = uniform(41);
+      const settings = { dense: dense('adam', { epsilon: 1e-4 }), sparse: sparse('rowwise-adagrad') };
+      const store = storeWith(addon, parameters, modelWeights(parameters, random), settings);
+      const program = new addon.Program(plan, store, { threads: 2, capacity: 33, seed: 1 });
+      const tfjs = await TfjsProgram.create(plan, parameters, { ...settings, seed: 1, weights: store });
+      for (let step = 0; step < 10; step += 1) {
+        const batch = toArrayBatch(randomBatch(plan, random, { rows: 33 }));
+        const options = { step, denseLr: 0.001, sparseLr: 0.02, update: true };
+        assertAllClose(await program.step(batch, options), await tfjs.step(batch, options), 1e-5, `step ${step}`);
+      }
+      for (const { name } of parameters) assertAllClose(store.read(name), tfjs.read(name), 2e-5, name);
+      tfjs.dispose();
+    }).timeout(30_000);
+
+    it(`${config.kind}: the native prediction gives the reference's outputs`, async () => {
+      const { plan, parameters } = predictionProgram(config, FEATURES, conversions(config), { requestDomain: true });
+      const random = uniform(31);
+      const weights = modelWeights(parameters, random);
+      const batch = randomBatch(plan, random, { rows: 290 });
+      const expected = runReference(plan, weights, batch, RUN);
+      const store = storeWith(addon, parameters, weights);
+      const program = new addon.Program(plan, store, { threads: 2, capacity: 290, seed: 1 });
+      const outputs = await program.predict(toArrayBatch(batch));
+      outputs.forEach((output, index) => {
+        assertAllClose(output, present(expected.outputs[index]), 3e-5, present(plan.outputs[index]).name);
+      });
+    });
+  }
+
+  it('names parameters by experts, gates, learners and towers', () => {
+    const taml = shapesOf(TAML);
+    assert.equal(taml['experts.general.0.0.weight'], '6x21');
+    assert.equal(taml['experts.tasks.cvr.1.0.bias'], '6');
+    assert.equal(taml['experts.learners.ctr.1.0.0.weight'], '6x21');
+    assert.equal(taml['gates.ctr.0.weight'], '4x21');
+    assert.equal(taml['gates.ctr.0.bias'], undefined);
+    assert.equal(taml['towers.cvr.1.1.weight'], '1x5');
+    const ple = shapesOf(PLE);
+    assert.equal(ple['levels.0.shared.gate.weight'], '4x21');
+    assert.equal(ple['levels.0.tasks.ctr.gate.weight'], '3x21');
+    assert.equal(ple['levels.1.tasks.ctr.experts.1.0.weight'], '6x7');
+    assert.equal(ple['levels.1.shared.gate.weight'], undefined);
+    assert.equal(shapesOf(MMOE)['gates.cvr.weight'], '3x21');
+    const aitm = shapesOf(AITM);
+    assert.equal(aitm['transfer.ctcvr.h3.weight'], '5x5');
+    assert.equal(aitm['transfer.ctr.info.weight'], undefined);
+    assert.equal(aitm['heads.ctcvr.weight'], '1x5');
+    const mlp = shapesOf(MLP);
+    assert.equal(mlp['embeddings.ctr.ad_id'], '33x4');
+    assert.equal(mlp['embeddings.cvr.ad_id'], '33x4');
+    assert.equal(mlp['embeddings.ad_id'], undefined);
+    assert.equal(mlp['cvr.net.0.weight'], '9x19');
+  });
+
+  it('adds the terms of aitm and taml to the loss, on the rows of a task', () => {
+    const terms = (config: ModelConfig) => {
+      const { plan, sources } = trainingProgram(config, FEATURES, conversions(config));
+      return plan.tasks.flatMap(({ name, kind, weight }, i) => (kind === 'mean' ? [[name, weight, sources[i]]] : []));
+    };
+    assert.deepEqual(terms(AITM), [['calibrator.ctcvr', 0.6, 'ctcvr']]);
+    assert.deepEqual(terms(TAML), [
+      ['distillation.ctr', 0.1, 'ctr'],
+      ['distillation.cvr', 0.2, 'ctcvr'],
+    ]);
+    const clicks = { ...TAML, distillation: { ...TAML.distillation, alpha: 0, cvrRows: 'clicks' } } as const;
+    assert.deepEqual(terms(clicks), [['distillation.cvr', 0.2, 'cvr']]);
+    assert.deepEqual(terms(ESMM), []);
+  });
+
+  const value: ModelTask = { name: 'dwell', kind: 'mse', weight: 1, delta: 1 };
+  const refused: readonly (readonly [string, ModelConfig, readonly ModelTask[], RegExp])[] = [
+    [
+      'a product without one of its factors',
+      ESMM,
+      CONVERSIONS.separate.slice(1),
+      /ctcvr is made of others: name a task ctr/,
+    ],
+    ['a ratio without ctcvr', AITM, [present(CONVERSIONS['ctr+ctcvr'][1]), ...TASKS.slice(0, 1)], /one task only/],
+    ['a sequence with a value', AITM, [...CONVERSIONS['ctr+ctcvr'], value], /dwell predicts no probability/],
+    ['learners of a value', TAML, [...CONVERSIONS['ctr+cvr(product)'], value], /task dwell predicts none/],
+  ];
+  for (const [name, config, tasks, message] of refused) {
+    it(`refuses ${name}`, () => {
+      assert.throws(
+        () => trainingProgram(config, FEATURES, tasks),
+        (error) => error instanceof PrerankError && error.code === 'CONFIG_INVALID' && message.test(error.message),
+      );
+    });
+  }
+
+  it('refuses to weigh tasks beside terms of the model', () => {
+    const balancing = { kind: 'pcgrad' } as const;
+    assert.throws(() => trainingProgram(TAML, FEATURES, conversions(TAML), { balancing }), {
+      code: 'CONFIG_INVALID',
+      message: /distillation\.ctr, distillation\.cvr.*kind: fixed/,
+    });
+    assert.ok(trainingProgram(ESMM, FEATURES, conversions(ESMM), { balancing }).plan.balancing);
+  });
+});
