@@ -6,16 +6,15 @@
 const MULTIPLIER_0 = 0xd2511f53 | 0;
 const MULTIPLIER_1 = 0xcd9e8d57 | 0;
 
-/** The high word of the product of two unsigned 32-bit words. */
+/** The high word of the product of two unsigned 32-bit words. No sum leaves 32 bits: (2¹⁶ − 1)² + 2 (2¹⁶ − 1) = 2³² − 1. */
 function highWord(a: number, b: number): number {
   const aLow = a & 0xffff;
   const aHigh = a >>> 16;
   const bLow = b & 0xffff;
   const bHigh = b >>> 16;
-  const lowHigh = Math.imul(aLow, bHigh);
-  const highLow = Math.imul(aHigh, bLow);
-  const carry = (Math.imul(aLow, bLow) >>> 16) + (lowHigh & 0xffff) + (highLow & 0xffff);
-  return (Math.imul(aHigh, bHigh) + (lowHigh >>> 16) + (highLow >>> 16) + (carry >>> 16)) | 0;
+  const middle = (Math.imul(aHigh, bLow) + (Math.imul(aLow, bLow) >>> 16)) | 0;
+  const carried = (Math.imul(aLow, bHigh) + (middle & 0xffff)) | 0;
+  return (Math.imul(aHigh, bHigh) + (middle >>> 16) + (carried >>> 16)) | 0;
 }
 
 /** The key of a seed: its low and high words. `seed`: a safe integer, not negative. */

@@ -1,7 +1,8 @@
 /** `prerank bench`: how fast this machine does what prerank does, in figures that can be compared. */
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { PrerankError } from '../base/errors.js';
 import type { IngestVariant } from '../bench/ingest.js';
+import { PRESET_NAMES, type PresetName } from '../cascade/presets.js';
 import { loadAddon } from '../runtime/load.js';
 import { positiveInteger } from './arguments.js';
 import { type CommonOptions, printResult } from './output.js';
@@ -18,12 +19,13 @@ function sparseOptimizer(value: string): SparseOptimizer {
 
 export function benchCommand(): Command {
   return new Command('bench')
-    .description('measure training steps, kernels, the loader, ingestion and serving')
+    .description('measure training steps, kernels, the loader, ingestion, serving and the simulated cascade')
     .addCommand(stepCommand())
     .addCommand(kernelsCommand())
     .addCommand(loaderCommand())
     .addCommand(ingestCommand())
-    .addCommand(serveCommand());
+    .addCommand(serveCommand())
+    .addCommand(cascadeCommand());
 }
 
 interface StepCommandOptions extends CommonOptions {
@@ -232,4 +234,34 @@ async function runServe(options: ServeCommandOptions): Promise<void> {
   const combinations = { threads: [1, 2], requestsPerCall: [1, 8] };
   const result = await benchServe(loadAddon(), step, { ...options, ...combinations });
   printResult(options, result, () => formatServe(result));
+}
+
+interface CascadeCommandOptions extends CommonOptions {
+  readonly preset: PresetName;
+  readonly threads: number;
+  readonly rounds: number;
+  readonly requests: number;
+}
+
+function cascadeCommand(): Command {
+  return new Command('cascade')
+    .description("pairs of request and ad that the simulated cascade's final and early stage score in a second")
+    .addOption(new Option('--preset <name>', 'the simulated system').choices(PRESET_NAMES).default('paper'))
+    .option('--threads <count>', 'threads and cores: the process is pinned to so many', positiveInteger, 2)
+    .option('--rounds <count>', 'timed rounds of each stage', positiveInteger, 15)
+    .option('--requests <count>', 'requests of each thread in a round', positiveInteger, 1000)
+    .action(runCascade);
+}
+
+async function runCascade(options: CascadeCommandOptions): Promise<void> {
+  const [{ pinToCores }, { benchCascade }, { formatCascade }, { loadSimulation }] = await Promise.all([
+    import('../bench/environment.js'),
+    import('../bench/cascade.js'),
+    import('../bench/cascade-text.js'),
+    import('../cascade/config.js'),
+  ]);
+  const addon = loadAddon();
+  pinToCores(addon, options.threads);
+  const result = await benchCascade(addon, loadSimulation(undefined, { preset: options.preset }), options);
+  printResult(options, result, () => formatCascade(result));
 }
