@@ -66,7 +66,7 @@ class PackedLinear final : public Kernel {
 
   void run(const TileContext& context) const override {
     const bool relu = o_.activation == kRelu;
-    weight_.multiply(context, o_.bias_at(context), relu);
+    weight_.multiply(context, {.bias = o_.bias_at(context), .relu = relu});
     if (!relu) o_.activate(context, *simd_);
   }
 

@@ -1,4 +1,5 @@
-// Gradients of linear: dX = D W, dW += D^T X, db += column sums of D, with D the gradient before the activation.
+// Gradients of linear: dX = D W (0 where the output of a ReLU below is), dW += D^T X, db += column sums of D, with D the gradient before the activation.
+#include <optional>
 #include <utility>
 
 #include "cpu/linear_shape.h"
@@ -11,30 +12,45 @@ namespace {
 
 class PackedLinearDx final : public Kernel {
  public:
-  explicit PackedLinearDx(PackedWeight weight) : weight_(std::move(weight)) {}
+  PackedLinearDx(PackedWeight weight, std::optional<View> gate) : weight_(std::move(weight)), gate_(gate) {}
 
   void prepare(const TileContext& context) override { weight_.pack(context); }
-  void run(const TileContext& context) const override { weight_.multiply(context, nullptr, false); }
+  void run(const TileContext& context) const override {
+    PackedWeight::Finish finish;
+    if (gate_) finish.gate = gate_->at(context), finish.gate_stride = gate_->stride;
+    weight_.multiply(context, finish);
+  }
 
  private:
   PackedWeight weight_;
+  std::optional<View> gate_;
 };
 
 }  // namespace
 
 KernelResult make_linear_dx(const KernelBuild& build) {
-  PRERANK_RETURN_IF_ERROR(check_arity(build, 2, 1));
+  const bool gated = build.op->inputs.size() == 3;
+  PRERANK_RETURN_IF_ERROR(check_arity(build, gated ? 3 : 2, 1));
   PRERANK_ASSIGN_OR_RETURN(const View d, row_input_view(build, 0));
   PRERANK_ASSIGN_OR_RETURN(const View w, input_view_of(build, 1, Domain::kNone));
   PRERANK_ASSIGN_OR_RETURN(const View dx, output_view(build, 0));
+  std::optional<View> gate;
+  if (gated) {
+    PRERANK_ASSIGN_OR_RETURN(gate, row_input_view(build, 2));
+    PRERANK_RETURN_IF_ERROR(check_width(build, "the gate", gate->width, dx.width));
+  }
   PRERANK_ASSIGN_OR_RETURN(const LinearShape shape, linear_shape(build, build.input(1), dx.width, d.width));
   if (is_thin(build, shape)) {
-    return make_kernel([=, thin = simd().linear_dx](const TileContext& context) {
-      thin(context.rows, shape.in, shape.out, d.at(context), d.stride, w.at(context), dx.at(context), dx.stride);
+    return make_kernel([=, table = &simd()](const TileContext& context) {
+      float* result = dx.at(context);
+      table->linear_dx(context.rows, shape.in, shape.out, d.at(context), d.stride, w.at(context), result, dx.stride);
+      if (!gate) return;
+      table->map_grad[kRelu](context.rows, dx.width, result, dx.stride, gate->at(context), gate->stride, result,
+                             dx.stride);
     });
   }
   PRERANK_ASSIGN_OR_RETURN(PackedWeight weight, PackedWeight::create(build, {d, w, dx, shape.in, 1}));
-  return std::unique_ptr<Kernel>(std::make_unique<PackedLinearDx>(std::move(weight)));
+  return std::unique_ptr<Kernel>(std::make_unique<PackedLinearDx>(std::move(weight), gate));
 }
 
 KernelResult make_linear_dw(const KernelBuild& build) {

@@ -34,10 +34,19 @@ class PackedWeight {
                  context.worker, workers_, packed_.as<float>().data()});
   }
 
-  void multiply(const TileContext& context, const float* bias, bool relu) const {
+  // What becomes of the sums: they start at a bias, and are 0 where they or the gate are not above 0.
+  struct Finish {
+    const float* bias = nullptr;
+    bool relu = false;
+    const float* gate = nullptr;
+    size_t gate_stride = 0;
+  };
+
+  void multiply(const TileContext& context, const Finish& finish) const {
     const auto& [a, weight, c, row, column] = product_;
-    simd_->packed_product({context.rows, a.width, c.width, a.at(context), a.stride, packed_.as<float>().data(), bias,
-                           relu, c.at(context), c.stride, scratch_.of(context.worker)});
+    simd_->packed_product({context.rows, a.width, c.width, a.at(context), a.stride, packed_.as<float>().data(),
+                           finish.bias, finish.relu, finish.gate, finish.gate_stride, c.at(context), c.stride,
+                           scratch_.of(context.worker)});
   }
 
  private:

@@ -65,24 +65,30 @@ TEST(KernelLinear, GradientOfTheInput) {
   for_each_isa([] {
     for (const Sizes& size : kSizes) {
       for (const size_t rows : kRowCounts) {
-        const std::vector<float> d = random_floats(rows * size.out, 1), w = random_floats(size.out * size.in, 2);
-        OpHarness harness("linear.dx", rows);
-        harness.op.inputs = {harness.value(size.out, d),
-                             harness.value(size.out * size.in, w, Domain::kNone, matrix(size.out, size.in))};
-        const int32_t dx = harness.value(size.in);
-        harness.op.outputs = {dx};
-        harness.run(100);
-        std::vector<double> want(rows * size.in);
-        for (size_t r = 0; r < rows; ++r) {
-          for (size_t o = 0; o < size.out; ++o) {
-            for (size_t i = 0; i < size.in; ++i) {
-              want[r * size.in + i] +=
-                  static_cast<double>(d[r * size.out + o]) * static_cast<double>(w[o * size.in + i]);
+        for (const bool gated : {false, true}) {
+          const std::vector<float> d = random_floats(rows * size.out, 1), w = random_floats(size.out * size.in, 2);
+          std::vector<float> y = random_floats(rows * size.in, 3);
+          for (size_t e = 0; e < y.size(); e += 3) y[e] = 0;
+          OpHarness harness("linear.dx", rows);
+          harness.op.inputs = {harness.value(size.out, d),
+                               harness.value(size.out * size.in, w, Domain::kNone, matrix(size.out, size.in))};
+          if (gated) harness.op.inputs.push_back(harness.value(size.in, y));
+          const int32_t dx = harness.value(size.in);
+          harness.op.outputs = {dx};
+          harness.run(100);
+          std::vector<double> want(rows * size.in);
+          for (size_t r = 0; r < rows; ++r) {
+            for (size_t o = 0; o < size.out; ++o) {
+              for (size_t i = 0; i < size.in; ++i) {
+                if (gated && y[r * size.in + i] <= 0) continue;
+                want[r * size.in + i] +=
+                    static_cast<double>(d[r * size.out + o]) * static_cast<double>(w[o * size.in + i]);
+              }
             }
           }
+          expect_near(harness.read(dx), want, 2e-5, gated ? "gated linear.dx" : "linear.dx");
+          harness.expect_sentinels();
         }
-        expect_near(harness.read(dx), want, 2e-5, "linear.dx");
-        harness.expect_sentinels();
       }
     }
   });

@@ -1,12 +1,12 @@
 /** Rewrites of the operation list that save passes over memory; none changes a result. */
 import type { Operation, Value } from './graph.js';
-import { activation } from './ops/activation.js';
+import { activation, activationGrad } from './ops/activation.js';
 import { sliceOp } from './ops/concat.js';
 import { dotInteractionGrad } from './ops/dot-interaction.js';
 import { dropoutOp } from './ops/dropout.js';
 import { addOp } from './ops/elementwise.js';
 import { embeddingOp } from './ops/embedding.js';
-import { linearOp } from './ops/linear.js';
+import { linearDx, linearOp } from './ops/linear.js';
 
 /** Operations needed for `results`, in order. */
 export function prune(operations: readonly Operation[], results: Iterable<Value>): Operation[] {
@@ -71,10 +71,7 @@ function fuseIntoLinear(operations: readonly Operation[], fixed: ReadonlySet<Val
     const taken = absorb(linear, consumer);
     if (taken !== undefined) fused.set(consumer, { ...linear, ...taken, outputs: consumer.outputs });
   }
-  const gone = new Set([...fused.values()].map((operation) => operation.id));
-  return operations
-    .filter((operation) => !gone.has(operation.id) || fused.has(operation))
-    .map((operation) => fused.get(operation) ?? operation);
+  return replace(operations, fused);
 }
 
 function fuseLookups(operations: readonly Operation[]): Operation[] {
@@ -96,13 +93,46 @@ function fuseLookups(operations: readonly Operation[]): Operation[] {
   return [...fused, ...operations.filter((operation) => operation.definition !== embeddingOp)];
 }
 
+/** Backward fusions. `fixed` values must stay. */
+export function fuseBackward(operations: readonly Operation[], fixed: ReadonlySet<Value>): Operation[] {
+  return gateInputGradients(addInteractionsInPlace(operations, fixed), fixed);
+}
+
+/** `activation.grad(linear.dx(d, W), y)` of ReLU becomes a linear.dx(d, W, y) that is 0 where y is. */
+function gateInputGradients(operations: readonly Operation[], fixed: ReadonlySet<Value>): Operation[] {
+  const consumers = consumersOf(operations);
+  const producers = producersOf(operations);
+  const merged = new Map<Operation, Operation>();
+  for (const gate of operations) {
+    const [dY, y] = gate.inputs;
+    if (gate.definition !== activationGrad || gate.attributes.activation !== 'relu') continue;
+    if (dY === undefined || y === undefined || dY.domain === 'none' || fixed.has(dY)) continue;
+    const producer = producers.get(dY);
+    if (producer?.definition !== linearDx || consumers.get(dY)?.length !== 1) continue;
+    merged.set(gate, { ...producer, inputs: [...producer.inputs, y], outputs: gate.outputs });
+  }
+  return replace(operations, merged);
+}
+
+/** Each key in the place of itself, and not where its value's operation stood. */
+function replace(operations: readonly Operation[], merged: ReadonlyMap<Operation, Operation>): Operation[] {
+  const gone = new Set([...merged.values()].map((operation) => operation.id));
+  return operations
+    .filter((operation) => !gone.has(operation.id) || merged.has(operation))
+    .map((operation) => merged.get(operation) ?? operation);
+}
+
+function producersOf(operations: readonly Operation[]): Map<Value, Operation> {
+  return new Map(operations.flatMap((operation) => operation.outputs.map((out) => [out, operation])));
+}
+
 /**
- * Backward fusion: `add(s, dotInteraction.grad(…))`, where s is the pass-through gradient of the vectors, becomes a
+ * `add(s, dotInteraction.grad(…))`, where s is the pass-through gradient of the vectors, becomes a
  * dotInteraction.grad that adds to s in place.
  */
-export function fuseBackward(operations: readonly Operation[], fixed: ReadonlySet<Value>): Operation[] {
+function addInteractionsInPlace(operations: readonly Operation[], fixed: ReadonlySet<Value>): Operation[] {
   const consumers = consumersOf(operations);
-  const producers = new Map(operations.flatMap((operation) => operation.outputs.map((out) => [out, operation])));
+  const producers = producersOf(operations);
   const merged = new Map<Operation, Operation>();
   for (const sum of operations) {
     const [passed, dots] = sum.inputs;
@@ -114,10 +144,7 @@ export function fuseBackward(operations: readonly Operation[], fixed: ReadonlySe
     const attributes = { ...producer.attributes, accumulate: 1 };
     merged.set(sum, { ...producer, attributes, outputs: sum.outputs, into: passed });
   }
-  const gone = new Set([...merged.values()].map((operation) => operation.id));
-  return operations
-    .filter((operation) => !gone.has(operation.id) || merged.has(operation))
-    .map((operation) => merged.get(operation) ?? operation);
+  return replace(operations, merged);
 }
 
 /** True when nothing but `user` reads the memory of `value`: a columns-only split of a gradient that is read in no other way. */

@@ -158,6 +158,15 @@ export const CASES: readonly OperationCase[] = [
       build: (g) => linear(row(g, 'x', 20), 'layer', { out: 9, activation }),
     }),
   ),
+  ...[9, 1].map(
+    (out): OperationCase => ({
+      name: `linear on a ReLU, ${out} wide`,
+      kinds: ['linear', 'linear.dx', 'linear.dw'],
+      shape: [out],
+      tolerance: 3e-5,
+      build: (g) => linear(linear(row(g, 'x', 20), 'first', { out: 33, activation: 'relu' }), 'layer', { out }),
+    }),
+  ),
   {
     name: 'linear with a bias added afterwards',
     kinds: ['linear'],

@@ -143,6 +143,17 @@ describe('fusion', () => {
     assert.equal(present(operations(plan)[0]).attributes.activation, 'relu');
   });
 
+  it("takes a ReLU's gradient into the product that makes its operand", () => {
+    const g = new Graph();
+    const hidden = linear(g.input('x', 'row', 3), 'hidden', { out: 4, activation: 'relu' });
+    const y = linear(hidden, 'top', { out: 1 });
+    const losses = [{ name: 'y', kind: 'mse', weight: 1, delta: 1, logits: y } as const];
+    const { plan } = compile({ graph: g, outputs: {}, losses });
+    const backward = operations(plan).filter((operation) => operation.backward);
+    assert.deepEqual(backward.map(({ kind }) => kind).sort(), ['linear.dw', 'linear.dw', 'linear.dx']);
+    assert.equal(present(backward.find(({ kind }) => kind === 'linear.dx')).inputs.length, 3);
+  });
+
   it('keeps a linear result that is read elsewhere', () => {
     const g = new Graph();
     const y = linear(g.input('x', 'row', 3), 'layer', { out: 4 });

@@ -305,9 +305,13 @@ const KERNELS: Record<string, ReferenceKernel> = {
       f(sum(from.width, (i) => get(from, r, i) * get(weight, 0, o * from.width + i)) + (b ? get(b, 0, o) : 0)),
     );
   },
-  'linear.dx': (_op, [dPre, w], [dX], rows) => {
+  'linear.dx': (_op, [dPre, w, gate], [dX], rows) => {
     const [g, to] = [present(dPre), present(dX)];
-    fill(to, rows, (r, i) => sum(g.width, (o) => get(g, r, o) * get(present(w), 0, o * to.width + i)));
+    fill(to, rows, (r, i) =>
+      gate === undefined || get(gate, r, i) > 0
+        ? sum(g.width, (o) => get(g, r, o) * get(present(w), 0, o * to.width + i))
+        : 0,
+    );
   },
   'linear.dw': (_op, [dPre, x], [dW, db], rows) => {
     const [g, from, weight] = [present(dPre), present(x), present(dW)];

@@ -83,12 +83,20 @@ struct PackedBlock {
       }
     }
     multiply<M, N>(sum, part.depth, part.a + row * part.as, part.as, 1, panel + part.first * N * kLanes, N * kLanes);
-    const bool relu = p.relu && part.first + part.depth == p.depth;
+    const bool done = part.first + part.depth == p.depth;
+    const bool relu = p.relu && done;
+    const float* const gate = done ? p.gate : nullptr;
 #pragma GCC unroll 14
     for (int m = 0; m < M; ++m) {
       if (relu) {
 #pragma GCC unroll 2
         for (int n = 0; n < N; ++n) sum[m][n] = sum[m][n] < 0 ? vf{} : sum[m][n];
+      }
+      if (gate != nullptr) {
+        vf open[N];
+        load_block<N>(open, gate + (row + static_cast<size_t>(m)) * p.gs + column, last);
+#pragma GCC unroll 2
+        for (int n = 0; n < N; ++n) sum[m][n] = open[n] > 0 ? sum[m][n] : vf{};
       }
       store_block<N>(c + static_cast<size_t>(m) * p.cs, last, sum[m]);
     }

@@ -57,6 +57,8 @@ struct PackedProduct {
   const float* packed;
   const float* bias;
   bool relu;
+  const float* gate;  // [rows, width], or null: 0 where it is not above 0
+  size_t gs;
   float* c;
   size_t cs;
   float* scratch;  // packed_product_scratch(rows, depth) floats

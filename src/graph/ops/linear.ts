@@ -4,7 +4,7 @@ import { describe, graphError, type Value } from '../graph.js';
 import { joinDomains, operands } from '../shapes.js';
 import { activationGrad } from './activation.js';
 
-/** dX = dPre W. */
+/** dX = dPre W. Fused, with a third operand y: 0 where y is not above 0, the gradient of the ReLU that made y. */
 export const linearDx: OpDefinition = {
   kind: 'linear.dx',
   infer(inputs, _attributes, layer) {
