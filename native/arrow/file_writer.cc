@@ -1,11 +1,13 @@
 #include "arrow/file_writer.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <limits>
 
 #include "arrow/metadata_writer.h"
 #include "arrow/output_file.h"
+#include "base/block_checksum.h"
 
 namespace prerank::arrow {
 namespace {
@@ -18,6 +20,14 @@ using Bytes = std::span<const std::byte>;
 size_t padding(uint64_t size) { return (kAlignment - size % kAlignment) % kAlignment; }
 
 size_t value_bytes(ColumnType type) { return type == ColumnType::kUint8 ? 1 : 4; }
+
+// Hashed and then written at a time: what stays in a core's cache.
+constexpr size_t kBytesPerWrite = size_t{256} << 10;
+
+struct Piece {
+  Bytes bytes;
+  bool rewritten = false;
+};
 
 // What stands before a message's metadata: the mark of a continued stream and the length.
 struct MessagePrefix {
@@ -36,12 +46,14 @@ class FileWriterImpl final : public FileWriter {
 
  private:
   Status check(size_t rows, std::span<const ColumnBuffers> columns) const;
+  Status append_message(std::span<const Piece> pieces);
   Status invalid(const std::string& what) const { return {Code::kInvalidArgument, file_.path() + ": " + what}; }
 
   OutputFile file_;
   std::vector<FileColumn> columns_;
   KeyValues metadata_;
   std::vector<Block> blocks_;
+  BlockHasher hasher_;
 };
 
 // The schema message follows the magic bytes at 8, as readers of the stream inside the file expect.
@@ -81,13 +93,13 @@ Result<WrittenBatch> FileWriterImpl::write(size_t rows, std::span<const ColumnBu
   PRERANK_RETURN_IF_ERROR(check(rows, columns));
   std::vector<FieldNode> nodes;
   std::vector<BufferRange> ranges;
-  std::vector<Bytes> pieces(4);  // prefix, metadata and padding come first
+  std::vector<Piece> pieces(3);  // prefix, metadata and padding come first
   WrittenBatch written;
   uint64_t body = 0;
-  const auto add = [&](const void* data, size_t bytes) {
+  const auto add = [&](const void* data, size_t bytes, bool rewritten) {
     ranges.push_back({static_cast<int64_t>(body), static_cast<int64_t>(bytes)});
-    pieces.emplace_back(static_cast<const std::byte*>(data), bytes);
-    pieces.push_back(Bytes(kZeros).first(padding(bytes)));
+    pieces.push_back({{static_cast<const std::byte*>(data), bytes}, rewritten});
+    pieces.push_back({Bytes(kZeros).first(padding(bytes))});
     body += bytes + padding(bytes);
   };
   const auto add_node = [&](size_t length) {
@@ -97,27 +109,48 @@ Result<WrittenBatch> FileWriterImpl::write(size_t rows, std::span<const ColumnBu
   for (size_t i = 0; i < columns.size(); ++i) {
     add_node(rows);
     if (holds_lists(columns_[i].type)) {
-      add(columns[i].offsets, (rows + 1) * sizeof(int32_t));
+      add(columns[i].offsets, (rows + 1) * sizeof(int32_t), false);
       add_node(columns[i].value_count);
     }
     written.values_offset.push_back(body);
-    add(columns[i].values, columns[i].value_count * value_bytes(columns_[i].type));
+    add(columns[i].values, columns[i].value_count * value_bytes(columns_[i].type), columns_[i].rewritten);
   }
   const auto metadata =
       record_batch_message(static_cast<int64_t>(rows), nodes, ranges, static_cast<int64_t>(body));
   const size_t pad = padding(sizeof(MessagePrefix) + metadata.size());
   const MessagePrefix prefix = {kContinuation, static_cast<uint32_t>(metadata.size() + pad)};
-  pieces[0] = std::as_bytes(std::span(&prefix, 1));
-  pieces[1] = metadata;
-  pieces[2] = Bytes(kZeros).first(pad);
+  pieces[0].bytes = std::as_bytes(std::span(&prefix, 1));
+  pieces[1].bytes = metadata;
+  pieces[2].bytes = Bytes(kZeros).first(pad);
   written.offset = file_.size();
   const uint64_t body_begin = sizeof(MessagePrefix) + metadata.size() + pad;
   written.bytes = body_begin + body;
   for (uint64_t& offset : written.values_offset) offset += written.offset + body_begin;
-  PRERANK_RETURN_IF_ERROR(file_.append(pieces));
+  PRERANK_RETURN_IF_ERROR(append_message(pieces));
+  written.block_hashes = hasher_.finish();
   blocks_.push_back({static_cast<int64_t>(written.offset), static_cast<int32_t>(body_begin), 0,
                      static_cast<int64_t>(body)});
   return written;
+}
+
+Status FileWriterImpl::append_message(std::span<const Piece> pieces) {
+  std::vector<Bytes> group;
+  size_t grouped = 0;
+  for (const Piece& piece : pieces) {
+    for (Bytes rest = piece.bytes; !rest.empty();) {
+      const Bytes part = rest.first(std::min(rest.size(), kBytesPerWrite - grouped));
+      if (piece.rewritten) hasher_.skip(part.size());
+      else hasher_.add(part);
+      group.push_back(part);
+      grouped += part.size();
+      rest = rest.subspan(part.size());
+      if (grouped < kBytesPerWrite) continue;
+      PRERANK_RETURN_IF_ERROR(file_.append(group));
+      group.clear();
+      grouped = 0;
+    }
+  }
+  return file_.append(group);
 }
 
 Result<uint64_t> FileWriterImpl::finish() {

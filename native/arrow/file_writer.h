@@ -17,6 +17,7 @@ namespace prerank::arrow {
 struct FileColumn {
   std::string name;
   ColumnType type = ColumnType::kFloat32;
+  bool rewritten = false;  // its values are written again later: blocks that hold them are not hashed
 };
 
 // One column of a record batch. Lists: `offsets` has rows + 1 entries from 0, `value_count` is the last of them.
@@ -30,6 +31,7 @@ struct WrittenBatch {
   uint64_t offset = 0;  // of the message in the file, a multiple of 64
   uint64_t bytes = 0;   // metadata, padding and body
   std::vector<uint64_t> values_offset;  // per column: where its values begin in the file
+  std::vector<uint64_t> block_hashes;   // of the message, 0 where a block holds rewritten values (base/block_checksum.h)
 };
 
 class FileWriter {

@@ -34,7 +34,9 @@ Status PartWriter::close_batch() {
   if (rows > 0) {
     if (file_ == nullptr) {
       std::vector<arrow::FileColumn> columns;
-      for (const OutputColumn& column : columns_) columns.push_back({column.name, column.type});
+      for (const OutputColumn& column : columns_) {
+        columns.push_back({column.name, column.type, column.remap.kind != Remap::Kind::kNone});
+      }
       PRERANK_ASSIGN_OR_RETURN(file_, arrow::FileWriter::create(path_, std::move(columns)));
     }
     buffers_.clear();

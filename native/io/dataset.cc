@@ -5,7 +5,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "base/xxhash.h"
+#include "base/block_checksum.h"
 #include "io/fault_guard.h"
 
 namespace prerank {
@@ -99,7 +99,7 @@ class DatasetImpl final : public Dataset {
 
   Status judge(size_t chunk) const {
     const ChunkChecksum& checksum = checksums_[chunk];
-    const uint64_t found = xxh64(checksum.message.data(), checksum.message.size());
+    const uint64_t found = block_checksum(checksum.message);
     PRERANK_RETURN_IF_ERROR(watch_.check());  // a file that shrank reads as zeros
     if (found != checksum.expected) {
       return {Code::kDatasetCorrupt, checksum.file + ": record batch " + std::to_string(checksum.batch) +

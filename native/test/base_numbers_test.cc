@@ -1,11 +1,15 @@
 // Random numbers and hashes against the published test vectors.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <span>
 #include <string>
+#include <vector>
 
+#include "base/block_checksum.h"
 #include "base/philox.h"
 #include "base/xxhash.h"
 #include "prerank/status.h"
@@ -52,6 +56,40 @@ TEST(Xxh64, DependsOnEveryByteAndTheSeed) {
       text[i] = 'x';
     }
   }
+}
+
+TEST(Xxh64, OfPiecesIsThatOfTheWhole) {
+  std::string text(300, '\0');
+  for (size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>(i * 37);
+  for (const size_t piece : {1, 7, 31, 32, 33, 100, 300}) {
+    for (const size_t length : {0, 3, 31, 32, 64, 299, 300}) {
+      Xxh64Stream stream;
+      for (size_t from = 0; from < length; from += piece) stream.add(text.data() + from, std::min(piece, length - from));
+      EXPECT_EQ(stream.hash(), xxh64(text.data(), length)) << length << " bytes by " << piece;
+    }
+  }
+}
+
+TEST(BlockChecksum, IsTheHashOfTheBlocksHashes) {
+  std::vector<std::byte> message(3 * kChecksumBlock + 77);
+  for (size_t i = 0; i < message.size(); ++i) message[i] = static_cast<std::byte>(i * 31 + i / 251);
+  std::vector<uint64_t> hashes;
+  for (size_t from = 0; from < message.size(); from += kChecksumBlock) {
+    hashes.push_back(xxh64(message.data() + from, std::min(kChecksumBlock, message.size() - from)));
+  }
+  EXPECT_EQ(hashes.size(), 4u);
+  EXPECT_EQ(block_checksum(message), xxh64(hashes.data(), 4 * sizeof(uint64_t)));
+  EXPECT_EQ(block_checksum({}), xxh64(nullptr, 0));
+
+  // Two bytes across the border of the first blocks are not known.
+  const std::span bytes(message);
+  BlockHasher hasher;
+  hasher.add(bytes.first(kChecksumBlock - 1));
+  hasher.skip(2);
+  hasher.add(bytes.subspan(kChecksumBlock + 1, 1000));
+  hasher.add(bytes.subspan(kChecksumBlock + 1001));
+  EXPECT_EQ(hasher.finish(), (std::vector<uint64_t>{0, 0, hashes[2], hashes[3]}));
+  EXPECT_TRUE(hasher.finish().empty());
 }
 
 TEST(Status, NamesAreStable) {

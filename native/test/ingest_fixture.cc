@@ -9,7 +9,7 @@
 #include <iterator>
 #include <utility>
 
-#include "base/xxhash.h"
+#include "base/block_checksum.h"
 #include "ingest/batch_encoder.h"
 
 namespace prerank::test {
@@ -141,7 +141,7 @@ ReadDataset read_dataset(const IngestSpec& spec, const IngestResult& result) {
     dataset.bytes += file.name + bytes;
     uint64_t rows = 0;
     for (const EncodedBatch& batch : file.batches) {
-      EXPECT_EQ(xxh64(bytes.data() + batch.offset, batch.bytes), batch.checksum);
+      EXPECT_EQ(block_checksum(std::as_bytes(std::span(bytes)).subspan(batch.offset, batch.bytes)), batch.checksum);
       rows += batch.rows;
       Body body(bytes, batch);
       for (const ingest::OutputColumn& column : columns.value()) {

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/xxhash.h"
+#include "base/block_checksum.h"
 #include "prerank/dataset.h"
 
 namespace prerank {
@@ -71,7 +71,7 @@ TEST(Dataset, RefusesShortOrMisalignedValues) {
 }
 
 std::vector<ChunkChecksum> checksums_of(const std::vector<float>& message, size_t chunks) {
-  const uint64_t right = xxh64(message.data(), message.size() * sizeof(float));
+  const uint64_t right = block_checksum(std::as_bytes(std::span(message)));
   std::vector<ChunkChecksum> checksums;
   for (size_t k = 0; k < chunks; ++k) checksums.push_back({std::as_bytes(std::span(message)), right, "part.arrow", k});
   return checksums;

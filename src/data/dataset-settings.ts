@@ -49,7 +49,7 @@ export function datasetSettings(config: ResolvedConfig, reading: Reading): Datas
 }
 
 /** Changes with the layout of dataset.json and of the encoded columns. */
-export const FORMAT_VERSION = 2;
+export const FORMAT_VERSION = 3;
 
 function sha256(content: unknown): string {
   return createHash('sha256').update(canonicalJson(content)).digest('hex');

@@ -125,7 +125,10 @@ export interface IngestedFile {
   readonly name: string;
   readonly rows: number;
   readonly bytes: number;
-  /** Messages of the record batches in the file; `checksum`: xxHash64 of those bytes, 16 hexadecimal digits. */
+  /**
+   * Messages of the record batches in the file; `checksum`: xxHash64 of the xxHash64s of a message's blocks of 64 KiB, 16
+   * hexadecimal digits.
+   */
   readonly batches: readonly {
     readonly offset: number;
     readonly bytes: number;

@@ -119,7 +119,7 @@ describe('openEncoded', function () {
     const json = join(folder.path, 'dataset.json');
     writeFileSync(json, '{"version": 1');
     assert.throws(() => openEncoded(folder.path, addon), prerankError('DATA_INVALID', /no JSON/));
-    writeFileSync(json, '{"version": 2}');
+    writeFileSync(json, '{"version": 3}');
     assert.throws(() => openEncoded(folder.path, addon), prerankError('DATA_INVALID', /fingerprint/));
   });
 });

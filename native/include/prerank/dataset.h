@@ -37,7 +37,7 @@ struct Column {
 // What the bytes behind one chunk of all columns must be: a record batch's message in its file.
 struct ChunkChecksum {
   std::span<const std::byte> message;
-  uint64_t expected = 0;  // xxHash64 of the message, seed 0
+  uint64_t expected = 0;  // of the message (native/base/block_checksum.h)
   std::string file;       // for error messages, as `batch`, its number in the file
   size_t batch = 0;
 };

@@ -162,7 +162,7 @@ struct EncodedBatch {
   uint64_t offset = 0;  // of the message in the file
   uint64_t bytes = 0;   // metadata and body
   uint64_t rows = 0;
-  uint64_t checksum = 0;  // xxh64 of those bytes
+  uint64_t checksum = 0;  // of those bytes (native/base/block_checksum.h)
 };
 struct EncodedFile {
   std::string name;
