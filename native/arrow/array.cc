@@ -3,8 +3,6 @@
 namespace prerank::arrow {
 namespace {
 
-constexpr int32_t kMaxDecimalDigits = 38;
-
 bool is_text(TypeCode code) {
   return code == TypeCode::kUtf8 || code == TypeCode::kLargeUtf8 || code == TypeCode::kUtf8View;
 }

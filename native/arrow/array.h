@@ -10,6 +10,8 @@
 
 namespace prerank::arrow {
 
+inline constexpr int32_t kMaxDecimalDigits = 38;
+
 struct Array {
   uint64_t length = 0;
   uint64_t null_count = 0;

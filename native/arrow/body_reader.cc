@@ -7,7 +7,7 @@
 namespace prerank::arrow {
 namespace {
 
-constexpr uint64_t kAlignment = 8;
+constexpr uint64_t kBufferAlignment = 8;
 // Keeps products of rows and value sizes far from overflow.
 constexpr int64_t kMaxRows = int64_t{1} << 40;
 
@@ -68,7 +68,7 @@ Status BodyReader::check_ranges() const {
   ranges.push_back(body_.last(0));
   const std::byte* at = body_.data();
   for (const auto range : ranges) {
-    if (!range.empty() && reinterpret_cast<uintptr_t>(range.data()) % kAlignment != 0) {
+    if (!range.empty() && reinterpret_cast<uintptr_t>(range.data()) % kBufferAlignment != 0) {
       return damaged("a buffer is not aligned to 8 bytes");
     }
     if (range.data() < at) return damaged("two buffers overlap");

@@ -14,7 +14,7 @@ namespace {
 
 using Bytes = std::span<const std::byte>;
 
-Status damaged(const std::string& what) { return {Code::kInvalidArgument, what}; }
+Status corrupt(const std::string& what) { return {Code::kInvalidArgument, what}; }
 
 std::string at_row(uint64_t row) { return " at row " + std::to_string(row) + " of the batch"; }
 
@@ -60,7 +60,7 @@ __extension__ using Int128 = __int128;
 Result<Array> ColumnDecoder::decode(const Field& field, uint64_t rows) {
   PRERANK_ASSIGN_OR_RETURN(const BodyReader::Node node, body_.node());
   if (node.length != rows) {
-    return damaged(std::to_string(node.length) + " values in a batch of " + std::to_string(rows) + " rows");
+    return corrupt(std::to_string(node.length) + " values in a batch of " + std::to_string(rows) + " rows");
   }
   return decode_node(field, node);
 }
@@ -75,7 +75,7 @@ Result<Array> ColumnDecoder::decode_node(const Field& field, BodyReader::Node no
 
 Status ColumnDecoder::decode_values(const Type& type, Array& out) {
   if (type.code == TypeCode::kNull) {
-    if (out.length > kMaxNulls) return damaged(std::to_string(out.length) + " nulls without data");
+    if (out.length > kMaxNulls) return corrupt(std::to_string(out.length) + " nulls without data");
     out.null_count = out.length;
     return {};
   }
@@ -99,12 +99,12 @@ Status ColumnDecoder::decode_values(const Type& type, Array& out) {
 Status ColumnDecoder::validity(Array& out) {
   PRERANK_ASSIGN_OR_RETURN(const Bytes bits, body_.buffer(0));
   if (bits.empty()) {
-    return out.null_count == 0 ? Status() : damaged(std::to_string(out.null_count) + " nulls without validity bits");
+    return out.null_count == 0 ? Status() : corrupt(std::to_string(out.null_count) + " nulls without validity bits");
   }
-  if (bits.size() < (out.length + 7) / 8) return damaged("fewer validity bits than values");
+  if (bits.size() < (out.length + 7) / 8) return corrupt("fewer validity bits than values");
   const uint64_t nulls = out.length - count_set_bits(bits, out.length);
   if (nulls != out.null_count) {
-    return damaged(std::to_string(nulls) + " nulls where it says " + std::to_string(out.null_count));
+    return corrupt(std::to_string(nulls) + " nulls where it says " + std::to_string(out.null_count));
   }
   if (nulls > 0) out.validity = bits.data();
   return {};
@@ -137,7 +137,7 @@ Status ColumnDecoder::decimals(const Type& type, Array& out) {
                          : width == 8 ? Int128{load<int64_t>(narrow, i)}
                                       : load<Int128>(narrow, i);
     if (value >= limit || value <= -limit) {
-      return damaged("a decimal of more than " + std::to_string(type.precision) + " digits" + at_row(i));
+      return corrupt("a decimal of more than " + std::to_string(type.precision) + " digits" + at_row(i));
     }
     wide[i] = value;
   }
@@ -151,7 +151,7 @@ Status ColumnDecoder::check_times(const Type& type, const Array& array) const {
   for (uint64_t i = 0; i < array.length; ++i) {
     const int64_t value =
         type.bit_width == 32 ? load<int32_t>(array.buffers[0], i) : load<int64_t>(array.buffers[0], i);
-    if (array.valid(i) && (value < 0 || value >= day)) return damaged("a time outside of the day" + at_row(i));
+    if (array.valid(i) && (value < 0 || value >= day)) return corrupt("a time outside of the day" + at_row(i));
   }
   return {};
 }
@@ -163,9 +163,9 @@ Result<std::span<const Offset>> ColumnDecoder::offsets(Array& out) {
   PRERANK_ASSIGN_OR_RETURN(const Bytes stored, body_.buffer(needed));
   PRERANK_ASSIGN_OR_RETURN(const std::span<Offset> copy, memory_.allocate<Offset>(out.length + 1));
   if (!stored.empty()) std::memcpy(copy.data(), stored.data(), std::min<size_t>(stored.size(), copy.size_bytes()));
-  if (copy[0] < 0) return damaged("a negative offset");
+  if (copy[0] < 0) return corrupt("a negative offset");
   for (uint64_t i = 0; i < out.length; ++i) {
-    if (copy[i + 1] < copy[i]) return damaged("offsets that fall" + at_row(i));
+    if (copy[i + 1] < copy[i]) return corrupt("offsets that fall" + at_row(i));
   }
   out.buffers.push_back(std::as_bytes(copy));
   return std::span<const Offset>(copy);
@@ -186,7 +186,7 @@ Status ColumnDecoder::strings(Array& out) {
   for (uint64_t i = 0; i < out.length; ++i) {
     const auto from = static_cast<size_t>(starts[i]);
     if (out.valid(i) && !is_utf8(text.subspan(from, static_cast<size_t>(starts[i + 1]) - from))) {
-      return damaged("a string that is not UTF-8" + at_row(i));
+      return corrupt("a string that is not UTF-8" + at_row(i));
     }
   }
   return {};
@@ -207,7 +207,7 @@ Status ColumnDecoder::string_views(Array& out) {
     if (!out.valid(i)) continue;
     views[i] = load<StringView>(stored, i);
     if (!is_sound(views[i], characters)) {
-      return damaged("a string that lies outside of its characters or is not UTF-8" + at_row(i));
+      return corrupt("a string that lies outside of its characters or is not UTF-8" + at_row(i));
     }
   }
   return {};
@@ -216,7 +216,7 @@ Status ColumnDecoder::string_views(Array& out) {
 Status ColumnDecoder::add_child(const Type& type, uint64_t needed, Array& out) {
   PRERANK_ASSIGN_OR_RETURN(const BodyReader::Node node, body_.node());
   if (node.length < needed) {
-    return damaged("lists of " + std::to_string(needed) + " values that has only " + std::to_string(node.length));
+    return corrupt("lists of " + std::to_string(needed) + " values that has only " + std::to_string(node.length));
   }
   PRERANK_ASSIGN_OR_RETURN(Array child, decode_node(type.children.front(), node));
   out.children.push_back(std::move(child));
@@ -232,7 +232,7 @@ Status ColumnDecoder::list(const Type& type, Array& out) {
 Status ColumnDecoder::fixed_size_list(const Type& type, Array& out) {
   constexpr uint64_t kMaxValues = uint64_t{1} << 40;
   const auto size = static_cast<uint64_t>(type.list_size);
-  if (size > 0 && out.length > kMaxValues / size) return damaged("more values in lists than a batch can have");
+  if (size > 0 && out.length > kMaxValues / size) return corrupt("more values in lists than a batch can have");
   PRERANK_RETURN_IF_ERROR(add_child(type, out.length * size, out));
   PRERANK_ASSIGN_OR_RETURN(const std::span<int64_t> starts, memory_.allocate<int64_t>(out.length + 1));
   for (uint64_t i = 0; i <= out.length; ++i) starts[i] = static_cast<int64_t>(i * size);
@@ -245,7 +245,7 @@ Status ColumnDecoder::indexed(const Field& field, Array& out) {
   const DictionaryIndex& index = *field.dictionary;
   PRERANK_ASSIGN_OR_RETURN(const Bytes indices, body_.buffer(out.length * static_cast<uint64_t>(index.bit_width) / 8));
   const auto found = dictionaries_.find(index.id);
-  if (found == dictionaries_.end()) return damaged("dictionary " + std::to_string(index.id) + " is missing");
+  if (found == dictionaries_.end()) return corrupt("dictionary " + std::to_string(index.id) + " is missing");
   const Dictionary& dictionary = *found->second;
   switch (index.bit_width) {
     case 8:
@@ -278,7 +278,7 @@ Status ColumnDecoder::resolve(const Dictionary& dictionary, const Type& type, By
     }
     const auto index = static_cast<uint64_t>(load<Index>(indices, i));
     if (index >= values.length) {
-      return damaged("an index outside of the dictionary of " + std::to_string(values.length) + " values" + at_row(i));
+      return corrupt("an index outside of the dictionary of " + std::to_string(values.length) + " values" + at_row(i));
     }
     if (!values.valid(index)) {
       ++nulls;

@@ -10,7 +10,6 @@ namespace prerank::arrow {
 namespace {
 
 constexpr int16_t kMicroseconds = 2;
-constexpr int32_t kMaxDecimalDigits = 38;
 
 // DuckDB compares names without regard to the case of ASCII letters.
 bool same_but_for_case(const std::string& a, const std::string& b) {

@@ -13,10 +13,10 @@ struct FreeLz4 {
   void operator()(LZ4F_dctx* context) const { LZ4F_freeDecompressionContext(context); }
 };
 
-Status damaged(const std::string& why) { return {Code::kInvalidArgument, "its compressed data is damaged: " + why}; }
+Status broken(const std::string& why) { return {Code::kInvalidArgument, "its compressed data is damaged: " + why}; }
 
 Status wrong_length(size_t declared) {
-  return damaged("it is not the " + std::to_string(declared) + " bytes it says it is");
+  return broken("it is not the " + std::to_string(declared) + " bytes it says it is");
 }
 
 Status decompress_lz4(std::span<const std::byte> compressed, std::span<std::byte> out) {
@@ -32,7 +32,7 @@ Status decompress_lz4(std::span<const std::byte> compressed, std::span<std::byte
     size_t target = out.size() - written;
     const size_t hint = LZ4F_decompress(context.get(), out.data() + written, &target, compressed.data() + read, &source,
                                         nullptr);
-    if (LZ4F_isError(hint) != 0) return damaged(LZ4F_getErrorName(hint));
+    if (LZ4F_isError(hint) != 0) return broken(LZ4F_getErrorName(hint));
     read += source;
     written += target;
     if (hint == 0) break;                          // the frame ended
@@ -43,7 +43,7 @@ Status decompress_lz4(std::span<const std::byte> compressed, std::span<std::byte
 
 Status decompress_zstd(std::span<const std::byte> compressed, std::span<std::byte> out) {
   const size_t size = ZSTD_decompress(out.data(), out.size(), compressed.data(), compressed.size());
-  if (ZSTD_isError(size) != 0) return damaged(ZSTD_getErrorName(size));
+  if (ZSTD_isError(size) != 0) return broken(ZSTD_getErrorName(size));
   return size == out.size() ? Status() : wrong_length(out.size());
 }
 
@@ -55,7 +55,7 @@ Status check_expansion(Codec codec, std::span<const std::byte> compressed, uint6
   if (codec == Codec::kLz4Frame && bytes / kLz4Ratio > compressed.size()) return wrong_length(bytes);
   if (codec == Codec::kZstd) {
     const auto known = ZSTD_getFrameContentSize(compressed.data(), compressed.size());
-    if (known == ZSTD_CONTENTSIZE_ERROR) return damaged("no ZSTD frame begins here");
+    if (known == ZSTD_CONTENTSIZE_ERROR) return broken("no ZSTD frame begins here");
     if (known != ZSTD_CONTENTSIZE_UNKNOWN && known != bytes) return wrong_length(bytes);
   }
   return {};

@@ -13,7 +13,7 @@ constexpr uint64_t kFirstMessage = 8;  // of a file, after the magic bytes
 constexpr uint64_t kTrailerBytes = sizeof(int32_t) + kMagic.size();
 
 template <class T>
-T load(std::span<const std::byte> bytes, uint64_t at) {
+T load_at(std::span<const std::byte> bytes, uint64_t at) {
   T value;
   std::memcpy(&value, bytes.data() + at, sizeof(T));
   return value;
@@ -48,15 +48,15 @@ Status IpcFile::invalid(uint64_t offset, const std::string& what) const {
 
 Status IpcFile::read() {
   if (has_magic(bytes_, 0)) return read_footer();
-  if (bytes_.size() >= kPrefixBytes && load<uint32_t>(bytes_, 0) == kContinuation) return read_stream();
+  if (bytes_.size() >= kPrefixBytes && load_at<uint32_t>(bytes_, 0) == kContinuation) return read_stream();
   return {Code::kInvalidArgument,
           path() + ": no Arrow IPC file or stream: it begins neither with ARROW1 nor with a continuation mark"};
 }
 
 Result<Message> IpcFile::message_at(uint64_t offset, uint64_t end) const {
   if (offset > end || end - offset < kPrefixBytes) return invalid(offset, "the file is truncated");
-  if (load<uint32_t>(bytes_, offset) != kContinuation) return invalid(offset, "no message begins here");
-  const auto length = load<int32_t>(bytes_, offset + sizeof(uint32_t));
+  if (load_at<uint32_t>(bytes_, offset) != kContinuation) return invalid(offset, "no message begins here");
+  const auto length = load_at<int32_t>(bytes_, offset + sizeof(uint32_t));
   const uint64_t begin = offset + kPrefixBytes;
   if (length < 0 || static_cast<uint64_t>(length) > end - begin) {
     return invalid(offset, "a message of " + std::to_string(length) + " bytes does not fit the file (truncated?)");
@@ -117,7 +117,7 @@ Status IpcFile::read_footer() {
     return invalid(size, "the file does not end with ARROW1: it is truncated, or its writer was not closed");
   }
   const uint64_t length_at = size - kTrailerBytes;
-  const auto length = load<int32_t>(bytes_, length_at);
+  const auto length = load_at<int32_t>(bytes_, length_at);
   if (length <= 0 || static_cast<uint64_t>(length) > length_at - kFirstMessage) {
     return invalid(length_at, "a footer of " + std::to_string(length) + " bytes does not fit the file");
   }
@@ -170,7 +170,7 @@ Status IpcFile::check_coverage(uint64_t begin, uint64_t end) const {
   for (const auto& [from, to] : ranges) {
     if (from < at) return invalid(from, "two messages overlap");
     // The end mark of the stream inside the file.
-    if (from - at >= kPrefixBytes && load<uint64_t>(bytes_, at) == kContinuation) at += kPrefixBytes;
+    if (from - at >= kPrefixBytes && load_at<uint64_t>(bytes_, at) == kContinuation) at += kPrefixBytes;
     const auto gap = bytes_.subspan(at, from - at);
     if (std::any_of(gap.begin(), gap.end(), [](std::byte byte) { return byte != std::byte{0}; })) {
       return invalid(at, "there is data here that the footer does not list");

@@ -9,21 +9,21 @@ using Table = FlatBufferView::Table;
 
 constexpr size_t kMaxDepth = 32;
 
-Status damaged(const std::string& what) { return {Code::kInvalidArgument, "the schema is damaged: " + what}; }
+Status invalid(const std::string& what) { return {Code::kInvalidArgument, "the schema is damaged: " + what}; }
 
 class SchemaReader {
  public:
   explicit SchemaReader(FlatBufferView& view) : view_(view) {}
 
   Status fields(Table table, size_t slot, size_t depth, std::vector<Field>& out) {
-    if (depth > kMaxDepth) return damaged("fields are nested too deeply");
+    if (depth > kMaxDepth) return invalid("fields are nested too deeply");
     const auto list = view_.vector(table, slot, sizeof(uint32_t));
     for (size_t i = 0; i < list.count; ++i) {
       // Each field takes bytes of its own, unless a damaged schema refers to one of them again and again.
-      if (++fields_ > view_.size() / 8) return damaged("more fields than bytes");
+      if (++fields_ > view_.size() / 8) return invalid("more fields than bytes");
       PRERANK_RETURN_IF_ERROR(field(view_.table_element(list, i), depth, out.emplace_back()));
     }
-    return view_.broken() ? damaged("a reference leads outside") : Status();
+    return view_.broken() ? invalid("a reference leads outside") : Status();
   }
 
  private:
@@ -38,7 +38,7 @@ class SchemaReader {
         index.bit_width = view_.scalar<int32_t>(integer, slot::kIntBitWidth, 0);
         index.is_signed = view_.scalar<uint8_t>(integer, slot::kIntSigned, 0) != 0;
       }
-      if (!is_integer_width(index.bit_width)) return damaged("dictionary indices of an unknown width");
+      if (!is_integer_width(index.bit_width)) return invalid("dictionary indices of an unknown width");
       out.dictionary = index;
     }
     return {};
@@ -49,15 +49,15 @@ class SchemaReader {
   Status type(Table table, Type& out) {
     out.code = static_cast<TypeCode>(view_.scalar<uint8_t>(table, slot::kFieldTypeCode, 0));
     const Table details = view_.table(table, slot::kFieldType);
-    if (!details) return damaged("a field has no type");
+    if (!details) return invalid("a field has no type");
     switch (out.code) {
       case TypeCode::kInt:
         out.bit_width = view_.scalar<int32_t>(details, slot::kIntBitWidth, 0);
         out.is_signed = view_.scalar<uint8_t>(details, slot::kIntSigned, 0) != 0;
-        return is_integer_width(out.bit_width) ? Status() : damaged("an integer of an unknown width");
+        return is_integer_width(out.bit_width) ? Status() : invalid("an integer of an unknown width");
       case TypeCode::kFloatingPoint: {
         const auto precision = view_.scalar<int16_t>(details, slot::kFloatPrecision, 0);
-        if (precision < kHalf || precision > kDouble) return damaged("a floating point type of unknown precision");
+        if (precision < kHalf || precision > kDouble) return invalid("a floating point type of unknown precision");
         out.bit_width = 16 << precision;
         return {};
       }
@@ -68,27 +68,27 @@ class SchemaReader {
         return {};
       case TypeCode::kDate:
         out.unit = view_.scalar<int16_t>(details, slot::kUnit, 1);
-        return out.unit == 0 || out.unit == 1 ? Status() : damaged("a date of an unknown unit");
+        return out.unit == 0 || out.unit == 1 ? Status() : invalid("a date of an unknown unit");
       case TypeCode::kTime:
         out.unit = view_.scalar<int16_t>(details, slot::kUnit, 1);
         out.bit_width = view_.scalar<int32_t>(details, slot::kTimeBitWidth, 32);
         return out.unit >= 0 && out.unit <= 3 && out.bit_width == (out.unit < 2 ? 32 : 64)
                    ? Status()
-                   : damaged("a time of an unknown unit");
+                   : invalid("a time of an unknown unit");
       case TypeCode::kTimestamp:
         out.unit = view_.scalar<int16_t>(details, slot::kUnit, 0);
         out.zoned = !view_.string(details, slot::kTimestampZone).empty();
-        return out.unit >= 0 && out.unit <= 3 ? Status() : damaged("a timestamp of an unknown unit");
+        return out.unit >= 0 && out.unit <= 3 ? Status() : invalid("a timestamp of an unknown unit");
       case TypeCode::kFixedSizeList:
         out.list_size = view_.scalar<int32_t>(details, slot::kListSize, 0);
-        return out.list_size >= 0 ? Status() : damaged("lists of a negative size");
+        return out.list_size >= 0 ? Status() : invalid("lists of a negative size");
       case TypeCode::kUnion:
         out.dense = view_.scalar<int16_t>(details, slot::kUnionMode, 0) != 0;
         return {};
-      case TypeCode::kNone: return damaged("a field has no type");
+      case TypeCode::kNone: return invalid("a field has no type");
       default: break;
     }
-    return out.code <= TypeCode::kLargeListView ? Status() : damaged("a field of an unknown type");
+    return out.code <= TypeCode::kLargeListView ? Status() : invalid("a field of an unknown type");
   }
 
   static Status children(const Field& field) {
@@ -99,11 +99,11 @@ class SchemaReader {
       case TypeCode::kFixedSizeList:
       case TypeCode::kListView:
       case TypeCode::kLargeListView:
-      case TypeCode::kMap: return count == 1 ? Status() : damaged("a list has not one kind of values");
-      case TypeCode::kRunEndEncoded: return count == 2 ? Status() : damaged("runs without ends or values");
+      case TypeCode::kMap: return count == 1 ? Status() : invalid("a list has not one kind of values");
+      case TypeCode::kRunEndEncoded: return count == 2 ? Status() : invalid("runs without ends or values");
       case TypeCode::kStruct:
       case TypeCode::kUnion: return {};
-      default: return count == 0 ? Status() : damaged("a plain field has children");
+      default: return count == 0 ? Status() : invalid("a plain field has children");
     }
   }
 

@@ -13,11 +13,9 @@
 namespace prerank::ingest {
 namespace {
 
-constexpr double kLargest = std::numeric_limits<float>::max();
-
 bool all_fit(const double* values, size_t count) {
   int bad = 0;
-  for (size_t i = 0; i < count; ++i) bad |= !(std::fabs(values[i]) <= kLargest);
+  for (size_t i = 0; i < count; ++i) bad |= !(std::fabs(values[i]) <= kLargestFloat);
   return bad == 0;
 }
 
@@ -62,7 +60,7 @@ void DenseEncoder::judge_rows(const RowSlice& slice, size_t base, Verdict& verdi
         verdict.reject(base + i, column_.source, "", column_.label + " is null");
       continue;
     }
-    if (std::fabs(work_[i]) <= kLargest) continue;
+    if (std::fabs(work_[i]) <= kLargestFloat) continue;
     double raw = 0;
     read_doubles({&view, row, nullptr, 1}, &raw);
     std::string reason = column_.label;

@@ -8,7 +8,7 @@
 namespace prerank::ingest {
 namespace {
 
-constexpr size_t kAtOnce = 1024;  // values that get room together
+constexpr size_t kRoomAtOnce = 1024;  // values that get room together
 constexpr size_t kAhead = 24;     // a value's slot is fetched while so many before it are looked at
 
 // Decimal text of a signed or an unsigned 64-bit integer; `is_unsigned` is set when no signed one holds it.
@@ -89,8 +89,8 @@ Status IntDictionary::add(std::span<const std::string> values) {
 Status IntDictionary::learn(const Elements& elements, uint32_t* codes, HyperLogLog* sketch) {
   is_unsigned_ = is_unsigned_ || elements.view->type == Physical::kUint64;
   const Key* const keys = read_ints(elements, scratch_);
-  for (size_t from = 0; from < elements.count; from += kAtOnce) {
-    const std::span block(keys + from, std::min(kAtOnce, elements.count - from));
+  for (size_t from = 0; from < elements.count; from += kRoomAtOnce) {
+    const std::span block(keys + from, std::min(kRoomAtOnce, elements.count - from));
     PRERANK_RETURN_IF_ERROR(make_room(block));
     if (window_.empty()) learn_hashed(block, codes + from);
     else learn_in_window(block, codes + from);
@@ -109,7 +109,7 @@ void IntDictionary::learn_in_window(std::span<const Key> keys, uint32_t* codes) 
 }
 
 void IntDictionary::learn_hashed(std::span<const Key> keys, uint32_t* codes) {
-  uint64_t hashes[kAtOnce];
+  uint64_t hashes[kRoomAtOnce];
   hash_keys(keys, hashes);
   for (size_t i = 0; i < keys.size(); ++i) {
     slots_.prefetch(hashes[std::min(i + kAhead, keys.size() - 1)]);
@@ -121,8 +121,8 @@ void IntDictionary::learn_hashed(std::span<const Key> keys, uint32_t* codes) {
 
 void IntDictionary::find(const Elements& elements, uint32_t* codes, HyperLogLog* sketch) {
   const Key* const keys = read_ints(elements, scratch_);
-  for (size_t from = 0; from < elements.count; from += kAtOnce) {
-    const std::span block(keys + from, std::min(kAtOnce, elements.count - from));
+  for (size_t from = 0; from < elements.count; from += kRoomAtOnce) {
+    const std::span block(keys + from, std::min(kRoomAtOnce, elements.count - from));
     if (keys_.empty()) std::fill_n(codes + from, block.size(), 0u);
     else if (window_.empty()) find_hashed(block, codes + from);
     else find_in_window(block, codes + from);
@@ -139,7 +139,7 @@ void IntDictionary::find_in_window(std::span<const Key> keys, uint32_t* codes) {
 }
 
 void IntDictionary::find_hashed(std::span<const Key> keys, uint32_t* codes) {
-  uint64_t hashes[kAtOnce];
+  uint64_t hashes[kRoomAtOnce];
   hash_keys(keys, hashes);
   for (size_t i = 0; i < keys.size(); ++i) {
     slots_.prefetch(hashes[std::min(i + kAhead, keys.size() - 1)]);

@@ -22,7 +22,7 @@
 namespace prerank::ingest {
 namespace {
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
 // Which values get a code of their own, and which one.
 struct Admission {
@@ -242,11 +242,11 @@ FeatureSummary UnitedDictionaries::summarise_dense(const DenseColumn& column, co
   summary.output = column.output;
   summary.rows = all.rows;
   summary.nulls = statistics.nulls;
-  summary.top_share = kNan;
+  summary.top_share = kUndefined;
   summary.constant_in_request = column.of_request && all.requests > 0 && statistics.constant;
   const CentralMoments& moments = statistics.moments;
   if (moments.count == 0) {
-    summary.minimum = summary.maximum = summary.mean = summary.deviation = summary.skewness = kNan;
+    summary.minimum = summary.maximum = summary.mean = summary.deviation = summary.skewness = kUndefined;
     return summary;
   }
   const auto count = static_cast<double>(moments.count);
@@ -265,13 +265,13 @@ FeatureSummary UnitedDictionaries::summarise_ids(const IdColumn& column, const I
   summary.output = column.output;
   summary.rows = all.rows;
   summary.nulls = statistics.nulls;
-  summary.minimum = summary.maximum = summary.mean = summary.deviation = summary.skewness = kNan;
+  summary.minimum = summary.maximum = summary.mean = summary.deviation = summary.skewness = kUndefined;
   summary.ids = statistics.ids;
   summary.empty = statistics.empty;
   summary.longest = statistics.longest;
   summary.out_of_vocabulary = statistics.out_of_vocabulary;
   summary.constant_in_request = column.of_request && all.requests > 0 && statistics.constant;
-  summary.top_share = kNan;
+  summary.top_share = kUndefined;
   if (layout_.exclusive(column.table)) {
     const United& united = united_[*layout_.of_table[column.table]];
     summary.distinct = united.distinct;

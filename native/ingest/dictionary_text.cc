@@ -9,7 +9,7 @@
 namespace prerank::ingest {
 namespace {
 
-constexpr size_t kAhead = 32;  // values whose slots are fetched before the first of them is looked at
+constexpr size_t kProbes = 32;  // values whose slots are fetched before the first of them is looked at
 
 template <class T>
 T load(const char* bytes) {
@@ -110,9 +110,9 @@ Status TextDictionary::add(std::span<const std::string> values) {
 }
 
 Status TextDictionary::learn(const Elements& elements, uint32_t* codes, HyperLogLog* sketch) {
-  Probe probes[kAhead];
-  for (size_t from = 0; from < elements.count; from += kAhead) {
-    const size_t count = std::min(kAhead, elements.count - from);
+  Probe probes[kProbes];
+  for (size_t from = 0; from < elements.count; from += kProbes) {
+    const size_t count = std::min(kProbes, elements.count - from);
     PRERANK_RETURN_IF_ERROR(reserve(texts_.size() + count));
     for (size_t i = 0; i < count; ++i) {
       probes[i] = probe(elements.view->text(elements.row(from + i)));
@@ -133,9 +133,9 @@ Status TextDictionary::learn(const Elements& elements, uint32_t* codes, HyperLog
 }
 
 void TextDictionary::find(const Elements& elements, uint32_t* codes, HyperLogLog* sketch) {
-  Probe probes[kAhead];
-  for (size_t from = 0; from < elements.count; from += kAhead) {
-    const size_t count = std::min(kAhead, elements.count - from);
+  Probe probes[kProbes];
+  for (size_t from = 0; from < elements.count; from += kProbes) {
+    const size_t count = std::min(kProbes, elements.count - from);
     for (size_t i = 0; i < count; ++i) {
       probes[i] = probe(elements.view->text(elements.row(from + i)));
       slots_.prefetch(probes[i].hash);

@@ -26,9 +26,8 @@ namespace {
 
 using namespace ingest;
 
-// Of the memory bound: DuckDB has a half, the dictionaries a quarter, which they need again while they are united;
-// open record batches have the rest.
-constexpr uint64_t kDuckdbShare = 2;
+// Of the memory bound: what DuckDB leaves is for the dictionaries, which need theirs again while they are united, and
+// for open record batches.
 constexpr uint64_t kDictionaryShare = 4;
 
 Status invalid(std::string what) { return {Code::kInvalidArgument, "IngestSpec: " + std::move(what)}; }

@@ -17,6 +17,9 @@
 
 namespace prerank::ingest {
 
+// DuckDB has this part of the memory bound: a half.
+inline constexpr uint64_t kDuckdbShare = 2;
+
 // A database that reads the log. All methods: any thread.
 class LogReader {
  public:

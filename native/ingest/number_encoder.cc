@@ -10,7 +10,6 @@
 namespace prerank::ingest {
 namespace {
 
-constexpr double kLargest = std::numeric_limits<float>::max();
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 template <NumberRule rule>
@@ -76,7 +75,7 @@ std::string refusal(const NumberColumn& column, double x) {
     append_number(x, reason);
     return reason;
   }
-  if (std::fabs(x) > kLargest) return column.label + " is too large for float32";
+  if (std::fabs(x) > kLargestFloat) return column.label + " is too large for float32";
   const bool obeyed = with_rule(column.rule, [x]<NumberRule rule>() { return obeys<rule>(x); });
   return obeyed ? std::string() : column.label + " " + broken(column.rule);
 }
@@ -86,7 +85,7 @@ std::string refusal(const NumberColumn& column, double x) {
 bool NumberEncoder::allowed(const double* values, size_t count) const {
   return with_rule(column_.rule, [=]<NumberRule rule>() {
     int bad = 0;
-    for (size_t i = 0; i < count; ++i) bad |= !((std::fabs(values[i]) <= kLargest) & obeys<rule>(values[i]));
+    for (size_t i = 0; i < count; ++i) bad |= !((std::fabs(values[i]) <= kLargestFloat) & obeys<rule>(values[i]));
     return bad == 0;
   });
 }

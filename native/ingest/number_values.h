@@ -3,11 +3,15 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 #include "ingest/kept_rows.h"
 #include "ingest/row_block.h"
 
 namespace prerank::ingest {
+
+// Numbers beyond it have no float32.
+inline constexpr double kLargestFloat = std::numeric_limits<float>::max();
 
 bool is_integer(Physical type);
 bool is_number(Physical type);  // integers, floats and booleans

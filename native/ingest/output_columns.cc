@@ -43,7 +43,7 @@ std::vector<PlannedOutput> all_outputs(const IngestSpec& spec) {
   return outputs;
 }
 
-Status wrong(std::string message) { return {Code::kInvalidArgument, std::move(message)}; }
+Status wrong_outputs(std::string message) { return {Code::kInvalidArgument, std::move(message)}; }
 
 }  // namespace
 
@@ -58,17 +58,17 @@ Result<std::vector<PlannedOutput>> plan_outputs(const IngestSpec& spec) {
   std::unordered_map<std::string, size_t> by_name;
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (!by_name.emplace(outputs[i].column.name, i).second) {
-      return wrong("two columns are written as \"" + outputs[i].column.name + "\"");
+      return wrong_outputs("two columns are written as \"" + outputs[i].column.name + "\"");
     }
   }
   std::vector<PlannedOutput> ordered;
   for (const std::string& name : spec.output_order) {
     const auto found = by_name.find(name);
-    if (found == by_name.end()) return wrong("output_order: \"" + name + "\" is no output, or is named twice");
+    if (found == by_name.end()) return wrong_outputs("output_order: \"" + name + "\" is no output, or is named twice");
     ordered.push_back(std::move(outputs[found->second]));
     by_name.erase(found);
   }
-  if (!by_name.empty()) return wrong("output_order: \"" + by_name.begin()->first + "\" is missing");
+  if (!by_name.empty()) return wrong_outputs("output_order: \"" + by_name.begin()->first + "\" is missing");
   return ordered;
 }
 

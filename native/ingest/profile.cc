@@ -18,7 +18,6 @@ namespace {
 using namespace ingest;
 
 // Of the memory bound: DuckDB has a half, the requests' hashes a quarter, and as much again while they are sorted.
-constexpr uint64_t kDuckdbShare = 2;
 constexpr uint64_t kHashShare = 4;
 
 size_t columns_read(const ProfileSpec& spec) {

@@ -12,8 +12,6 @@ namespace {
 
 constexpr double kFinalStage = 2;
 constexpr double kImpressionStage = 4;
-constexpr double kLargest = std::numeric_limits<float>::max();
-
 size_t request_end(const RowBlock& block, size_t group) {
   return group + 1 < block.request_starts.size() ? block.request_starts[group + 1] : block.rows;
 }
@@ -50,7 +48,7 @@ Status Sampler::weigh(const RowBlock& block, const NumberEncoder* weight, Verdic
     const double base = weight == nullptr ? 1 : weight->values()[row];
     const double value = draws() ? base / rates_[row] : base;
     weights[row] = static_cast<float>(value);
-    if (value <= kLargest || !verdict.kept(row)) continue;
+    if (value <= kLargestFloat || !verdict.kept(row)) continue;
     const std::string label = weight == nullptr ? "weight" : weight->column().label;
     std::string text;
     append_number(value, text);

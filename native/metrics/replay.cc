@@ -17,7 +17,7 @@ namespace {
 
 // Work is cut into blocks of this many rows or candidates, whatever the number of threads; a request belongs to the
 // block that it begins in.
-constexpr size_t kBlock = 65536;
+constexpr size_t kReplayBlock = 65536;
 
 ReplayFault::Input fault_of(MissingInput missing) {
   switch (missing) {
@@ -230,11 +230,11 @@ bool scattered(std::vector<uint32_t> requests) {
 // Calls work(worker, first, last, block) for every block of `count` rows or candidates.
 template <class Work>
 Result<ReplayResult> in_blocks(size_t count, ThreadPool& pool, Work work) {
-  std::vector<Block> blocks((count + kBlock - 1) / kBlock);
+  std::vector<Block> blocks((count + kReplayBlock - 1) / kReplayBlock);
   std::atomic<size_t> next{0};
   pool.run([&](size_t worker) {
     for (size_t b = next++; b < blocks.size(); b = next++) {
-      work(worker, b * kBlock, std::min(count, (b + 1) * kBlock), blocks[b]);
+      work(worker, b * kReplayBlock, std::min(count, (b + 1) * kReplayBlock), blocks[b]);
     }
   });
   return merge(std::move(blocks));

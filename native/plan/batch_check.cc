@@ -5,16 +5,16 @@
 namespace prerank {
 namespace {
 
-Status invalid(std::string message) { return {Code::kInvalidArgument, "batch: " + std::move(message)}; }
+Status refused(std::string message) { return {Code::kInvalidArgument, "batch: " + std::move(message)}; }
 
 Status check_count(const char* what, size_t actual, size_t expected) {
   if (actual == expected) return {};
-  return invalid("it has " + std::to_string(actual) + " " + what + ", expected " + std::to_string(expected));
+  return refused("it has " + std::to_string(actual) + " " + what + ", expected " + std::to_string(expected));
 }
 
 Status check_size(const char* what, size_t actual, size_t limit) {
   if (actual <= limit) return {};
-  return invalid(std::to_string(actual) + " " + what + " are more than the capacity of " + std::to_string(limit));
+  return refused(std::to_string(actual) + " " + what + " are more than the capacity of " + std::to_string(limit));
 }
 
 size_t domain_rows(const Batch& batch, Domain domain) {
@@ -23,12 +23,12 @@ size_t domain_rows(const Batch& batch, Domain domain) {
 
 Status check_ids(const PlanIdInput& input, const BatchIds& ids, size_t rows) {
   const bool fits = input.multi ? ids.offsets.size() == rows + 1 : ids.offsets.empty() && ids.ids.size() == rows;
-  if (!fits) return invalid("id input " + input.name + " does not have one entry per row");
+  if (!fits) return refused("id input " + input.name + " does not have one entry per row");
   if (input.weighted != !ids.weights.empty() && !ids.ids.empty()) {
-    return invalid("id input " + input.name + (input.weighted ? " has no weights" : " has weights, but takes none"));
+    return refused("id input " + input.name + (input.weighted ? " has no weights" : " has weights, but takes none"));
   }
   if (!ids.weights.empty() && ids.weights.size() != ids.ids.size()) {
-    return invalid("id input " + input.name + " does not have one weight per id");
+    return refused("id input " + input.name + " does not have one weight per id");
   }
   return {};
 }
@@ -38,7 +38,7 @@ Status check_training(const Plan& plan, const Batch& batch) {
   PRERANK_RETURN_IF_ERROR(check_count("targets", batch.targets.size(), plan.tasks.size()));
   PRERANK_RETURN_IF_ERROR(check_count("task normalisers", batch.inv_n.size(), plan.tasks.size()));
   for (size_t k = 0; k < plan.tasks.size(); ++k) {
-    if (batch.targets[k] == nullptr && batch.rows > 0) return invalid("task " + plan.tasks[k].name + " has no targets");
+    if (batch.targets[k] == nullptr && batch.rows > 0) return refused("task " + plan.tasks[k].name + " has no targets");
   }
   return {};
 }
@@ -55,7 +55,7 @@ Status check_batch(const Plan& plan, const Batch& batch, const BatchLimits& limi
   PRERANK_RETURN_IF_ERROR(check_count("dense inputs", batch.dense.size(), plan.dense_inputs.size()));
   for (size_t i = 0; i < plan.dense_inputs.size(); ++i) {
     if (batch.dense[i] == nullptr && domain_rows(batch, plan.dense_inputs[i].domain) > 0) {
-      return invalid("dense input " + plan.dense_inputs[i].name + " is missing");
+      return refused("dense input " + plan.dense_inputs[i].name + " is missing");
     }
   }
   PRERANK_RETURN_IF_ERROR(check_count("id inputs", batch.ids.size(), plan.id_inputs.size()));

@@ -11,7 +11,7 @@
 namespace prerank {
 namespace {
 
-constexpr size_t kChunk = 4096;  // elements
+constexpr size_t kGradientChunk = 4096;  // elements
 constexpr size_t kLanes = 8;
 constexpr float kLogVarianceBound = 10;
 
@@ -67,8 +67,8 @@ void ProgramBalance::collect() {
       if (parts.target == nullptr) parts.target = address;
       parts.width = static_cast<size_t>(plan_.values[static_cast<size_t>(value)].width);
     }
-    for (size_t begin = 0; begin < parts.width; begin += kChunk) {
-      chunks_.push_back({dense_.size() - 1, begin, std::min(begin + kChunk, parts.width)});
+    for (size_t begin = 0; begin < parts.width; begin += kGradientChunk) {
+      chunks_.push_back({dense_.size() - 1, begin, std::min(begin + kGradientChunk, parts.width)});
     }
   }
   const bool apart = !dense_.empty() || !balancing_.pooled.empty();

@@ -5,7 +5,8 @@
 namespace prerank::cpu::PRERANK_ISA {
 namespace {
 
-constexpr size_t kAhead = 1024;  // floats to prefetch ahead: about a request, so that ranking one hides the next's way
+// Floats to prefetch ahead: about a request, so that ranking one hides the next's way.
+constexpr size_t kPrefetch = 1024;
 constexpr size_t kSums = 16;     // lanes of the sums, for any width of vectors
 constexpr size_t kPivots = 16;
 constexpr float kLowest = -__builtin_inff();
@@ -26,7 +27,7 @@ size_t run_length(size_t count, const uint32_t* codes, uint32_t code) {
       __builtin_memcpy(&found, codes + i + part, sizeof found);
       other |= found ^ wanted;
     }
-    for (size_t line = 0; line < kStride; line += kSums) __builtin_prefetch(codes + i + line + kAhead);
+    for (size_t line = 0; line < kStride; line += kSums) __builtin_prefetch(codes + i + line + kPrefetch);
     if (bits(other != 0) != 0) break;
   }
   while (i < count && codes[i] == code) ++i;
@@ -74,8 +75,8 @@ bool score_distance(size_t count, const float* a, const float* b, double* differ
   };
   size_t i = 0;
   for (; i + kSums <= count; i += kSums) {
-    __builtin_prefetch(a + i + kAhead);
-    __builtin_prefetch(b + i + kAhead);
+    __builtin_prefetch(a + i + kPrefetch);
+    __builtin_prefetch(b + i + kPrefetch);
     add(a + i, b + i);
   }
   if (i < count) {
