@@ -36,13 +36,18 @@ function metricLine(row: ComparedMetric): string {
     ? [row.difference, row.low, row.high]
     : [row.relative, row.relativeLow, row.relativeHigh];
   const show = isAbsolute ? absolute : percent;
-  const bounds = low === null || high === null ? '-' : `${show(low)} … ${show(high)}`;
+  const bounds = interval(low, high, show);
   const p = row.p === null ? '-' : row.p.toFixed(3);
   return line([`  ${row.metric}`, number(row.a), number(row.b), show(change), bounds, p]);
 }
 
-function costLine({ metric, a, b, relative }: ComparedCost): string {
-  return line([`  ${metric}`, number(a), number(b), percent(relative)]);
+function interval(low: number | null, high: number | null, show: (value: number) => string): string {
+  return low === null || high === null ? '-' : `${show(low)} … ${show(high)}`;
+}
+
+function costLine({ metric, a, b, relative, relativeLow, relativeHigh }: ComparedCost): string {
+  const bounds = interval(relativeLow, relativeHigh, percent);
+  return line([`  ${metric}`, number(a), number(b), percent(relative), bounds]);
 }
 
 function treatmentText(control: string, { name, metrics, costs }: TreatmentResult): string {

@@ -8,7 +8,7 @@ import { SampledRetrieval } from '../cascade/retrieval.js';
 import type { Stages } from '../cascade/stages.js';
 import { logRequests } from '../cascade/stream.js';
 import type { SimulatedSystem } from '../cascade/system.js';
-import { type PairedDifference, pairedDifferences, relativeChange } from '../metrics/index.js';
+import { type PairedDifference, pairedDifferences, percentile, relativeChange } from '../metrics/index.js';
 import type { Arm } from './arms.js';
 import { ArmOutcome, BASES, type Basis } from './outcome.js';
 import type { ServingCost } from './serving-cost.js';
@@ -71,8 +71,11 @@ export interface ComparedCost {
   /** Per request, of the control and the treatment. */
   readonly a: number;
   readonly b: number;
-  /** b / a − 1; null where a is 0. */
+  /** b / a − 1, of CPU time the median over rounds; null where a is 0. */
   readonly relative: number | null;
+  /** 95 % interval of `relative`. What is counted is the same for every request. */
+  readonly relativeLow: number | null;
+  readonly relativeHigh: number | null;
 }
 
 export interface ArmSummary {
@@ -82,8 +85,9 @@ export interface ArmSummary {
 }
 
 export interface ArmServing extends ServingCost {
-  /** Measured CPU time per request. */
+  /** Measured CPU time per request: the median over rounds in which the arms took turns, and each round. */
   readonly cpuSeconds: number;
+  readonly cpuSecondsByRound: readonly number[];
 }
 
 export interface TreatmentResult {
@@ -119,14 +123,12 @@ export async function compareArms(
   const { requests = system.config.requests.replay, seed = 0, resamples = RESAMPLES } = options;
   const first = options.first ?? freshRequests(system, requests, seed);
   const outcomes = await serveArms(system, arms, { ...options, requests, first });
-  const seconds = await servingSeconds(arms, system, first);
+  const rounds = await servingSeconds(arms, system, first);
   const candidates = system.config.cascade.retrieved;
-  const summaries = arms.map(
-    (arm, i): ArmSummary => ({
-      name: arm.name,
-      serving: arm.served.length === 0 ? null : { ...arm.cost(candidates), cpuSeconds: seconds[i] ?? 0 },
-    }),
-  );
+  const summaries = arms.map((arm, i): ArmSummary => {
+    const seconds = rounds[i] ?? new Float64Array();
+    return { name: arm.name, serving: arm.served.length === 0 ? null : servingOf(arm, candidates, seconds) };
+  });
   const [control, ...others] = summaries;
   const [controlOutcome, ...otherOutcomes] = outcomes;
   if (control === undefined || controlOutcome === undefined) {
@@ -136,7 +138,8 @@ export async function compareArms(
     const outcome = otherOutcomes[i];
     if (outcome === undefined) return [];
     const metrics = comparedMetrics(controlOutcome, outcome, { seed, resamples });
-    return [{ name: summary.name, metrics, costs: comparedCosts(control.serving, summary.serving) }];
+    const costs = comparedCosts(control.serving, summary.serving);
+    return [{ name: summary.name, metrics, costs }];
   });
   return { requests, first, seed, resamples, control, arms: summaries, treatments };
 }
@@ -161,15 +164,38 @@ function comparedMetrics(
   );
 }
 
+function servingOf(arm: Arm, candidates: number, rounds: Float64Array): ArmServing {
+  return { ...arm.cost(candidates), cpuSeconds: percentile(rounds, 0.5), cpuSecondsByRound: [...rounds] };
+}
+
 function comparedCosts(control: ArmServing | null, treatment: ArmServing | null): ComparedCost[] {
   if (control === null || treatment === null) return [];
-  const figures = ({ perRequest, cpuSeconds }: ArmServing) => ({ ...perRequest, cpuSeconds });
-  const [a, b] = [figures(control), figures(treatment)];
-  const names = ['flops', 'flopsAdsCached', 'embeddingBytes', 'embeddingBytesAdsCached', 'cpuSeconds'] as const;
-  return names.map((metric) => ({
-    metric,
-    a: a[metric],
-    b: b[metric],
-    relative: relativeChange(b[metric], a[metric]).value,
-  }));
+  return [...countedCosts(control, treatment), comparedTime(control, treatment)];
+}
+
+function countedCosts(control: ArmServing, treatment: ArmServing): ComparedCost[] {
+  const names = ['flops', 'flopsAdsCached', 'embeddingBytes', 'embeddingBytesAdsCached'] as const;
+  return names.map((metric) => {
+    const [a, b] = [control.perRequest[metric], treatment.perRequest[metric]];
+    const { value } = relativeChange(b, a);
+    return { metric, a, b, relative: value, relativeLow: value, relativeHigh: value };
+  });
+}
+
+/** How many of nine rounds may lie outside on either side: ranks 2 to 8 hold the median with 96 % confidence. */
+const OUTSIDE = 1;
+
+function comparedTime(control: ArmServing, treatment: ArmServing): ComparedCost {
+  const changes = treatment.cpuSecondsByRound
+    .map((seconds, round) => relativeChange(seconds, control.cpuSecondsByRound[round] ?? 0).value ?? Number.NaN)
+    .sort((a, b) => a - b);
+  const at = (rank: number): number | null => (changes.some(Number.isNaN) ? null : (changes.at(rank) ?? null));
+  return {
+    metric: 'cpuSeconds',
+    a: control.cpuSeconds,
+    b: treatment.cpuSeconds,
+    relative: at((changes.length - 1) / 2),
+    relativeLow: at(OUTSIDE),
+    relativeHigh: at(-1 - OUTSIDE),
+  };
 }

@@ -4,7 +4,6 @@ import type { Candidates } from '../cascade/candidates.js';
 import { SampledRetrieval } from '../cascade/retrieval.js';
 import { scoringBatch } from '../cascade/scoring.js';
 import type { SimulatedSystem } from '../cascade/system.js';
-import { percentile } from '../metrics/index.js';
 import type { ArrayBatch, NativeProgram } from '../runtime/native.js';
 import { ColumnEncoder } from '../train/column-encoder.js';
 import type { Arm } from './arms.js';
@@ -17,12 +16,16 @@ const CALLS_PER_ROUND = 4;
 const ROUNDS = 9;
 
 /**
- * CPU seconds per request of each arm: the sum over its models, each the median of rounds in which the models of all arms take turns.
+ * CPU seconds per request of each arm in each round, [arm][round]: the sum over its models. In a round the models of all arms take turns.
  * Requests come with their features encoded; the user's side is computed once, the ad's side for every candidate. A model
  * that several arms serve is measured once.
  * @param first request whose candidates are scored, with those after it.
  */
-export async function servingSeconds(arms: readonly Arm[], system: SimulatedSystem, first: number): Promise<number[]> {
+export async function servingSeconds(
+  arms: readonly Arm[],
+  system: SimulatedSystem,
+  first: number,
+): Promise<Float64Array[]> {
   const [batch] = system.requests(first, first + REQUESTS, REQUESTS);
   if (batch === undefined) throw new PrerankError('INTERNAL', 'the stream has no request');
   const candidates = new SampledRetrieval(system).retrieve(batch);
@@ -40,11 +43,16 @@ export async function servingSeconds(arms: readonly Arm[], system: SimulatedSyst
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const timer of timers) await timer.measure();
   }
-  return timersOf.map((mine) => mine.reduce((sum, timer) => sum + timer.seconds, 0));
+  return timersOf.map((mine) =>
+    Float64Array.from({ length: ROUNDS }, (_, round) =>
+      mine.reduce((sum, timer) => sum + (timer.rounds[round] ?? Number.NaN), 0),
+    ),
+  );
 }
 
 class ModelTimer {
-  readonly #rounds: number[] = [];
+  /** CPU seconds per request. */
+  readonly rounds: number[] = [];
   readonly #program: NativeProgram;
   readonly #batch: ArrayBatch;
   readonly #requests: number;
@@ -74,10 +82,6 @@ class ModelTimer {
     const begin = process.cpuUsage();
     await this.run(CALLS_PER_ROUND);
     const { user, system } = process.cpuUsage(begin);
-    this.#rounds.push((user + system) / 1e6 / (CALLS_PER_ROUND * this.#requests));
-  }
-
-  get seconds(): number {
-    return percentile(Float64Array.from(this.#rounds), 0.5);
+    this.rounds.push((user + system) / 1e6 / (CALLS_PER_ROUND * this.#requests));
   }
 }

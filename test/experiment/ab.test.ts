@@ -150,9 +150,11 @@ describe('an A/B comparison of trained runs', () => {
         assert.deepEqual([difference, low, high, relative, p], [0, 0, 0, 0, 1], `${basis} ${metric}`);
       }
     }
-    for (const { metric, a, relative } of result.treatments[0]?.costs ?? []) {
+    const costs = result.treatments[0]?.costs ?? [];
+    assert.equal(costs.length, 5);
+    for (const { metric, a, relative, relativeLow, relativeHigh } of costs) {
       assert.ok(a > 0, metric);
-      assert.equal(relative, 0, metric);
+      assert.deepEqual([relative, relativeLow, relativeHigh], [0, 0, 0], metric);
     }
   });
 
@@ -166,6 +168,9 @@ describe('an A/B comparison of trained runs', () => {
     const change = Object.fromEntries(
       treatments[0]?.costs.map(({ metric, relative }) => [metric, relative ?? 0]) ?? [],
     );
+    for (const { metric, relative, relativeLow, relativeHigh } of treatments[0]?.costs ?? []) {
+      assert.ok((relativeLow ?? 1) <= (relative ?? 0) && (relative ?? 0) <= (relativeHigh ?? -1), metric);
+    }
     assert.equal(change.embeddingBytes, 1);
     assert.ok((change.flops ?? 0) > 0.3 && (change.cpuSeconds ?? 0) > 0, JSON.stringify(change));
     assert.ok((summaries[0]?.serving?.cpuSeconds ?? 1) < 0.01);
@@ -197,7 +202,7 @@ describe('an A/B comparison of trained runs', () => {
     assert.match(text, /^oracle against clicks$/m);
     assert.match(text, /^ {2}asq +0\.\d+ +0\.\d+ +[+-]?0\.\d{4} +[+-]?0\.\d{4} … [+-]?0\.\d{4} +\d\.\d{3}$/m);
     assert.match(text, /^ {2}ctr +0\.\d+ +0\.\d+ +[+-]?\d+\.\d\d % /m);
-    assert.match(text, /^ {2}cpuSeconds +0\.\d+ +0\.\d+ +[+-]\d+\.\d\d %$/m);
+    assert.match(text, /^ {2}cpuSeconds +0\.\d+ +0\.\d+ +[+-]\d+\.\d\d % +[+-]\d+\.\d\d % … [+-]\d+\.\d\d %$/m);
   });
 
   it('says what is wrong with an arm', async () => {
