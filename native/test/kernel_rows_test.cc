@@ -82,7 +82,8 @@ RowFunction lower_triangle(size_t features, size_t dim) {
 TEST(KernelRows, DotInteractionAndItsGradient) {
   const struct {
     size_t features, dim;
-  } shapes[] = {{2, 1}, {3, 3}, {4, 7}, {8, 16}, {18, 4}, {27, 3}, {5, 33}, {2, 150}};
+  } shapes[] = {{2, 1},  {3, 3},   {4, 7},  {8, 16}, {18, 4}, {27, 3}, {5, 33},
+                {2, 150}, {8, 32}, {9, 64}, {6, 48}, {3, 16}, {27, 64}};
   for (const auto& shape : shapes) {
     check_rows({.forward = "dotInteraction",
                 .backward = "dotInteraction.grad",
