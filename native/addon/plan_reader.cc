@@ -88,7 +88,7 @@ PlanSegment read_segment(const Fields& fields) {
   PlanSegment segment;
   segment.domain = read_domain(fields);
   segment.phase = fields.choice<Phase>(
-      "phase", {{"prologue", Phase::kPrologue}, {"tiles", Phase::kTiles}, {"reduced", Phase::kReduced}});
+      "phase", {{"prologue", Phase::kPrologue}, {"tiles", Phase::kTiles}, {"batch", Phase::kBatch}, {"reduced", Phase::kReduced}});
   segment.ops = read_all(fields, "ops", read_op);
   return segment;
 }

@@ -90,7 +90,7 @@ class KernelRun {
 
   Status build() {
     for (const PlanOp& op : plan_.segments.front().ops) {
-      const KernelBuild build = {&plan_, &op, plan_.segments.front().domain, tables_, 1};
+      const KernelBuild build = {&plan_, &op, plan_.segments.front().domain, tables_, 1, tile_rows_};
       PRERANK_ASSIGN_OR_RETURN(std::unique_ptr<Kernel> kernel, make_cpu_kernel(build));
       kernel->prepare(context_of_batch());
       kernels_.push_back(std::move(kernel));

@@ -42,6 +42,8 @@ KernelResult make_expand_grad(const KernelBuild& build);
 KernelResult make_concat(const KernelBuild& build);
 KernelResult make_slice(const KernelBuild& build);
 KernelResult make_stop_gradient(const KernelBuild& build);
+KernelResult make_pairwise_rank(const KernelBuild& build);
+KernelResult make_pairwise_rank_grad(const KernelBuild& build);
 KernelResult make_loss(const KernelBuild& build);
 
 }  // namespace prerank::cpu

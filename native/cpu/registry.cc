@@ -46,6 +46,8 @@ const std::map<std::string, KernelFactory>& factories() {
       {"slice", cpu::make_slice},
       {"stopGradient", cpu::make_stop_gradient},
       {"loss", cpu::make_loss},
+      {"pairwiseRank", cpu::make_pairwise_rank},
+      {"pairwiseRank.grad", cpu::make_pairwise_rank_grad},
   };
   return table;
 }

@@ -204,15 +204,17 @@ class PlanChecker {
     for (size_t s = 0; s < plan_.segments.size(); ++s) {
       const PlanSegment& segment = plan_.segments[s];
       const std::string what = "segment " + std::to_string(s);
-      if (segment.phase < phase) return wrong(what + " is out of order: prologue, tiles, reduced");
-      phase = segment.phase;
-      if ((segment.domain == Domain::kNone) != (segment.phase != Phase::kTiles)) {
+      const bool rows = segment.phase == Phase::kTiles || segment.phase == Phase::kBatch;
+      const Phase order = rows ? Phase::kTiles : segment.phase;
+      if (order < phase) return wrong(what + " is out of order: prologue, tiles and batches, reduced");
+      phase = order;
+      if ((segment.domain == Domain::kNone) == rows || (segment.phase == Phase::kBatch && segment.domain != Domain::kRow)) {
         return wrong(what + ": its domain does not fit its phase");
       }
       for (const PlanOp& op : segment.ops) {
         for (const int32_t input : op.inputs) {
           PRERANK_RETURN_IF_ERROR(check_operand(segment, op, input, s, tile_segment));
-          if (segment.phase == Phase::kTiles && value(input).storage == Storage::kGrad) {
+          if (rows && value(input).storage == Storage::kGrad) {
             return wrong(op.layer + " (" + op.kind + ") reads " + value(input).name + " before it is reduced");
           }
         }
@@ -236,6 +238,7 @@ class PlanChecker {
       return wrong(what + ": " + v.name + " is of another domain than its segment and not kept for the whole batch");
     }
     if (v.storage != Storage::kTile) return {};
+    if (segment.phase == Phase::kBatch) return wrong(what + ": " + v.name + " is not kept for the whole batch");
     int64_t& owner = tile_segment[static_cast<size_t>(v.root)];
     if (owner == -1) owner = static_cast<int64_t>(number);
     if (owner != static_cast<int64_t>(number)) return wrong(what + ": " + v.name + " does not outlive its segment");
@@ -244,7 +247,8 @@ class PlanChecker {
 
   // A tile may write its own rows and its worker's accumulators, nothing that the other workers see.
   static Status check_output_operand(const PlanSegment& segment, const PlanOp& op, const PlanValue& v) {
-    const bool shared = segment.phase == Phase::kTiles &&
+    const bool rows = segment.phase == Phase::kTiles || segment.phase == Phase::kBatch;
+    const bool shared = rows &&
                         (v.storage == Storage::kNone || (v.domain != Domain::kNone && v.domain != segment.domain));
     const bool early = segment.phase == Phase::kPrologue && v.storage == Storage::kGrad;
     if (is_writable(v.storage) && !shared && !early) return {};

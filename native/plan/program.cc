@@ -73,7 +73,7 @@ class CpuProgram final : public Program {
     if (options_.profile) profile_ = std::make_unique<OperationTimes>();
     PRERANK_ASSIGN_OR_RETURN(const std::vector<TableView> tables, find_tables());
     PRERANK_ASSIGN_OR_RETURN(
-        segments_, ProgramSegments::create(plan_, tables, memory_, options_.threads, profile_.get()));
+        segments_, ProgramSegments::create(plan_, tables, memory_, options_.threads, limits_.rows, profile_.get()));
     if (profile_ != nullptr) {
       touch_operation_ = profile_->add({.kind = "tables.touch", .layer = "tables"});
       clear_operation_ = profile_->add({.kind = "accumulators.clear", .layer = "gradients"});
@@ -227,8 +227,10 @@ class CpuProgram final : public Program {
     });
     prepared_ = version;
     for (size_t segment = 0; segment < segments_.size(); ++segment) {
-      if (segments_.phase(segment) != Phase::kTiles) continue;
+      const Phase phase = segments_.phase(segment);
       const size_t rows = rows_of(segments_.domain(segment));
+      if (phase == Phase::kBatch) segments_.run_batch(segment, rows, context(batch, step, training, 0));
+      if (phase != Phase::kTiles) continue;
       pool_->run([&](size_t worker) { segments_.run_tiles(segment, rows, context(batch, step, training, worker)); });
     }
   }

@@ -8,7 +8,7 @@
 namespace prerank {
 
 Result<ProgramSegments> ProgramSegments::create(const Plan& plan, std::span<const TableView> tables,
-                                                ProgramMemory& memory, size_t workers, OperationTimes* profile) {
+                                                ProgramMemory& memory, size_t workers, size_t rows, OperationTimes* profile) {
   ProgramSegments result;
   result.plan_ = &plan;
   result.memory_ = &memory;
@@ -22,7 +22,7 @@ Result<ProgramSegments> ProgramSegments::create(const Plan& plan, std::span<cons
     segment.first_operation = operations;
     operations += planned.ops.size();
     for (const PlanOp& op : planned.ops) {
-      const KernelBuild build = {&plan, &op, planned.domain, tables, workers};
+      const KernelBuild build = {&plan, &op, planned.domain, tables, workers, rows};
       PRERANK_ASSIGN_OR_RETURN(std::unique_ptr<Kernel> kernel, make_cpu_kernel(build));
       segment.kernels.push_back(std::move(kernel));
       if (profile != nullptr) profile->add({.kind = op.kind, .layer = op.layer, .backward = op.backward});
@@ -76,6 +76,15 @@ void ProgramSegments::run_tiles(size_t index, size_t rows, TileContext context) 
     for (const size_t i : segment.moving) base[i] = memory_->row_address(plan_->values[i], i, context.first_row);
     run_kernels(segment, context);
   }
+}
+
+void ProgramSegments::run_batch(size_t index, size_t rows, TileContext context) const {
+  const Segment& segment = segments_[index];
+  const std::span<float*> base = memory_->base(context.worker);
+  for (const size_t i : segment.moving) base[i] = memory_->row_address(plan_->values[i], i, 0);
+  context.first_row = 0;
+  context.rows = rows;
+  run_kernels(segment, context);
 }
 
 void ProgramSegments::run_kernels(const Segment& segment, const TileContext& context) const {

@@ -14,11 +14,11 @@
 
 namespace prerank {
 
-// Borrows plan, memory and profile (null: none); allocates nothing after create().
+// Borrows plan, memory and profile (null: none); allocates nothing after create(). `rows`: of the largest batch.
 class ProgramSegments {
  public:
   static Result<ProgramSegments> create(const Plan& plan, std::span<const TableView> tables, ProgramMemory& memory,
-                                        size_t workers, OperationTimes* profile);
+                                        size_t workers, size_t rows, OperationTimes* profile);
 
   size_t size() const { return segments_.size(); }
   Domain domain(size_t segment) const { return segments_[segment].domain; }
@@ -32,6 +32,8 @@ class ProgramSegments {
   void run_once(Phase phase, TileContext context) const;
   // The worker's contiguous block of the tiles of `rows` rows: which it takes depends on rows and workers alone.
   void run_tiles(size_t segment, size_t rows, TileContext context) const;
+  // All rows at once, by one worker.
+  void run_batch(size_t segment, size_t rows, TileContext context) const;
 
  private:
   struct Segment {

@@ -122,6 +122,8 @@ TEST(KernelRegistry, KnowsEveryOperationOfThePlan) {
                                          "logSumExp",
                                          "loss",
                                          "mul",
+                                         "pairwiseRank",
+                                         "pairwiseRank.grad",
                                          "rowDot",
                                          "rowSum",
                                          "slice",

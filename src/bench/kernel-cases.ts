@@ -197,6 +197,14 @@ function lossCases(): KernelCase[] {
     ...losses.map((kind) =>
       tileCase(`${TILE_ROWS} ${kind}`, { kind: 'loss', inputs: [one], outputs: [one], tasks: [task(kind, 0)] }),
     ),
+    tileCase(`${TILE_ROWS}`, {
+      kind: 'pairwiseRank',
+      inputs: [one],
+      outputs: [one, one],
+      attributes: { event: 1, condition: 0, nearMargin: 0.5, plainMargin: 1, surrogate: 'hinge', norm: 'mean' },
+      tasks: [task('bce', 0), task('bce', 0)],
+    }),
+    tileCase(`${TILE_ROWS}`, { kind: 'pairwiseRank.grad', inputs: [one, one], outputs: [one] }),
     tileCase(`${TILE_ROWS} bce+mse+bce`, { ...three, tasks: [task('bce', 0), task('mse', 1), task('bce', 2)] }),
   ];
 }

@@ -87,6 +87,10 @@ function resolveTraining(training: ParsedConfig['training'], report: Report): Tr
     l2: optimizer.l2 ?? training.l2,
     schedule: optimizer.schedule ? resolveSchedule({ ...optimizer.schedule }) : schedule,
   });
+  const { pwiser } = training;
+  if (pwiser !== undefined && kind !== 'fixed') {
+    report(['training', 'pwiser'], 'is no task that balancing weighs: use training.balancing.kind fixed');
+  }
   return without({
     batchSize,
     epochs: steps === undefined ? (epochs ?? 1) : undefined,

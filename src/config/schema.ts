@@ -168,6 +168,19 @@ const device = z.string().superRefine((value, context) => {
   });
 });
 
+const pwiser = strict({
+  weight: positive,
+  head: z.enum(['ctr', 'ctcvr', 'both']),
+  space: z.enum(['prob', 'logit']),
+  clickMargin: nonNegative,
+  impressionMargin: nonNegative,
+  pairNorm: z.enum(['mean', 'sum']),
+  surrogate: z.enum(['hinge', 'squaredHinge']).default('hinge'),
+}).refine(({ clickMargin, impressionMargin }) => impressionMargin >= clickMargin, {
+  path: ['impressionMargin'],
+  error: 'must not be below clickMargin: a click without conversion is nearer to a conversion than no click',
+});
+
 const training = strict({
   batchSize: positiveCount.default(4096),
   epochs: positiveCount.optional(),
@@ -200,6 +213,7 @@ const training = strict({
     normalisation: z.enum(GRADIENT_NORMS).optional(),
   }).prefault({}),
   gradientCosines: count.default(0),
+  pwiser: pwiser.optional(),
   l2: nonNegative.default(0),
   seed: z.int().nonnegative().default(1),
   device: device.default('auto'),

@@ -203,6 +203,20 @@ export interface BalancingConfig {
   readonly normalisation?: GradientNorm;
 }
 
+/** PWiseR: converted impressions score above clicked and above unclicked ones by margins, in every batch. */
+export interface PwiserConfig {
+  /** λ beside the tasks' losses. */
+  readonly weight: number;
+  /** The scores that are compared. */
+  readonly head: 'ctr' | 'ctcvr' | 'both';
+  readonly space: 'prob' | 'logit';
+  /** Over impressions that were clicked and not converted, and over those that were not clicked. */
+  readonly clickMargin: number;
+  readonly impressionMargin: number;
+  readonly pairNorm: 'mean' | 'sum';
+  readonly surrogate: 'hinge' | 'squaredHinge';
+}
+
 export interface TrainingConfig {
   readonly batchSize: number;
   /** Exactly one of `epochs` and `steps` is given. */
@@ -223,6 +237,7 @@ export interface TrainingConfig {
   readonly balancing: BalancingConfig;
   /** Steps between lines with the norms and cosines of the tasks' gradients; 0: none. */
   readonly gradientCosines: number;
+  readonly pwiser?: PwiserConfig;
   readonly l2: number;
   readonly seed: number;
   readonly device: 'auto' | 'cpu';

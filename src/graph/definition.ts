@@ -47,6 +47,8 @@ export interface OpDefinition {
   readonly inPlace?: true;
   /** Attributes that only shape inference reads: left out of the plan. */
   readonly compileOnly?: readonly string[];
+  /** Mixes the rows of a batch: it runs once, on all of them, between the tiles. */
+  readonly wholeBatch?: true;
   /** Runs no code: its output is a view of its inputs, or its inputs are views of its output. */
   readonly view?: true;
 }

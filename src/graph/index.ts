@@ -17,6 +17,7 @@ export { expand } from './ops/expand.js';
 export { linearWith } from './ops/linear.js';
 export { logSumExp } from './ops/log-sum-exp.js';
 export type { TaskLoss } from './ops/loss.js';
+export { type PairwiseOptions, pairwiseRank } from './ops/pairwise-rank.js';
 export { rowDot } from './ops/row-dot.js';
 export { rowSum } from './ops/row-sum.js';
 export { softmax } from './ops/softmax.js';

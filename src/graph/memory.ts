@@ -72,13 +72,14 @@ export function planMemory(segments: readonly Segment[], layout: Layout, kept: I
   };
 }
 
-/** Roots that more than one segment touches, or that are read after the step. */
+/** Roots that more than one segment touches, that an operation on the whole batch touches, or that are read after the step. */
 function rootsOfWholeBatch(segments: readonly Segment[], layout: Layout, kept: Iterable<Value>): ReadonlySet<Value> {
   const full = new Set<Value>();
   for (const value of kept) full.add(layout.place(value).root);
   const segmentOf = new Map<Value, Segment>();
   for (const segment of segments) {
     for (const { root } of liveness(segment, layout)) {
+      if (segment.phase === 'batch' && root.domain !== 'none') full.add(root);
       const known = segmentOf.get(root);
       if (known === undefined) segmentOf.set(root, segment);
       else if (known !== segment) full.add(root);

@@ -1,7 +1,9 @@
 /** From the graph of a model to its training and prediction programs. */
 import { PrerankError } from '../base/errors.js';
+import type { PwiserConfig } from '../config/types.js';
 import type { FeatureMap } from '../data/features.js';
 import { compile, type Graph, type TaskLoss, type Value } from '../graph/index.js';
+import { pwiser } from '../losses/pwiser.js';
 import type { FeatureInputs, InputDomain } from './features.js';
 import type { Architecture, ModelTask } from './model.js';
 
@@ -55,20 +57,52 @@ function losses(tasks: readonly ModelTask[], { outputs, terms = [] }: BuiltModel
   return [...ofTasks, ...own];
 }
 
+/** PWiseR's terms, one per head; the pairs are of rows that train ctr and ctcvr. */
+function pwiserTerms(config: PwiserConfig, tasks: readonly ModelTask[], outputs: BuiltModel['outputs']): LossTerm[] {
+  const trained = tasks.filter(({ lossless }) => !lossless);
+  const numbers = (['ctr', 'ctcvr'] as const).map((place) => trained.findIndex((task) => task.place === place));
+  const [condition = -1, event = -1] = numbers;
+  const [ctr, ctcvr] = [trained[condition], trained[event]];
+  if (ctr === undefined || ctcvr === undefined) {
+    throw new PrerankError('CONFIG_INVALID', 'PWiseR compares conversions with clicks: name the tasks ctr and ctcvr', {
+      path: 'training.pwiser',
+    });
+  }
+  const {
+    weight,
+    head,
+    space,
+    clickMargin: nearMargin,
+    impressionMargin: plainMargin,
+    pairNorm: norm,
+    surrogate,
+  } = config;
+  const heads = head === 'both' ? [ctr, ctcvr] : [head === 'ctr' ? ctr : ctcvr];
+  return heads.flatMap(({ name: task }): LossTerm[] => {
+    const logit = outputs[task];
+    if (logit === undefined) return [];
+    const name = `pwiser.${task}`;
+    const value = pwiser(logit, space, { event, condition, nearMargin, plainMargin, norm, surrogate }, name);
+    return [{ name, weight, value, rows: ctcvr.name }];
+  });
+}
+
 export function defineModel<Config>(kind: string, build: BuildModel<Config>): Architecture<Config> {
   return {
     kind,
-    training(config, features, tasks, { balancing } = {}) {
+    training(config, features, tasks, { balancing, pwiser: pairs } = {}) {
       const built = build(config, features, tasks, 'row');
-      if (balancing !== undefined && balancing.kind !== 'fixed' && (built.terms ?? []).length > 0) {
+      const { graph, inputs, outputs } = built;
+      const pairwise = pairs === undefined ? [] : pwiserTerms(pairs, tasks, outputs);
+      const terms = [...(built.terms ?? []), ...pairwise];
+      if (balancing !== undefined && balancing.kind !== 'fixed' && terms.length > 0) {
         throw new PrerankError(
           'CONFIG_INVALID',
-          `model ${kind} adds ${built.terms?.map(({ name }) => name).join(', ')} to the loss, which ${balancing.kind} does not weigh; use training.balancing.kind: fixed`,
+          `model ${kind} adds ${terms.map(({ name }) => name).join(', ')} to the loss, which ${balancing.kind} does not weigh; use training.balancing.kind: fixed`,
           { path: 'training.balancing.kind' },
         );
       }
-      const found = losses(tasks, built);
-      const { graph, inputs, outputs } = built;
+      const found = losses(tasks, { ...built, terms });
       const lowered = compile({ graph, outputs, losses: found, balancing });
       return inputs.program(
         lowered,

@@ -1,6 +1,7 @@
 /**
  * What a model is, for the rest of the library: plans plus how their inputs are fed from an encoded dataset.
  */
+import type { PwiserConfig } from '../config/types.js';
 import type { FeatureMap } from '../data/features.js';
 import type { BalancingRequest } from '../graph/index.js';
 import type { LoaderSpec, ParameterSpec } from '../runtime/native.js';
@@ -32,16 +33,17 @@ export interface ModelProgram {
   readonly sources: readonly string[];
 }
 
+/** What any model can be trained with. */
+export interface TrainingOptions {
+  readonly balancing?: BalancingRequest | undefined;
+  readonly pwiser?: PwiserConfig | undefined;
+}
+
 /** One architecture: each is one file of `src/models/` and is listed in `registry.ts`. */
 export interface Architecture<Config> {
   readonly kind: string;
   /** Forward, backward and loss over the tasks, in their order, and over the terms that the model adds. */
-  training(
-    config: Config,
-    features: FeatureMap,
-    tasks: readonly ModelTask[],
-    options?: { readonly balancing?: BalancingRequest | undefined },
-  ): ModelProgram;
+  training(config: Config, features: FeatureMap, tasks: readonly ModelTask[], options?: TrainingOptions): ModelProgram;
   /** Forward only; one output per task that has one, named by task: logits (bce), values, or the log of a ratio, [rows, 1].
    *  `requestDomain`: user features and the user tower run once per request. */
   prediction(

@@ -1,13 +1,12 @@
 /** Every architecture there is; a new model is a file beside this and a line here. */
 import type { ModelConfig } from '../config/models.js';
 import type { FeatureMap } from '../data/features.js';
-import type { BalancingRequest } from '../graph/index.js';
 import { aitm } from './aitm.js';
 import { dlrm } from './dlrm.js';
 import { esmm } from './esmm.js';
 import { mlp } from './mlp.js';
 import { mmoe } from './mmoe.js';
-import type { Architecture, ModelProgram, ModelTask } from './model.js';
+import type { Architecture, ModelProgram, ModelTask, TrainingOptions } from './model.js';
 import { ple } from './ple.js';
 import { sharedBottom } from './shared-bottom.js';
 import { taml } from './taml.js';
@@ -17,10 +16,6 @@ import { twoTower } from './two-tower.js';
 interface Bound {
   training(features: FeatureMap, tasks: readonly ModelTask[], options: TrainingOptions): ModelProgram;
   prediction(features: FeatureMap, tasks: readonly ModelTask[], options: PredictionOptions): ModelProgram;
-}
-
-interface TrainingOptions {
-  readonly balancing?: BalancingRequest | undefined;
 }
 
 interface PredictionOptions {

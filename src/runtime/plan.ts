@@ -39,7 +39,8 @@ export interface PlanOp {
   readonly attributes: Readonly<Record<string, AttributeValue>>;
 }
 
-export type Phase = 'prologue' | 'tiles' | 'reduced';
+/** batch: rows, all of them at once, between tiles. */
+export type Phase = 'prologue' | 'tiles' | 'batch' | 'reduced';
 
 export interface PlanSegment {
   readonly domain: Domain;

@@ -27,9 +27,9 @@ export interface AssembledModel {
 export function assembleModel(config: ResolvedConfig, features: FeatureMap): AssembledModel {
   const tasks = taskModels(config, features);
   const models = tasks.map(({ model }) => model);
-  const { balancing, gradientCosines } = config.training;
+  const { balancing, gradientCosines, pwiser } = config.training;
   const program = (request?: BalancingRequest): ModelProgram =>
-    trainingProgram(config.model, features, models, { balancing: request });
+    trainingProgram(config.model, features, models, { balancing: request, pwiser });
   const together = balancing.kind === 'fixed' || balancing.kind === 'uncertainty';
   return {
     tasks,

@@ -12,11 +12,19 @@ export function fingerprint(value: unknown): string {
 /** The part of a configuration that decides every parameter after a given number of steps. */
 export function trajectoryConfig(config: ResolvedConfig): object {
   const { train: _train, eval: _eval, ...data } = config.data;
-  const { batchSize, sparseOptimizer, denseOptimizer, clip, balancing, seed } = config.training;
+  const { batchSize, sparseOptimizer, denseOptimizer, clip, balancing, pwiser, seed } = config.training;
   return {
     data,
     model: config.model,
     tasks: config.tasks,
-    training: { batchSize, sparseOptimizer, denseOptimizer, clip, balancing, seed },
+    training: {
+      batchSize,
+      sparseOptimizer,
+      denseOptimizer,
+      clip,
+      balancing,
+      ...(pwiser === undefined ? {} : { pwiser }),
+      seed,
+    },
   };
 }

@@ -147,7 +147,27 @@ describe('multi-task models on a log', () => {
     });
   }
 
-  it('gives the same bytes again, for every thread of the loader', async () => {
+  it('learns with PWiseR, and reports it', async () => {
+    const pwiser = {
+      weight: 0.1,
+      head: 'ctr',
+      space: 'logit',
+      clickMargin: 0.5,
+      impressionMargin: 1,
+      pairNorm: 'mean',
+    } as const;
+    const config = configOf({ kind: 'esmm', net: { hidden: [16, 8] } });
+    const out = join(folder, 'pwiser');
+    const { metrics } = await train(loadConfig({ ...config, training: { ...config.training, pwiser } }), { out });
+    assert.ok((metrics.eval?.ctcvr?.auc ?? 0) > 0.7, JSON.stringify(metrics));
+    const losses = (await readLines<{ readonly loss?: Record<string, number> }>(out)).map(
+      ({ loss }) => loss?.['pwiser.ctr'],
+    );
+    const [first = 0, last = first] = [losses[0], losses.at(-1)];
+    assert.ok(last > 0 && last < 0.9 * first, `${first} to ${last}`);
+  }).timeout(60_000);
+
+  it('gives the same bytes again', async () => {
     const [first, second] = await Promise.all(
       ['a', 'b'].map((run) => train(loadConfig(configOf({ kind: 'taml' })), { out: join(folder, run) })),
     );

@@ -17,6 +17,7 @@ import {
   logSumExp,
   mul,
   neg,
+  pairwiseRank,
   parameter,
   relu,
   rowDot,
@@ -324,6 +325,24 @@ export const CASES: readonly OperationCase[] = [
     tolerance: 1e-5,
     build: (g) => mul(row(g, 'a', 6), stopGradient(tanh(weights(g, 'p', [6])))),
   },
+  ...(['hinge', 'squaredHinge'] as const).flatMap((surrogate) =>
+    (['mean', 'sum'] as const).map(
+      (norm): OperationCase => ({
+        name: `pairwiseRank ${surrogate}, ${norm}`,
+        kinds: ['pairwiseRank', 'pairwiseRank.grad'],
+        shape: [1],
+        // Sums over pairs: thousands of them in the larger batch.
+        tolerance: 3e-5,
+        losses: ['bce', 'bce'],
+        build: (g) => {
+          const score = tanh(linear(row(g, 'x', 3), 'score', { out: 1 }));
+          const pairs = { nearMargin: 0.3, plainMargin: 0.7, surrogate, norm };
+          const loss = pairwiseRank(score, { event: 1, condition: 0, ...pairs });
+          return norm === 'sum' ? affine(loss, 1e-3, 0) : loss;
+        },
+      }),
+    ),
+  ),
   {
     name: 'expand',
     kinds: ['expand', 'expand.grad'],

@@ -2,6 +2,7 @@
  * A float64 interpreter of plans. It works on the plan's memory as written (tiles, views, arenas), and fills what no
  * operation has written yet with NaN, so that a wrong memory plan shows up as a wrong number.
  */
+import { type PairClass, type Pairs, pairwiseLoss } from '../../src/losses/pwiser.js';
 import { LOSSES } from '../../src/losses/tasks.js';
 import type { ArrayBatch } from '../../src/runtime/native.js';
 import type { Plan, PlanOp, PlanSegment, PlanValue } from '../../src/runtime/plan.js';
@@ -99,7 +100,7 @@ class Interpreter {
 
   private runSegment(segment: PlanSegment): void {
     const rows = segment.domain === 'none' ? 1 : segment.domain === 'row' ? this.batch.rows : this.requests;
-    const size = segment.domain === 'none' ? 1 : this.plan.tileRows;
+    const size = segment.domain === 'none' ? 1 : segment.phase === 'batch' ? rows : this.plan.tileRows;
     for (let first = 0; first < rows; first += size) {
       const worker = new Float64Array(this.plan.tileFloats * this.plan.tileRows).fill(Number.NaN);
       const tile = { first, rows: Math.min(size, rows - first), worker };
@@ -154,6 +155,7 @@ class Interpreter {
     const y = op.outputs.map((id) => this.view(id, tile));
     if (op.kind === 'loss') this.loss(x, y, tile);
     else if (op.kind === 'embedding') this.embedding(op, y, tile);
+    else if (op.kind === 'pairwiseRank') this.pairwiseRank(op, x, y, tile);
     else if (op.kind === 'expand') this.expand(op, y, tile);
     else if (op.kind === 'expand.grad') this.expandGrad(op, y, tile);
     else if (op.kind === 'dropout' || op.kind === 'dropout.grad') this.dropout(op, x, y, tile);
@@ -177,6 +179,23 @@ class Interpreter {
         set(gradient, r, 0, get(gradient, r, 0) + add);
       }
     });
+  }
+
+  private pairwiseRank(op: PlanOp, [score]: readonly View[], [loss, slope]: readonly View[], tile: Tile): void {
+    const rows = range(tile.rows);
+    const label = (key: string, row: number): number =>
+      this.weightOf(row, number(op, key)) === 0 ? Number.NaN : present(this.batch.targets?.[number(op, key)]?.[row]);
+    const classes = rows.map((row): PairClass => {
+      const [event, condition] = [label('event', row), label('condition', row)];
+      if (Number.isNaN(event + condition)) return 'absent';
+      return event > 0.5 ? 'event' : condition > 0.5 ? 'near' : 'plain';
+    });
+    const scores = rows.map((row) => get(present(score), row, 0));
+    const weights = rows.map((row) => this.batch.weight?.[row] ?? 1);
+    const options = op.attributes as unknown as Pairs;
+    const result = pairwiseLoss(scores, classes, weights, options);
+    fill(present(loss), tile.rows, () => result.loss);
+    fill(present(slope), tile.rows, (row) => present(result.slopes[row]));
   }
 
   private embedding(op: PlanOp, y: readonly View[], tile: Tile): void {
@@ -416,6 +435,10 @@ const KERNELS: Record<string, ReferenceKernel> = {
     fill(to, 1, (_, c) => get(to, 0, c) + sum(rows, (r) => sum(width, (i) => get(from, r, c + i))));
   },
   copy,
+  'pairwiseRank.grad': (_op, [dLoss, slope], [dScore], rows) => {
+    const total = sum(rows, (r) => get(present(dLoss), r, 0));
+    fill(present(dScore), rows, (r) => total * get(present(slope), r, 0));
+  },
   addInto: (_op, [x], [y], rows) => fill(present(y), rows, (r, c) => get(present(y), r, c) + get(present(x), r, c)),
   zero: (_op, _x, [y], rows) => fill(present(y), rows, () => 0),
   concat: doNothing,

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { affine, compile, concat, Graph, type TaskLoss, type Value } from '../../src/graph/index.js';
 import { calibrator } from '../../src/losses/calibrator.js';
 import { logRatio, productLogit } from '../../src/losses/product.js';
+import { type PairClass, pairwiseLoss } from '../../src/losses/pwiser.js';
 import { meanLogit, selfDistillation } from '../../src/losses/self-distillation.js';
 import { assertClose } from '../graph/build.js';
 import { present, runReference } from '../graph/reference.js';
@@ -114,5 +115,22 @@ describe('calibrator', () => {
     assertNear([loss, ...gradients], [p2 - p1, p2 * (1 - p2), -p1 * (1 - p1)], 1e-12);
     assertNear([evaluate([-1, 0.5], calibrate).loss, ...evaluate([-1, 0.5], calibrate).gradients], [0, 0, 0]);
     assertNear(evaluate([0.25, 0.25], calibrate).gradients, [0, 0]);
+  });
+});
+
+describe('PWiseR', () => {
+  const pairs = { nearMargin: 0.5, plainMargin: 1, surrogate: 'hinge', norm: 'mean' } as const;
+
+  it('gives the worked example', () => {
+    const classes: PairClass[] = ['event', 'near', 'plain', 'plain'];
+    const { loss, slopes } = pairwiseLoss([1, 0.8, 0.3, -0.5], classes, [1, 1, 1, 1], pairs);
+    assertNear([loss, ...slopes], [0.45, -1.5, 1, 0.5, 0]);
+  });
+
+  it('is 0 without conversions, and per term without its other side', () => {
+    const none = pairwiseLoss([1, 2], ['near', 'plain'], [1, 1], pairs);
+    assertNear([none.loss, ...none.slopes], [0, 0, 0]);
+    const one = pairwiseLoss([1, 0.8], ['event', 'near'], [1, 1], pairs);
+    assertNear([one.loss, ...one.slopes], [0.3, -1, 1]);
   });
 });

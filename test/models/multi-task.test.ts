@@ -204,6 +204,63 @@ describe('multi-task models', () => {
     });
   }
 
+  describe('with PWiseR', () => {
+    const pwiser = {
+      weight: 0.3,
+      head: 'both',
+      space: 'prob',
+      clickMargin: 0.2,
+      impressionMargin: 0.4,
+      pairNorm: 'mean',
+      surrogate: 'hinge',
+    } as const;
+    for (const config of [ESMM, AITM, PLE]) {
+      const tasks = conversions(config);
+      const program = () => trainingProgram(config, FEATURES, tasks, { pwiser });
+
+      it(`${config.kind}: a sound plan whose gradients are those of central differences`, () => {
+        const { plan, parameters, sources } = program();
+        assert.deepEqual(verifyPlan(plan), []);
+        assert.deepEqual(
+          plan.segments.map(({ phase }) => phase),
+          ['tiles', 'batch', 'tiles', 'batch', 'tiles'],
+        );
+        assert.deepEqual(sources.slice(-2), ['ctcvr', 'ctcvr']);
+        checkDenseGradients(plan, parameters, 40);
+      });
+
+      it(`${config.kind}: five native steps over several tiles as on TensorFlow.js, for any threads`, async () => {
+        const { plan, parameters } = program();
+        const settings = { dense: dense('adam', { epsilon: 1e-4 }), sparse: sparse('rowwise-adagrad') };
+        const start = modelWeights(parameters, uniform(43));
+        const stores = [1, 2].map(() => storeWith(addon, parameters, start, settings));
+        const programs = stores.map(
+          (store, i) => new addon.Program(plan, store, { threads: i + 1, capacity: 600, seed: 1 }),
+        );
+        const tfjs = await TfjsProgram.create(plan, parameters, { ...settings, seed: 1, weights: present(stores[0]) });
+        const random = uniform(47);
+        for (let step = 0; step < 5; step += 1) {
+          const batch = toArrayBatch(randomBatch(plan, random, { rows: 530 }));
+          const options = { step, denseLr: 0.001, sparseLr: 0.02, update: true };
+          const expected = await tfjs.step(batch, options);
+          for (const native of programs)
+            assertAllClose(await native.step(batch, options), expected, 2e-5, `step ${step}`);
+        }
+        for (const { name } of parameters) {
+          for (const store of stores) assertAllClose(store.read(name), tfjs.read(name), 2e-5, name);
+        }
+        tfjs.dispose();
+      }).timeout(60_000);
+    }
+
+    it('needs the tasks ctr and ctcvr', () => {
+      assert.throws(() => trainingProgram(MMOE, FEATURES, TASKS, { pwiser }), {
+        code: 'CONFIG_INVALID',
+        message: /name the tasks ctr and ctcvr/,
+      });
+    });
+  });
+
   it('refuses to weigh tasks beside terms of the model', () => {
     const balancing = { kind: 'pcgrad' } as const;
     assert.throws(() => trainingProgram(TAML, FEATURES, conversions(TAML), { balancing }), {

@@ -66,6 +66,7 @@ struct KernelBuild {
   Domain segment_domain = Domain::kRow;
   std::span<const TableView> tables;  // per Plan::tables
   size_t workers = 1;
+  size_t rows = 0;  // of the largest batch
 
   const PlanValue& input(size_t i) const { return plan->values[static_cast<size_t>(op->inputs[i])]; }
   const PlanValue& output(size_t i) const { return plan->values[static_cast<size_t>(op->outputs[i])]; }

@@ -60,6 +60,7 @@ struct PlanOp {
 enum class Phase : uint8_t {
   kPrologue,  // domain none, before the tiles
   kTiles,     // row- or request-parallel
+  kBatch,     // rows, all of them at once, between tiles
   kReduced,   // domain none, after the accumulators are reduced
 };
 

@@ -13,6 +13,7 @@ import { expandGrad, expandOp } from './expand.js';
 import { linearDw, linearDx, linearOp } from './linear.js';
 import { logSumExpOp } from './log-sum-exp.js';
 import { lossOp } from './loss.js';
+import { pairwiseRankGrad, pairwiseRankOp } from './pairwise-rank.js';
 import { rowDotOp } from './row-dot.js';
 import { rowSumOp } from './row-sum.js';
 import { softmaxGrad, softmaxOp } from './softmax.js';
@@ -57,4 +58,6 @@ export const OPERATIONS: readonly OpDefinition[] = [
   zeroOp,
   addIntoOp,
   lossOp,
+  pairwiseRankOp,
+  pairwiseRankGrad,
 ];

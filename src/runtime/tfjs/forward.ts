@@ -168,6 +168,31 @@ const UNARY: Readonly<Record<string, (tf: Tf, x: Tensor) => Tensor>> = {
   neg: (tf, x) => tf.neg(x),
 };
 
+/** All pairs at once: [rows, rows] tensors, for small batches. */
+const pairwiseRank: Kernel = ({ tf, batch }, op, x) => {
+  const score = operand(op, x, 0);
+  const [event, condition] = [numberOf(op, 'event'), numberOf(op, 'condition')];
+  const trains = (row: number, task: number): boolean => ((batch.taskMask?.[row] ?? 0) >>> task) % 2 === 1;
+  const above = (row: number, task: number): boolean => (batch.targets?.[task]?.[row] ?? 0) > 0.5;
+  const weightsOf = (wanted: (row: number) => boolean): Float32Array =>
+    Float32Array.from({ length: batch.rows }, (_, row) =>
+      trains(row, event) && trains(row, condition) && wanted(row) ? (batch.weight?.[row] ?? 1) : 0,
+    );
+  const sumOf = (weights: Float32Array): number => weights.reduce((sum, weight) => sum + weight, 0);
+  const events = weightsOf((row) => above(row, event));
+  const near = weightsOf((row) => !above(row, event) && above(row, condition));
+  const plain = weightsOf((row) => !above(row, event) && !above(row, condition));
+  const terms = [[near, 'nearMargin'] as const, [plain, 'plainMargin'] as const].map(([weights, margin]) => {
+    const others = tf.tensor2d(weights, [1, batch.rows]);
+    const gaps = tf.relu(tf.add(tf.sub(tf.transpose(score), score), numberOf(op, margin)));
+    const losses = op.attributes.surrogate === 'squaredHinge' ? tf.square(gaps) : gaps;
+    const pairs = tf.mul(tf.tensor2d(events, [batch.rows, 1]), others);
+    const total = sumOf(events) * sumOf(weights);
+    return tf.mul(tf.sum(tf.mul(losses, pairs)), op.attributes.norm === 'mean' && total > 0 ? 1 / total : 1);
+  });
+  return tf.mul(tf.onesLike(score), tf.addN(terms));
+};
+
 const KERNELS: Readonly<Record<string, Kernel>> = {
   linear: ({ tf, plan }, op, x) => {
     const shape = plan.values[op.inputs[1] ?? -1]?.shape ?? [];
@@ -190,6 +215,7 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
     const logits = operand(op, x, 0);
     return tf.softmax(logits.reshape([-1, numberOf(op, 'group')])).reshape(logits.shape);
   },
+  pairwiseRank,
   logSumExp: ({ tf }, op, x) => tf.logSumExp(operand(op, x, 0), 1, true),
   weightedSum: ({ tf }, op, x) => {
     const experts = numberOf(op, 'experts');
