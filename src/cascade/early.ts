@@ -3,7 +3,7 @@ import { totalValues } from '../auction/total-value.js';
 import type { Candidates } from './candidates.js';
 import type { SimulationConfig } from './config.js';
 import { PURPOSE, sigmoid, unit } from './random.js';
-import { prediction, type ScoringCallback, scoringBatch } from './scoring.js';
+import { prediction, type ScoringCallback, TimedModel } from './scoring.js';
 import type { EarlyScores, EarlyStage } from './stages.js';
 import type { SimulatedSystem } from './system.js';
 
@@ -74,10 +74,18 @@ export class RandomEarly implements EarlyStage {
 
 /** A trained model that predicts `ctr` and, if it has the task, `cqs`. */
 export class ModelEarly implements EarlyStage {
-  constructor(private readonly model: ScoringCallback) {}
+  readonly #model: TimedModel;
+
+  constructor(model: ScoringCallback) {
+    this.#model = new TimedModel(model);
+  }
+
+  get modelMilliseconds(): number {
+    return this.#model.milliseconds;
+  }
 
   async score(candidates: Candidates): Promise<EarlyScores> {
-    const predictions = await this.model(scoringBatch(candidates));
+    const predictions = await this.#model.score(candidates);
     const ctr = Float32Array.from(prediction(predictions, 'ctr', candidates.rows));
     const quality = predictions.has('cqs') ? prediction(predictions, 'cqs', candidates.rows) : undefined;
     const cqs = quality && Float32Array.from(quality);

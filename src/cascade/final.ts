@@ -3,7 +3,7 @@ import { OBJECTIVES } from '../data/plan-columns.js';
 import type { Candidates } from './candidates.js';
 import type { TeacherConfig } from './config.js';
 import { type Draws, PURPOSE, sigmoid } from './random.js';
-import { prediction, type ScoringCallback, scoringBatch } from './scoring.js';
+import { prediction, type ScoringCallback, TimedModel } from './scoring.js';
 import type { FinalScores, FinalStage } from './stages.js';
 
 const POST_CLICK = OBJECTIVES.indexOf('postClick');
@@ -100,16 +100,24 @@ export type FinalTasks = Readonly<Record<string, string>>;
 
 /** A trained model for some heads, another final stage for the others. */
 export class ModelFinal implements FinalStage {
+  readonly #model: TimedModel;
+
   /** @param tasks task of the model by head. */
   constructor(
-    private readonly model: ScoringCallback,
+    model: ScoringCallback,
     private readonly others: FinalStage,
     private readonly tasks: FinalTasks = { ctr: 'ctr' },
-  ) {}
+  ) {
+    this.#model = new TimedModel(model);
+  }
+
+  get modelMilliseconds(): number {
+    return this.#model.milliseconds;
+  }
 
   async score(candidates: Candidates): Promise<FinalScores> {
     const scores = await this.others.score(candidates);
-    const predictions = await this.model(scoringBatch(candidates));
+    const predictions = await this.#model.score(candidates);
     const replaced = (head: string, values: Float32Array): Float32Array => {
       const task = this.tasks[head];
       if (task === undefined) return values;

@@ -8,7 +8,7 @@ import type { SimulationConfig } from './config.js';
 import { loggedRows, type Selection } from './log-rows.js';
 import { concatTables, logTable, type Table, truthTable } from './log-table.js';
 import type { ParquetWriter } from './parquet-writer.js';
-import type { Awaitable, Stages } from './stages.js';
+import type { Awaitable, MayHaveModel, Stages } from './stages.js';
 import { addSums, batchSums, emptySums, type Sums } from './statistics.js';
 import { LOGS, type LogName, logRequests } from './stream.js';
 import type { SimulatedSystem } from './system.js';
@@ -24,9 +24,12 @@ export interface Part {
 
 export interface PartResult {
   readonly sums: Sums;
-  /** Milliseconds spent simulating, the scoring of both stages among it, and writing. */
+  /** Pairs of request and ad that were scored without a model. */
+  readonly oraclePairs: number;
+  /** Milliseconds spent simulating, the scoring of both stages among it, without and by models, and writing. */
   readonly simulating: number;
   readonly scoring: number;
+  readonly models: number;
   readonly writing: number;
 }
 
@@ -62,26 +65,39 @@ export function truthFolder(log: LogName): string {
   return join('truth', log);
 }
 
-interface Stopwatch {
-  milliseconds: number;
+/** What scoring has taken; milliseconds. */
+interface Scoring {
+  readonly pairs: number;
+  readonly oracles: number;
+  readonly models: number;
 }
 
-/** The same stages; `watch` counts the time that the early and the final stage score. */
-function timed(stages: Stages, watch: Stopwatch): Stages {
-  const timedScore =
-    <Scores>(stage: { score(candidates: Candidates): Awaitable<Scores> }) =>
-    async (candidates: Candidates): Promise<Scores> => {
+const NOTHING: Scoring = { pairs: 0, oracles: 0, models: 0 };
+
+type Scorer<Scores> = MayHaveModel & { score(candidates: Candidates): Awaitable<Scores> };
+
+/** The same stage; `add` hears what every call takes. A model without an oracle beside it leaves that none of the pairs. */
+function timed<Scores>(stage: Scorer<Scores>, hasOracle: boolean, add: (scoring: Scoring) => void): Scorer<Scores> {
+  return {
+    score: async (candidates) => {
+      const before = stage.modelMilliseconds ?? 0;
       const begin = performance.now();
       const scores = await stage.score(candidates);
-      watch.milliseconds += performance.now() - begin;
+      const elapsed = performance.now() - begin;
+      const models = (stage.modelMilliseconds ?? 0) - before;
+      add(
+        hasOracle
+          ? { pairs: candidates.rows, oracles: elapsed - models, models }
+          : { pairs: 0, oracles: 0, models: elapsed },
+      );
       return scores;
-    };
-  return { ...stages, early: { score: timedScore(stages.early) }, final: { score: timedScore(stages.final) } };
+    },
+  };
 }
 
 export class PartMaker {
   readonly #cascade: Cascade;
-  readonly #scoring: Stopwatch = { milliseconds: 0 };
+  #scoring = NOTHING;
 
   constructor(
     readonly system: SimulatedSystem,
@@ -90,7 +106,16 @@ export class PartMaker {
     stages: Partial<Stages> = {},
     private readonly batchRequests?: number,
   ) {
-    this.#cascade = new Cascade(system, timed(createStages(system, stages), this.#scoring));
+    const all = createStages(system, stages);
+    const add = ({ pairs, oracles, models }: Scoring): void => {
+      const { pairs: before, oracles: ofOracles, models: ofModels } = this.#scoring;
+      this.#scoring = { pairs: before + pairs, oracles: ofOracles + oracles, models: ofModels + models };
+    };
+    this.#cascade = new Cascade(system, {
+      ...all,
+      early: timed(all.early, all.early.modelMilliseconds === undefined, add),
+      final: timed(all.final, true, add),
+    });
   }
 
   /**
@@ -99,7 +124,7 @@ export class PartMaker {
    */
   async make(part: Part, signal?: AbortSignal): Promise<PartResult> {
     const begin = performance.now();
-    this.#scoring.milliseconds = 0;
+    this.#scoring = NOTHING;
     const { logs, truths, sums } = await this.#simulate(part, signal);
     const simulated = performance.now();
     await this.writer.write(join(this.folder, part.log, fileName(part)), concatTables(logs));
@@ -108,8 +133,10 @@ export class PartMaker {
     }
     return {
       sums,
+      oraclePairs: this.#scoring.pairs,
       simulating: simulated - begin,
-      scoring: this.#scoring.milliseconds,
+      scoring: this.#scoring.oracles,
+      models: this.#scoring.models,
       writing: performance.now() - simulated,
     };
   }

@@ -48,6 +48,25 @@ export function scoringBatch(candidates: Candidates): ScoringBatch {
   };
 }
 
+/** A model with the time that it has taken, what it reads of the candidates included. */
+export class TimedModel {
+  #milliseconds = 0;
+
+  constructor(private readonly model: ScoringCallback) {}
+
+  /** Of all calls so far. */
+  get milliseconds(): number {
+    return this.#milliseconds;
+  }
+
+  async score(candidates: Candidates): Promise<ReadonlyMap<string, ArrayLike<number>>> {
+    const begin = performance.now();
+    const predictions = await this.model(scoringBatch(candidates));
+    this.#milliseconds += performance.now() - begin;
+    return predictions;
+  }
+}
+
 /** The predictions of one task, checked. */
 export function prediction(
   predictions: ReadonlyMap<string, ArrayLike<number>>,

@@ -38,12 +38,13 @@ export interface SimulateSummary {
   readonly scored: number;
   readonly seconds: {
     readonly total: number;
-    /** Sums over the threads; the scoring of both stages is a part of simulating. */
+    /** Sums over the threads. The scoring of both stages is a part of simulating: that of oracles, and that of models. */
     readonly simulating: number;
     readonly scoring: number;
+    readonly models: number;
     readonly writing: number;
   };
-  /** Pairs per second of scoring, per thread. */
+  /** Pairs that oracles score per second and thread. */
   readonly scoredPerSecond: number;
 }
 
@@ -153,7 +154,8 @@ function summarise(
     );
   const sums = { train: sumsOf('train'), eval: sumsOf('eval'), replay: sumsOf('replay') };
   const scored = LOGS.reduce((total, log) => total + sums[log].scored, 0);
-  const seconds = (of: 'simulating' | 'scoring' | 'writing'): number =>
+  const oraclePairs = results.reduce((total, result) => total + result.oraclePairs, 0);
+  const seconds = (of: 'simulating' | 'scoring' | 'models' | 'writing'): number =>
     results.reduce((total, result) => total + result[of], 0) / 1000;
   return {
     logs: {
@@ -166,8 +168,9 @@ function summarise(
       total: milliseconds / 1000,
       simulating: seconds('simulating'),
       scoring: seconds('scoring'),
+      models: seconds('models'),
       writing: seconds('writing'),
     },
-    scoredPerSecond: scored / seconds('scoring'),
+    scoredPerSecond: oraclePairs / seconds('scoring'),
   };
 }

@@ -21,7 +21,13 @@ export interface EarlyScores {
   readonly cqs?: Float32Array;
 }
 
-export interface EarlyStage {
+/** A stage that may have a model. */
+export interface MayHaveModel {
+  /** Time that the model has taken in all calls so far, for reports that tell it apart from the oracles'. */
+  readonly modelMilliseconds?: number;
+}
+
+export interface EarlyStage extends MayHaveModel {
   score(candidates: Candidates): Awaitable<EarlyScores>;
 }
 
@@ -38,7 +44,7 @@ export interface FinalScores {
 }
 
 /** The heavy models: teacher and source of labels. */
-export interface FinalStage {
+export interface FinalStage extends MayHaveModel {
   score(candidates: Candidates): Awaitable<FinalScores>;
 }
 

@@ -96,7 +96,8 @@ function formatSummary({ logs, seconds, scored, scoredPerSecond }: SimulateSumma
       `${decimal(train.totalValuePerImpression)}; candidates: mean |CQS| ${decimal(replay.meanAbsoluteCqs)}, ` +
       `mean bid · EAR ${decimal(replay.meanAction)}`,
     `logging early stage: hard recall ${decimal(replay.hardRecall)}, soft recall ${decimal(replay.softRecall)}`,
-    `${seconds.total.toFixed(1)} s; ${scored} pairs scored, ${Math.round(scoredPerSecond)} per second and thread`,
+    `${seconds.total.toFixed(1)} s; ${scored} pairs scored, by oracles ${Math.round(scoredPerSecond)} per second and thread` +
+      (seconds.models > 0 ? `; models took ${seconds.models.toFixed(1)} s` : ''),
     `train on it: prerank train ${join(out, 'config.yaml')}`,
   ].join('\n');
 }

@@ -8,7 +8,7 @@ import { OracleEarly } from '../../src/cascade/early.js';
 import { ParquetWriter } from '../../src/cascade/parquet-writer.js';
 import { PartMaker, planParts } from '../../src/cascade/parts.js';
 import { PRESET_NAMES } from '../../src/cascade/presets.js';
-import { simulate } from '../../src/cascade/simulate.js';
+import { type SimulateSummary, simulate } from '../../src/cascade/simulate.js';
 import { SimulatedSystem } from '../../src/cascade/system.js';
 import { hardRecall } from '../../src/metrics/index.js';
 import { duckdb, runPrerank } from '../support/sample-run.js';
@@ -250,8 +250,11 @@ describe('prerank simulate on the command line', () => {
       ...settings,
     );
     assert.equal(result.status, 0, result.stderr);
-    const summary = JSON.parse(result.stdout) as { out: string; logs: { train: { rows: number } } };
+    const summary = JSON.parse(result.stdout) as SimulateSummary & { out: string };
     assert.equal(summary.out, out);
+    const { seconds, scored, scoredPerSecond } = summary;
+    assert.equal(seconds.models, 0);
+    assert.ok(Math.abs(scoredPerSecond * seconds.scoring - scored) < 1e-6 * scored, 'oracles score every pair');
     assert.equal(summary.logs.train.rows, 200);
     assert.equal(loadSimulation(join(out, 'simulation.yaml')).seed, 7);
   });

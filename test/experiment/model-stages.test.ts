@@ -60,7 +60,13 @@ describe('trained runs as stages of the cascade', () => {
   it('write logs that carry their predictions, CQS and total values', async () => {
     const logs = join(folder, 'later');
     const stages = await modelStages(later, { threads: 1 });
-    await simulate(later, { out: logs, stages: () => stages });
+    const { seconds, scored, scoredPerSecond } = await simulate(later, { out: logs, stages: () => stages });
+    assert.ok(seconds.models > 0 && seconds.scoring > 0, JSON.stringify(seconds));
+    const byOracle = scored - 170 * later.cascade.retrieved;
+    assert.ok(
+      Math.abs(scoredPerSecond * seconds.scoring - byOracle) < 1e-6 * byOracle,
+      'the early stage has no oracle',
+    );
     const rows = await duckdb(`
       SELECT count(*), count(*) FILTER (ectr IS NOT NULL), min(request_id)::INTEGER, max(request_id)::INTEGER,
         max(abs(cqs - .25 * (-6 * p_cross_out - 4 * p_hide - 10 * p_report + .5 * p_survey_good + .45 * p_engaged_view))),
