@@ -83,7 +83,7 @@ TEST(KernelRows, DotInteractionAndItsGradient) {
   const struct {
     size_t features, dim;
   } shapes[] = {{2, 1},  {3, 3},   {4, 7},  {8, 16}, {18, 4}, {27, 3}, {5, 33},
-                {2, 150}, {8, 32}, {9, 64}, {6, 48}, {3, 16}, {27, 64}};
+                {2, 150}, {7, 16}, {9, 32}, {5, 64}};
   for (const auto& shape : shapes) {
     check_rows({.forward = "dotInteraction",
                 .backward = "dotInteraction.grad",
