@@ -15,6 +15,7 @@ void register_metrics(Napi::Env env, Napi::Object exports);
 void register_store(Napi::Env env, Napi::Object exports);
 void register_program(Napi::Env env, Napi::Object exports);
 void register_bench(Napi::Env env, Napi::Object exports);
+void register_cancellation(Napi::Env env, Napi::Object exports);
 void register_stage(Napi::Env env, Napi::Object exports);
 void register_ingest(Napi::Env env, Napi::Object exports);
 

@@ -1,6 +1,5 @@
 // The Ingest class of the addon and profileLog (NativeIngest, LogProfile of src/runtime/native.ts).
 #include <array>
-#include <atomic>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -8,6 +7,7 @@
 #include <vector>
 
 #include "addon/bindings.h"
+#include "addon/cancellation.h"
 #include "addon/convert.h"
 #include "addon/errors.h"
 #include "addon/ingest_reader.h"
@@ -64,36 +64,42 @@ Napi::Value reject_object(Napi::Env env, const RejectedRow& row) {
   return object;
 }
 
+// As JSON.stringify writes it.
 void append_json(const std::string& text, std::string& json) {
+  static constexpr std::array<char, 6> kShort = {'b', 't', 'n', 0, 'f', 'r'};  // the characters 8 … 13
   json += '"';
   for (const char c : text) {
-    if (static_cast<unsigned char>(c) < 0x20) {
+    const auto code = static_cast<unsigned char>(c);
+    if (code >= 8 && code < 8 + kShort.size() && kShort[code - 8u] != 0) {
+      json += '\\';
+      json += kShort[code - 8u];
+    } else if (code < 0x20) {
       std::array<char, 7> escape;
-      std::snprintf(escape.data(), escape.size(), "\\u%04x", static_cast<unsigned>(c));
+      std::snprintf(escape.data(), escape.size(), "\\u%04x", static_cast<unsigned>(code));
       json += escape.data();
-      continue;
+    } else {
+      if (c == '"' || c == '\\') json += '\\';
+      json += c;
     }
-    if (c == '"' || c == '\\') json += '\\';
-    json += c;
   }
   json += '"';
 }
 
-// An array of strings. The engine's own parser makes millions of them several times faster than calls for each do.
-Napi::Value strings(Napi::Env env, const std::vector<std::string>& values) {
+std::string json_of(const std::vector<std::string>& values) {
   std::string json = "[";
   for (const std::string& value : values) {
     if (json.size() > 1) json += ',';
     append_json(value, json);
   }
   json += ']';
-  const Napi::Object parser = env.Global().Get("JSON").As<Napi::Object>();
-  return parser.Get("parse").As<Napi::Function>().Call(parser, {Napi::String::New(env, json)});
+  return json;
 }
 
 Napi::Value table_object(Napi::Env env, const LearntTable& table) {
   Napi::Object object = Napi::Object::New(env);
-  object.Set("values", strings(env, table.values));
+  // As text: making millions of strings takes long, and not everybody looks at them.
+  object.Set("values", number(env, table.values.size()));
+  object.Set("valuesJson", json_of(table.values));
   object.Set("added", number(env, table.added));
   object.Set("refused", number(env, table.refused));
   return object;
@@ -206,7 +212,7 @@ class IngestBinding : public Napi::ObjectWrap<IngestBinding> {
 Napi::Value run_profile_log(const Napi::CallbackInfo& call) {
   auto spec = std::make_shared<const ProfileSpec>(read_profile_spec(call[0]));
   auto profile = std::make_shared<LogProfile>();
-  auto stopped = std::make_shared<std::atomic<bool>>(false);
+  const StopFlag stopped = stop_flag_of(call[1]);
   Job job;
   job.work = [spec, profile, stopped]() -> Status {
     PRERANK_ASSIGN_OR_RETURN(*profile, profile_log(*spec, [&stopped] { return stopped->load(); }));

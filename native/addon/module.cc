@@ -15,6 +15,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   register_store(env, exports);
   register_program(env, exports);
   register_bench(env, exports);
+  register_cancellation(env, exports);
   register_stage(env, exports);
   register_ingest(env, exports);
   return exports;

@@ -1,11 +1,11 @@
 // stageArrow: Arrow IPC files and streams as one Parquet file (StageSpec of src/runtime/native.ts).
-#include <atomic>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "addon/bindings.h"
+#include "addon/cancellation.h"
 #include "addon/convert.h"
 #include "addon/promise.h"
 #include "arrow/stage.h"
@@ -36,7 +36,7 @@ arrow::StageSpec read_spec(Napi::Value value) {
 Napi::Value stage(const Napi::CallbackInfo& call) {
   auto spec = std::make_shared<const arrow::StageSpec>(read_spec(call[0]));
   auto rows = std::make_shared<uint64_t>();
-  auto stopped = std::make_shared<std::atomic<bool>>(false);
+  const StopFlag stopped = stop_flag_of(call[1]);
   Job job;
   job.work = [spec, rows, stopped]() -> Status {
     PRERANK_ASSIGN_OR_RETURN(*rows, arrow::stage_arrow(*spec, [&stopped] { return stopped->load(); }));

@@ -176,7 +176,7 @@ export async function appendToDataset(options: EncodeOptions): Promise<EncodedDa
     const limits = { memoryBytes: options.memoryBytes ?? DEFAULT_MEMORY_BYTES, temporary: work.temporary };
     const log = await Log.open(
       fresh.map(({ path }) => path),
-      { limits },
+      { limits, signal: options.signal },
     );
     try {
       return await addRows(log, options, description, known, work);

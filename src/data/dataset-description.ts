@@ -3,6 +3,7 @@ import type { IngestResult, NativeFeatureSummary } from '../runtime/native.js';
 import type { DatasetDescription, FeatureSummary, IngestSummary } from './dataset-file.js';
 import { contentFingerprint, type DatasetSettings, FORMAT_VERSION } from './dataset-settings.js';
 import type { Feature, FeatureMap } from './features.js';
+import { vocabularySize } from './vocabulary.js';
 
 /** JSON has no NaN. */
 const figure = (value: number): number | null => (Number.isFinite(value) ? value : null);
@@ -45,7 +46,7 @@ export function describeIngest(result: IngestResult, features: FeatureMap): Inge
   const vocabularies = features.tables.flatMap(({ name: table, mapping }, i) => {
     const learnt = result.tables[i];
     if (mapping.kind === 'hash' || learnt === undefined) return [];
-    return [{ table, values: mapping.values.length, added: learnt.added, refused: learnt.refused }];
+    return [{ table, values: vocabularySize(mapping), added: learnt.added, refused: learnt.refused }];
   });
   return {
     ...countsOf(result),
@@ -66,7 +67,7 @@ function constantColumns(result: IngestResult, { features }: FeatureMap): string
 
 function vocabulariesOf(features: FeatureMap): Record<string, number> {
   const sizes = features.tables.flatMap(({ name, mapping }) =>
-    mapping.kind === 'hash' ? [] : [[name, mapping.values.length] as const],
+    mapping.kind === 'hash' ? [] : [[name, vocabularySize(mapping)] as const],
   );
   return Object.fromEntries(sizes);
 }

@@ -14,6 +14,7 @@ import { timeSql } from './plan-columns.js';
 import { type NativeResources, type ProfileRequest, profile, profiledParts, setupStatements } from './profile.js';
 import { ParquetScan, type Scan } from './scan.js';
 import { Selection } from './selection.js';
+import { checkUnchanged } from './sources.js';
 import { splitCondition } from './split.js';
 import { stageLog, stageSorted } from './staging.js';
 
@@ -107,8 +108,7 @@ class LogEncoder {
       return { parts: scan.parts(expressions), hasOriginColumn: scan.hasOriginColumn, moments: [] };
     }
     this.report('scanning', scan.rows);
-    const found = await profile(scan, wanted, resources);
-    throwIfCancelled(signal);
+    const found = await profile(scan, wanted, resources, signal);
     const { moments } = found;
     const inOrder =
       (wanted.request === undefined || found.requestsTogether) && (wanted.time === undefined || found.chronological);
@@ -122,7 +122,8 @@ class LogEncoder {
   private async sortedParts(sorted: Scan, expressions: readonly string[], wanted: ProfileRequest): Promise<LogPart[]> {
     const parts = sorted.parts(expressions);
     if (wanted.request === undefined) return parts;
-    return profiledParts(parts, await profile(sorted, { ...wanted, time: undefined, moments: [] }, this.job.resources));
+    const { resources, signal } = this.job;
+    return profiledParts(parts, await profile(sorted, { ...wanted, time: undefined, moments: [] }, resources, signal));
   }
 
   private order({ requestInput, selection }: IngestPlan): Order {
@@ -180,8 +181,16 @@ const PROGRESS_INTERVAL_MS = 100;
 
 /**
  * Encodes a log's rows of a split into Arrow files.
- * @throws PrerankError COLUMN_MISSING, COLUMN_TYPE, CANCELLED; what the native core and DuckDB say of the data.
+ * @throws PrerankError COLUMN_MISSING, COLUMN_TYPE, CANCELLED; DATASET_CHANGED when a source changed meanwhile; what the native core and DuckDB say of the data.
  */
 export async function encodeLog(job: LogJob): Promise<EncodedLog> {
-  return new LogEncoder(job).run();
+  try {
+    const encoded = await new LogEncoder(job).run();
+    checkUnchanged(job.log.read);
+    return encoded;
+  } catch (error) {
+    // What cannot be read may have been whole before.
+    if (!job.signal?.aborted) checkUnchanged(job.log.read, error);
+    throw error;
+  }
 }

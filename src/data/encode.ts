@@ -212,7 +212,7 @@ export async function encodeDataset(options: EncodeOptions): Promise<EncodedData
   try {
     const { temporary } = work;
     const limits = { memoryBytes: options.memoryBytes ?? DEFAULT_MEMORY_BYTES, temporary };
-    const log = await Log.open(source, { limits });
+    const log = await Log.open(source, { limits, signal: options.signal });
     try {
       const reading = { split, optionalRoles };
       const settings = datasetSettings(readingConfig(options), reading);

@@ -14,6 +14,7 @@ import {
 import type { Log } from './log.js';
 import { cqsSql, type IdType, idColumn, numberSql } from './plan-columns.js';
 import type { MomentColumn } from './profile.js';
+import { withJsonValues } from './vocabulary.js';
 
 interface Located<T extends FeatureConfig> {
   readonly feature: T;
@@ -127,8 +128,9 @@ export function withMoments({ map, moments, standardized }: FeatureDraft, learnt
 /** The map with the values that an ingest learnt. */
 export function withVocabularies(map: FeatureMap, learnt: IngestResult['tables']): FeatureMap {
   const tables = map.tables.map((table, i): Table => {
-    if (table.mapping.kind === 'hash') return table;
-    const mapping = { ...table.mapping, values: learnt[i]?.values ?? table.mapping.values };
+    const found = learnt[i];
+    if (table.mapping.kind === 'hash' || found === undefined) return table;
+    const mapping = withJsonValues(table.mapping, found.valuesJson, found.values);
     return { ...table, rows: tableRows(mapping), mapping };
   });
   return { ...map, tables };

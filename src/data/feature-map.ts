@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { PrerankError } from '../base/errors.js';
 import { writeTextDurable } from '../base/files.js';
 import { type FeatureMap, type Table, tableRows } from './features.js';
+import { valuesJson, vocabularySize, withoutValues, withValuesOf } from './vocabulary.js';
 
 const side = z.enum(['user', 'ad', 'context']);
 const valueType = z.enum(['int', 'string']);
@@ -58,35 +59,45 @@ function checkConsistency(map: FeatureMap): string | undefined {
   }
   for (const { name, rows, mapping } of map.tables) {
     const expected = tableRows(mapping);
-    const values = mapping.kind === 'vocabulary' ? mapping.values.length : 0;
+    const values = mapping.kind === 'vocabulary' ? vocabularySize(mapping) : 0;
     if (values >= rows) return `table ${name} has ${rows} rows for ${values} values`;
     if (rows !== expected) return `table ${name} has ${rows} rows, its mapping ${expected}`;
   }
   return undefined;
 }
 
-const withValues = (table: Table, values: readonly string[]): Table =>
-  table.mapping.kind === 'hash' ? table : { ...table, mapping: { ...table.mapping, values } };
-
 /** The same map with its members in the order that reading it back gives, so that both are the same bytes as JSON. */
 export function orderedFeatureMap(map: FeatureMap): FeatureMap {
   // Without the values, of which there may be millions.
-  const ordered = featureMapSchema.parse({ ...map, tables: map.tables.map((table) => withValues(table, [])) });
+  const emptied = map.tables.map((table) =>
+    table.mapping.kind === 'hash' ? table : { ...table, mapping: withoutValues(table.mapping) },
+  );
+  const ordered = featureMapSchema.parse({ ...map, tables: emptied });
   const tables = ordered.tables.map((table, i): Table => {
     const mapping = map.tables[i]?.mapping;
-    return mapping?.kind === 'vocabulary' ? withValues(table, mapping.values) : table;
+    if (table.mapping.kind === 'hash' || mapping?.kind !== 'vocabulary') return table;
+    return { ...table, mapping: withValuesOf(table.mapping, mapping) };
   });
   return { ...ordered, tables };
 }
 
+function tableJson(table: Table): string {
+  const { name, rows, dim, mapping } = table;
+  if (mapping.kind === 'hash') return JSON.stringify(table);
+  const { kind, valueType, minFrequency, capacity } = mapping;
+  const open = (object: object): string => JSON.stringify(object).slice(0, -1);
+  const values = `"values":${valuesJson(mapping)}`;
+  return `${open({ name, rows, dim })},"mapping":${open({ kind, valueType, minFrequency, capacity })},${values}}}`;
+}
+
 /** A line for each feature and each table. */
 function featureMapText({ version, features, tables, cqs }: FeatureMap): string {
-  const lines = (items: readonly object[]): string => items.map((item) => `\n    ${JSON.stringify(item)}`).join(',');
+  const lines = (items: readonly string[]): string => items.map((item) => `\n    ${item}`).join(',');
   return `{
   "version": ${version},
-  "features": [${lines(features)}
+  "features": [${lines(features.map((feature) => JSON.stringify(feature)))}
   ],
-  "tables": [${lines(tables)}
+  "tables": [${lines(tables.map(tableJson))}
   ],
   "cqs": ${JSON.stringify(cqs)}
 }

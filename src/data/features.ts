@@ -4,6 +4,7 @@
  */
 
 import type { DenseTransform, Side } from '../config/types.js';
+import { vocabularySize } from './vocabulary.js';
 
 interface FeatureBase {
   readonly name: string;
@@ -55,7 +56,7 @@ export interface Table {
 
 /** Rows of a table with this mapping. */
 export function tableRows(mapping: IdMapping): number {
-  return mapping.kind === 'hash' ? mapping.buckets : (mapping.capacity ?? mapping.values.length + 1);
+  return mapping.kind === 'hash' ? mapping.buckets : (mapping.capacity ?? vocabularySize(mapping) + 1);
 }
 
 export interface FeatureMap {

@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { PrerankError } from '../base/errors.js';
 import { didYouMean, listNames } from '../base/suggest.js';
 import type { SourceConfig, SqlSource } from '../config/types.js';
-import { awaitNative } from '../runtime/errors.js';
 import { loadAddon } from '../runtime/load.js';
+import type { StageSpec } from '../runtime/native.js';
+import { awaitCancellable } from './cancel.js';
 import {
   type ColumnDescription,
   Database,
@@ -84,6 +85,8 @@ function sqlQuery(sql: string): string {
 export interface LogOptions {
   /** Memory bound, and the folder for temporary files; default: DuckDB's, and one of the system that close() removes. */
   readonly limits?: DatabaseLimits;
+  /** Aborting ends staging with CANCELLED. */
+  readonly signal?: AbortSignal;
 }
 
 export class Log {
@@ -91,6 +94,8 @@ export class Log {
     readonly database: Database,
     readonly name: string,
     readonly files: readonly SourceFile[],
+    /** Those, and files that an SQL source names as tables. */
+    readonly read: readonly SourceFile[],
     readonly columns: ReadonlyMap<string, LogColumn>,
     /** Set when all files are Parquet. */
     readonly parquet: ParquetLog | undefined,
@@ -106,7 +111,7 @@ export class Log {
   static async open(source: SourceConfig, options: LogOptions = {}): Promise<Log> {
     const database = await Database.open('length' in source ? undefined : source.directory, options.limits);
     const name = sourceName(source);
-    const opener = new LogOpener(database, options.limits);
+    const opener = new LogOpener(database, options);
     try {
       const files = await sourceFiles(database, source);
       const query = 'length' in source ? await opener.filesQuery(files) : sqlQuery(source.sql);
@@ -119,7 +124,15 @@ export class Log {
       if (rows.length === 0) {
         throw new PrerankError('DATA_EMPTY', `${name}: no rows. Give a log with at least one row`, { file: name });
       }
-      return new Log(database, name, files, new Map(columns), opener.parquetLog(files), opener.temporary);
+      return new Log(
+        database,
+        name,
+        files,
+        [...files, ...opener.tableFiles],
+        new Map(columns),
+        opener.parquetLog(files),
+        opener.temporary,
+      );
     } catch (error) {
       database.close();
       opener.close();
@@ -153,12 +166,13 @@ export class Log {
 class LogOpener {
   /** A folder of its own, to be removed with the log. */
   temporary: string | undefined;
+  readonly tableFiles: SourceFile[] = [];
   private readonly parquetFiles: ParquetFile[] = [];
   private staged = 0;
 
   constructor(
     private readonly database: Database,
-    private readonly limits: DatabaseLimits | undefined,
+    private readonly options: LogOptions,
   ) {}
 
   async filesQuery(files: readonly SourceFile[]): Promise<string> {
@@ -176,7 +190,9 @@ class LogOpener {
   /** The tables that an SQL source names. */
   async createTables(tables: NonNullable<SqlSource['files']>): Promise<void> {
     for (const [name, patterns] of Object.entries(tables)) {
-      const query = await this.filesQuery(await sourceFiles(this.database, patterns));
+      const files = await sourceFiles(this.database, patterns);
+      this.tableFiles.push(...files);
+      const query = await this.filesQuery(files);
       await this.database.run(`CREATE TEMP VIEW ${identifier(name)} AS ${await tableQuery(this.database, query)}`);
     }
   }
@@ -204,21 +220,21 @@ class LogOpener {
   /** Arrow files as one Parquet file, decoded natively; every length and offset in them is checked. */
   private async stageArrow(paths: readonly string[]): Promise<string> {
     const addon = loadAddon();
-    const folder = this.limits?.temporary ?? this.temporary ?? (await mkdtemp(join(tmpdir(), 'prerank-arrow-')));
-    if (this.limits === undefined) this.temporary = folder;
+    const { limits, signal } = this.options;
+    const folder = limits?.temporary ?? this.temporary ?? (await mkdtemp(join(tmpdir(), 'prerank-arrow-')));
+    if (limits === undefined) this.temporary = folder;
     const output = join(folder, `arrow-${this.staged++}.parquet`);
-    const memoryBytes = this.limits?.memoryBytes ?? DEFAULT_MEMORY_BYTES;
-    await awaitNative(() =>
-      addon.stageArrow({
-        library: duckdbLibrary(),
-        setup: limitStatements({ memoryBytes, temporary: folder }),
-        paths,
-        output,
-        fileColumn: FILE_COLUMN,
-        rowColumn: ROW_COLUMN,
-        memoryBytes,
-      }),
-    );
+    const memoryBytes = limits?.memoryBytes ?? DEFAULT_MEMORY_BYTES;
+    const spec: StageSpec = {
+      library: duckdbLibrary(),
+      setup: limitStatements({ memoryBytes, temporary: folder }),
+      paths,
+      output,
+      fileColumn: FILE_COLUMN,
+      rowColumn: ROW_COLUMN,
+      memoryBytes,
+    };
+    await awaitCancellable(addon, signal, (cancellation) => addon.stageArrow(spec, cancellation));
     return output;
   }
 

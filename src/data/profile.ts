@@ -1,6 +1,6 @@
 /** What is measured of a log before it is encoded: order, where parts begin inside a request, moments. */
-import { awaitNative } from '../runtime/errors.js';
-import type { Addon, IngestSampling, LogPart, LogProfile } from '../runtime/native.js';
+import type { Addon, IngestSampling, LogPart, LogProfile, ProfileSpec } from '../runtime/native.js';
+import { awaitCancellable } from './cancel.js';
 import type { DatabaseLimits } from './duckdb.js';
 import { literal } from './duckdb.js';
 import { duckdbLibrary } from './duckdb-library.js';
@@ -29,30 +29,34 @@ export interface NativeResources extends DatabaseLimits {
 }
 
 /** Scans the columns that `wanted` names. */
-export async function profile(scan: Scan, wanted: ProfileRequest, resources: NativeResources): Promise<LogProfile> {
+export async function profile(
+  scan: Scan,
+  wanted: ProfileRequest,
+  resources: NativeResources,
+  signal?: AbortSignal,
+): Promise<LogProfile> {
   const selection = new Selection();
   const add = (sql: string | undefined): number | undefined => (sql === undefined ? undefined : selection.add(sql));
   const requestInput = add(wanted.request);
   const timeInput = add(wanted.time);
   const momentInputs = wanted.moments.map(({ sql }) => selection.add(sql));
   const { expressions } = selection;
-  return awaitNative(() =>
-    resources.addon.profileLog({
-      source: {
-        library: duckdbLibrary(),
-        setup: setupStatements(resources),
-        parts: scan.parts(expressions),
-      },
-      rowInput: expressions.length,
-      requestInput,
-      timeInput,
-      momentInputs,
-      momentLog1p: wanted.moments.map(({ log1p }) => log1p),
-      split: wanted.split,
-      threads: resources.threads,
-      memoryBytes: resources.memoryBytes,
-    }),
-  );
+  const spec: ProfileSpec = {
+    source: {
+      library: duckdbLibrary(),
+      setup: setupStatements(resources),
+      parts: scan.parts(expressions),
+    },
+    rowInput: expressions.length,
+    requestInput,
+    timeInput,
+    momentInputs,
+    momentLog1p: wanted.moments.map(({ log1p }) => log1p),
+    split: wanted.split,
+    threads: resources.threads,
+    memoryBytes: resources.memoryBytes,
+  };
+  return awaitCancellable(resources.addon, signal, (cancellation) => resources.addon.profileLog(spec, cancellation));
 }
 
 /** What sets up the databases of native jobs; those limit their memory themselves. */

@@ -35,6 +35,8 @@ export interface SourceFile {
   /** Bytes and modification time; absent for remote files. */
   readonly size?: number;
   readonly modified?: number;
+  /** Tells a file from another one that took its place. */
+  readonly inode?: number;
 }
 
 const isRemote = (path: string): boolean => /^[a-z][a-z0-9]+:\/\//i.test(path);
@@ -42,13 +44,13 @@ const isRemote = (path: string): boolean => /^[a-z][a-z0-9]+:\/\//i.test(path);
 function describeFile(path: string): SourceFile {
   const kind = fileKind(path);
   if (isRemote(path)) return { path, kind };
-  const { size, mtimeMs } = statSync(path);
+  const { size, mtimeMs, ino } = statSync(path);
   if (size === 0) {
     throw new PrerankError('DATA_EMPTY', `${path}: the file is empty (0 bytes). Remove it, or write it again`, {
       file: path,
     });
   }
-  return { path, kind, size, modified: mtimeMs };
+  return { path, kind, size, modified: mtimeMs, inode: ino };
 }
 
 async function expand(database: Database, pattern: string): Promise<string[]> {
@@ -97,4 +99,25 @@ export async function listSource(source: SourceConfig): Promise<SourceFile[]> {
   } finally {
     database.close();
   }
+}
+
+function isUnchanged({ path, size, modified, inode }: SourceFile): boolean {
+  if (isRemote(path)) return true;
+  const now = statSync(path, { throwIfNoEntry: false });
+  return now !== undefined && now.size === size && now.mtimeMs === modified && now.ino === inode;
+}
+
+/**
+ * Whether local files are still the ones that were listed.
+ * @throws PrerankError DATASET_CHANGED naming the first that is not.
+ */
+export function checkUnchanged(files: readonly SourceFile[], cause?: unknown): void {
+  const changed = files.find((file) => !isUnchanged(file));
+  if (changed === undefined) return;
+  throw new PrerankError(
+    'DATASET_CHANGED',
+    `${changed.path}: changed while it was read. Ingest it again when nobody writes to it`,
+    { file: changed.path },
+    { cause },
+  );
 }

@@ -173,9 +173,20 @@ export interface IngestResult {
     readonly reason: string;
   }[];
   readonly files: readonly IngestedFile[];
-  readonly tables: readonly { readonly values: string[]; readonly added: number; readonly refused: number }[];
+  /** `values`: how many a vocabulary has; `valuesJson`: an array of them; `added`, `refused`: of the new ones. */
+  readonly tables: readonly {
+    readonly values: number;
+    readonly valuesJson: string;
+    readonly added: number;
+    readonly refused: number;
+  }[];
   /** Of dense, then ids, in the order of the spec. */
   readonly features: readonly NativeFeatureSummary[];
+}
+
+/** Stops the calls that it was given to. */
+export interface NativeCancellation {
+  cancel(): void;
 }
 
 export interface NativeIngest {

@@ -12,7 +12,14 @@ import type {
   NativeLoader,
   NativeMapping,
 } from './native-dataset.js';
-import type { IngestSpec, LogProfile, NativeIngest, ProfileSpec, StageSpec } from './native-ingest.js';
+import type {
+  IngestSpec,
+  LogProfile,
+  NativeCancellation,
+  NativeIngest,
+  ProfileSpec,
+  StageSpec,
+} from './native-ingest.js';
 import type { NativeMetrics } from './native-metrics.js';
 import type { NativeParameterStore, NativeProgram, ProgramSettings, StoreSpec } from './native-program.js';
 import type { Plan } from './plan.js';
@@ -45,9 +52,11 @@ export interface Addon {
   Loader: new (dataset: NativeDataset, spec: LoaderSpec) => NativeLoader;
   mapFile(path: string): NativeMapping;
   Ingest: new (spec: IngestSpec) => NativeIngest;
-  profileLog(spec: ProfileSpec): Promise<LogProfile>;
-  /** Rows written. */
-  stageArrow(spec: StageSpec): Promise<number>;
+  Cancellation: new () => NativeCancellation;
+  /** Rejected with CANCELLED soon after the cancellation. */
+  profileLog(spec: ProfileSpec, cancellation?: NativeCancellation): Promise<LogProfile>;
+  /** Rows written. Rejected like `profileLog`. */
+  stageArrow(spec: StageSpec, cancellation?: NativeCancellation): Promise<number>;
   /** xxHash64, seed 0, of each int64 (8 bytes little-endian). */
   hashInt64(values: BigInt64Array): BigUint64Array;
   /** xxHash64, seed 0, of each UTF-8 string; string i is bytes[offsets[i], offsets[i + 1]). */

@@ -1,10 +1,22 @@
 /** `ingest` and `openDataset`: every kind of source, splits, sampling, duplicates, what is reused and what is left behind. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
-import { Field, List, Table, tableFromIPC, tableToIPC, Utf8, vectorFromArray } from 'apache-arrow';
+import { Field, List, Table, tableFromArrays, tableFromIPC, tableToIPC, Utf8, vectorFromArray } from 'apache-arrow';
 import type { ConfigInput } from '../../src/config/schema.js';
 import { type IngestOptions, ingest, openDataset } from '../../src/data/index.js';
 import { configOf, type DataInput, prerankError, readColumns, sql, temporaryFolder, writeLog } from './support/logs.js';
@@ -313,6 +325,37 @@ describe('ingest', function () {
     assert.equal((await run({ nulls: 'drop' }))?.reused, false);
   });
 
+  it('notices sources that change while they are read, requests or none', async () => {
+    const other = await writeLog(at('other.parquet'), LOG.replace('% 37', '% 36'));
+    const lines = await writeLog(at('lines.jsonl'), LOG);
+    const json = await writeLog(at('other.jsonl'), LOG.replace('% 37', '% 36'));
+    const { request: _, ...withoutRequests } = COLUMNS;
+    const garble = (path: string): void => writeFileSync(path, Buffer.alloc(statSync(path).size, 7));
+    const changes: [string, (path: string) => void, Partial<DataInput>][] = [
+      ['same.parquet', (path) => copyFileSync(other, path), { columns: withoutRequests }],
+      ['same.parquet', (path) => copyFileSync(other, path), {}],
+      ['touched.parquet', (path) => utimesSync(path, new Date(), new Date(2001, 1, 1)), { columns: withoutRequests }],
+      ['gone.parquet', (path) => rmSync(path), { columns: withoutRequests }],
+      ['garbled.parquet', garble, { columns: withoutRequests }],
+      ['same.jsonl', (path) => copyFileSync(json, path), { columns: withoutRequests }],
+    ];
+    for (const [name, change, data] of changes) {
+      const path = at(name);
+      copyFileSync(name.endsWith('parquet') ? parquet : lines, path);
+      let changed = false;
+      const onProgress = (): void => {
+        if (!changed) change(path);
+        changed = true;
+      };
+      await assert.rejects(
+        ingest(config({ train: path, ...data }), { out: at('changed'), onProgress }),
+        prerankError('DATASET_CHANGED', /(same|touched|gone|garbled)\.\w+: changed while it was read/),
+        name,
+      );
+      assert.deepEqual(readdirSync(at('changed')), [], name);
+    }
+  });
+
   it('removes what a killed ingest left, and nothing that is no dataset', async () => {
     const left = at('left', 'train.tmp-999999999-0');
     mkdirSync(join(left, 'dataset'), { recursive: true });
@@ -338,6 +381,33 @@ describe('ingest', function () {
       );
       assert.deepEqual(readdirSync(at('stopped')), []);
     }
+  });
+
+  it('stops while it stages Arrow files', async () => {
+    const one = at('one.arrow');
+    const rows = 400_000;
+    const columns = { click: new Uint8Array(rows), id: Int32Array.from({ length: rows }, (_, i) => i) };
+    writeFileSync(one, tableToIPC(tableFromArrays(columns), 'stream'));
+    mkdirSync(at('many'));
+    // Far more than can be staged before the file that it goes to is seen.
+    for (let i = 0; i < 2000; i += 1) symlinkSync(one, at('many', `${i}.arrow`));
+    const stop = new AbortController();
+    const out = at('staged');
+    const staging = (): boolean =>
+      readdirSync(out, { recursive: true }).some((name) => /arrow-0\.parquet/.test(`${name}`));
+    const done = ingest(
+      configOf({
+        train: at('many', '*.arrow'),
+        columns: { click: 'click' },
+        features: { ad: [{ name: 'id', kind: 'categorical', hash: { buckets: 10 } }] },
+      }),
+      { out, signal: stop.signal },
+    );
+    const stopped = assert.rejects(done, prerankError('CANCELLED', /reading Arrow files was cancelled/));
+    while (!(existsSync(out) && staging())) await sleep(1);
+    stop.abort();
+    await stopped;
+    assert.deepEqual(readdirSync(out), []);
   });
 
   it('says how to read a remote log without its extension', async () => {
