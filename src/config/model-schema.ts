@@ -98,7 +98,13 @@ const taml = strict({
   }).prefault({}),
 });
 
-const MODELS = [twoTower, dlrm, mlp, sharedBottom, mmoe, ple, esmm, aitm, taml] as const;
+const vectorProduct = strict({
+  kind: z.literal('vector-product'),
+  ...base,
+  sides: strict({ hidden: widths.min(1).default([128, 64, 32]), dropout }).prefault({}),
+});
+
+const MODELS = [twoTower, dlrm, mlp, sharedBottom, mmoe, ple, esmm, aitm, taml, vectorProduct] as const;
 const KINDS = MODELS.map(({ shape }) => shape.kind.value);
 
 export const modelSchema = z

@@ -108,6 +108,12 @@ export interface TamlConfig extends ModelBase {
   };
 }
 
+export interface VectorProductConfig extends ModelBase {
+  readonly kind: 'vector-product';
+  /** Of the user and of the ad, the last layer linear. */
+  readonly sides: LayersConfig;
+}
+
 export type ModelConfig =
   | TwoTowerConfig
   | DlrmConfig
@@ -117,13 +123,15 @@ export type ModelConfig =
   | PleConfig
   | EsmmConfig
   | AitmConfig
-  | TamlConfig;
+  | TamlConfig
+  | VectorProductConfig;
 
 /** How a model's ctr, cvr and ctcvr hang together; undefined: each has a head. */
 export function taskModeOf(model: ModelConfig): TaskMode | undefined {
   switch (model.kind) {
     case 'two-tower':
     case 'dlrm':
+    case 'vector-product':
       return undefined;
     case 'mlp':
       return 'separate';

@@ -100,10 +100,14 @@ export function resolveFeatures(parsed: ParsedConfig, report: Report): DataConfi
 }
 
 function checkSides(parsed: ParsedConfig, features: DataConfig['features'], report: Report): void {
-  if (parsed.model.kind === 'two-tower') {
+  const { kind } = parsed.model;
+  if (kind === 'two-tower' || kind === 'vector-product') {
     for (const side of ['user', 'ad'] as const) {
       if (features[side].length === 0) {
-        report(['data', 'features', side], `model two-tower needs at least one ${side} feature (one list is for dlrm)`);
+        report(
+          ['data', 'features', side],
+          `model ${kind} needs at least one ${side} feature (one list is for models without towers of user and ad)`,
+        );
       }
     }
   }

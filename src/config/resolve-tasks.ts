@@ -27,6 +27,17 @@ function defaultTasks(columns: ColumnsConfig, mode: TaskMode | undefined): Recor
   return Object.fromEntries(possible.map((name) => [name, { delta: 1 }]));
 }
 
+function defaultsOf(model: ModelConfig, columns: ColumnsConfig): Record<string, ParsedTask> {
+  switch (model.kind) {
+    case 'dlrm':
+      return {};
+    case 'vector-product':
+      return columns.click ? { ctr: { delta: 1 } } : {};
+    default:
+      return defaultTasks(columns, taskModeOf(model));
+  }
+}
+
 const FRAMEWORK_WEIGHTS: Partial<Record<TaskSourceKind, number>> = { cqs: 1.5, teacher: 2 };
 
 /** λ of a task that gives none. Of cvr and ctcvr, one learns where the other is made of it. */
@@ -95,7 +106,7 @@ function resolveTask(name: string, task: ParsedTask, context: TaskContext): Task
 export function resolveTasks(parsed: ParsedConfig, report: Report): Record<string, TaskConfig> {
   const { columns } = parsed.data;
   const model = without(parsed.model) as ModelConfig;
-  const given = parsed.tasks ?? (model.kind === 'dlrm' ? {} : defaultTasks(columns, taskModeOf(model)));
+  const given = parsed.tasks ?? defaultsOf(model, columns);
   const tasks: Record<string, TaskConfig> = {};
   const names = Object.keys(given);
   const context = { columns, model, names: new Set(names), report };

@@ -12,6 +12,17 @@ export interface Fields {
   readonly embeddings: readonly Value[];
 }
 
+/** The features of one tower; context features are the user's. */
+export function featuresOfSide(map: FeatureMap, side: 'user' | 'ad'): Feature[] {
+  const listed = map.features.filter((feature) => (feature.side === 'ad') === (side === 'ad'));
+  if (listed.length > 0) return listed;
+  throw new PrerankError(
+    'CONFIG_INVALID',
+    `the ${side} tower has no feature; list some under data.features.${side}${side === 'user' ? ' or data.features.context' : ''}, or use model.kind: dlrm`,
+    { path: `data.features.${side}` },
+  );
+}
+
 interface Part {
   readonly features: readonly Feature[];
   readonly domain: InputDomain;

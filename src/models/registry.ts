@@ -11,6 +11,7 @@ import { ple } from './ple.js';
 import { sharedBottom } from './shared-bottom.js';
 import { taml } from './taml.js';
 import { twoTower } from './two-tower.js';
+import { vectorProduct } from './vector-product.js';
 
 /** An architecture with its configuration. */
 interface Bound {
@@ -49,6 +50,8 @@ function architectureOf(config: ModelConfig): Bound {
       return bind(aitm, config);
     case 'taml':
       return bind(taml, config);
+    case 'vector-product':
+      return bind(vectorProduct, config);
   }
 }
 

@@ -5,13 +5,12 @@
  * Parameters: `user_tower.bottom.<i>`, `user_tower.projections.<feature>`, `user_tower.top.<i>`, the same under
  * `ad_tower`, `heads.<task>.<i>` (merge dot: `heads.<task>.user`, `heads.<task>.ad`), `embeddings.<table>`.
  */
-import { PrerankError } from '../base/errors.js';
 import type { TwoTowerConfig } from '../config/models.js';
 import type { Feature } from '../data/features.js';
 import { concat, Graph, linear, mlp, mul, rowDot, type Value } from '../graph/index.js';
 import { type BuildModel, defineModel } from './define.js';
 import { FeatureInputs, type InputDomain, isDense, isId } from './features.js';
-import { toRows } from './fields.js';
+import { featuresOfSide, toRows } from './fields.js';
 import { checkBottom, interact } from './interaction.js';
 import type { ModelTask } from './model.js';
 import { tasksWithHeads } from './tasks.js';
@@ -20,9 +19,8 @@ const build: BuildModel<TwoTowerConfig> = (config, features, tasks, userDomain) 
   checkBottom(config.bottom, config.interaction, config.embeddingDim);
   const graph = new Graph();
   const inputs = new FeatureInputs(graph, features);
-  const side = (isAd: boolean): Feature[] => features.features.filter((feature) => (feature.side === 'ad') === isAd);
-  const user = tower(graph, inputs, 'user', side(false), config, userDomain);
-  const ad = tower(graph, inputs, 'ad', side(true), config, 'row');
+  const user = tower(graph, inputs, 'user', featuresOfSide(features, 'user'), config, userDomain);
+  const ad = tower(graph, inputs, 'ad', featuresOfSide(features, 'ad'), config, 'row');
   const heads = tasksWithHeads(tasks);
   const outputs =
     config.merge === 'dot' ? dotHeads(graph, user, ad, config, heads) : mlpHeads(graph, user, ad, config, heads);
@@ -37,13 +35,6 @@ function tower(
   config: TwoTowerConfig,
   domain: InputDomain,
 ): Value {
-  if (features.length === 0) {
-    throw new PrerankError(
-      'CONFIG_INVALID',
-      `the ${side} tower has no feature; list some under data.features.${side}${side === 'user' ? ' or data.features.context' : ''}, or use model.kind: dlrm`,
-      { path: `data.features.${side}` },
-    );
-  }
   const { embeddingDim, bottom, interaction } = config;
   const { hidden, out, dropout } = config.tower;
   return graph.scope(`${side}_tower`, () => {

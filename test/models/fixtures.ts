@@ -9,6 +9,7 @@ import type {
   SharedBottomConfig,
   TamlConfig,
   TwoTowerConfig,
+  VectorProductConfig,
 } from '../../src/config/models.js';
 import type { Side } from '../../src/config/types.js';
 import type { DenseFeature, Feature, FeatureMap, IdFeature, Table } from '../../src/data/features.js';
@@ -132,6 +133,13 @@ export const TAML: TamlConfig = {
   learners: 2,
   towers: layers(5),
   distillation: { alpha: 0.1, beta: 0.2, stopGradient: true, reduce: 'sum', cvrRows: 'impressions' },
+};
+
+export const VECTOR_PRODUCT: VectorProductConfig = {
+  kind: 'vector-product',
+  embeddingDim: 4,
+  bottom: [6],
+  sides: layers(9, 5),
 };
 
 const conversion = (name: 'ctr' | 'cvr' | 'ctcvr', weight: number): ModelTask => ({

@@ -159,6 +159,16 @@ describe('which row trains which task', () => {
     assert.equal(target(source, { 'role.impression': 1, 'role.conversion': 1 }), 1);
   });
 
+  it('learns conversions of clicks, and of impressions', () => {
+    const columns = [...ALL, 'derived.cvr', 'derived.ctcvr'];
+    const cvr = sourceOf('cvr', task(), columns);
+    const ctcvr = sourceOf('ctcvr', task(), columns);
+    assert.equal(target(cvr, { 'role.impression': 1, 'derived.cvr': Number.NaN }), null);
+    assert.equal(target(cvr, { 'role.impression': 1, 'derived.cvr': 1 }), 1);
+    assert.equal(target(ctcvr, { 'role.impression': 1, 'derived.ctcvr': 0 }), 0);
+    assert.equal(target(ctcvr, { 'role.impression': 0, 'derived.ctcvr': 0 }), null);
+  });
+
   it('reads labels that are no role from their own column', () => {
     assert.equal(sourceOf('dwell', task({ label: 'dwell', loss: 'mse' })).target, 'label.dwell');
     assert.equal(sourceOf('dwell', task({ label: 'dwell', loss: 'mse' })).probability, false);

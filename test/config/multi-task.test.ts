@@ -1,0 +1,78 @@
+/** Tasks of clicks and conversions by model, and PWiseR's settings. */
+import assert from 'node:assert/strict';
+import { loadConfig } from '../../src/config/load.js';
+import type { ConfigInput } from '../../src/config/schema.js';
+import type { ResolvedConfig } from '../../src/config/types.js';
+
+function resolved(rest: Omit<ConfigInput, 'data'>, columns: Record<string, string> = {}): ResolvedConfig {
+  return loadConfig({
+    data: {
+      train: 'log.parquet',
+      columns: { click: 'c', conversion: 'b', ...columns },
+      features: { user: [{ name: 'u', kind: 'categorical' }], ad: [{ name: 'a', kind: 'categorical' }] },
+    },
+    ...rest,
+  });
+}
+
+const weights = ({ tasks }: ResolvedConfig) =>
+  Object.fromEntries(Object.entries(tasks).map(([name, { weight }]) => [name, weight]));
+
+function refuses(rest: Omit<ConfigInput, 'data'>, message: RegExp): void {
+  assert.throws(() => resolved(rest), { code: 'CONFIG_INVALID', message });
+}
+
+const PWISER = {
+  weight: 0.1,
+  head: 'ctr',
+  space: 'logit',
+  clickMargin: 0.5,
+  impressionMargin: 1,
+  pairNorm: 'mean',
+} as const;
+
+describe('config of multi-task models', () => {
+  it('gives the three tasks the weights of the task mode', () => {
+    const product = { ctr: 1, cvr: 0, ctcvr: 1 };
+    for (const kind of ['shared-bottom', 'mmoe', 'ple', 'esmm', 'taml']) {
+      assert.deepEqual(weights(resolved({ model: { kind } })), product, kind);
+    }
+    assert.deepEqual(weights(resolved({ model: { kind: 'mlp' } })), { ctr: 1, cvr: 1, ctcvr: 0 });
+    assert.deepEqual(weights(resolved({ model: { kind: 'aitm' } })), product);
+    assert.deepEqual(weights(resolved({ model: { kind: 'mmoe', taskMode: 'ctr+ctcvr' } })), product);
+    const own = { ctr: {}, cvr: { weight: 0.5 }, ctcvr: {} };
+    assert.deepEqual(weights(resolved({ model: { kind: 'esmm' }, tasks: own })), { ctr: 1, cvr: 0.5, ctcvr: 1 });
+    assert.deepEqual(weights(resolved({ model: { kind: 'mmoe' }, tasks: { ctr: {}, cvr: {} } })), { ctr: 1, cvr: 1 });
+  });
+
+  it("takes the framework's heads on multi-task trunks", () => {
+    const tasks = { ctr: {}, cqs: {}, teacher: {} };
+    const config = resolved({ model: { kind: 'mmoe' }, tasks }, { cqs: 'q', finalCtr: 'p' });
+    assert.deepEqual(weights(config), { ctr: 1, cqs: 1.5, teacher: 2 });
+    assert.deepEqual(Object.keys(resolved({ model: { kind: 'vector-product' } }).tasks), ['ctr']);
+  });
+
+  it('refuses tasks that the log or the model does not have', () => {
+    refuses({ model: { kind: 'esmm' }, tasks: { ctr: {}, cvrr: {} } }, /tasks\.cvrr: give label.*Did you mean "cvr"/);
+    refuses({ tasks: { ctcvr: { loss: 'mse' } } }, /tasks\.ctcvr\.loss: task ctcvr has loss bce/);
+    refuses({ model: { kind: 'aitm' }, tasks: { ctr: {}, cvr: { weight: 1 }, ctcvr: {} } }, /cvr as pCTCVR \/ pCTR/);
+    refuses({ model: { kind: 'mmoe', expert: {} } }, /model: unknown key "expert".*Did you mean "experts"/);
+    refuses({ model: { kind: 'taml', experts: { general: 0, task: 0, learner: 0 } } }, /a learner needs an expert/);
+    const message = /tasks\.cvr: task cvr needs data\.columns\.conversion/;
+    assert.throws(() => resolved({ tasks: { cvr: {} } }, { conversion: '' }), /conversion/);
+    const columns = { click: 'c' };
+    const features = [{ name: 'a', kind: 'categorical' }] as const;
+    const data = { train: 'x.csv', columns, features: [...features] };
+    assert.throws(() => loadConfig({ data, model: { kind: 'mmoe' }, tasks: { cvr: {} } }), { message });
+  });
+
+  it('completes PWiseR only by its surrogate, and checks its margins', () => {
+    const config = resolved({ model: { kind: 'esmm' }, training: { pwiser: PWISER } });
+    assert.deepEqual(config.training.pwiser, { ...PWISER, surrogate: 'hinge' });
+    assert.equal('pwiser' in resolved({ model: { kind: 'esmm' } }).training, false);
+    const { head: _head, ...headless } = PWISER;
+    refuses({ training: { pwiser: headless } } as unknown as ConfigInput, /training\.pwiser\.head/);
+    refuses({ training: { pwiser: { ...PWISER, clickMargin: 2 } } }, /impressionMargin: must not be below clickMargin/);
+    refuses({ training: { pwiser: PWISER, balancing: { kind: 'pcgrad' } } }, /training\.pwiser: is no task/);
+  });
+});
