@@ -31,6 +31,7 @@ export type { TrainControl, TrainerCallback, TrainReport, TrainStart } from './t
 export { type ColumnBatch, ColumnScorer } from './train/column-scorer.js';
 export { type EvaluateOptions, evaluate } from './train/evaluate.js';
 export { type EvaluationResult, formatEvaluation, type MetricValues } from './train/evaluation-result.js';
+export { type GateMeans, gateMeans } from './train/gates.js';
 export {
   type FeatureImportance,
   formatImportance,

@@ -1,6 +1,7 @@
 /** `prerank inspect PATH`: a log's schema and statistics, a dataset's summary, or a run's model and parameters. */
 import { existsSync } from 'node:fs';
 import { Command } from 'commander';
+import { PrerankError } from '../base/errors.js';
 import type { InspectedColumn, InspectedFile } from '../data/inspect.js';
 import { formatTable } from '../train/evaluation-result.js';
 import type { InspectedRun } from '../train/inspect-run.js';
@@ -12,10 +13,26 @@ export function inspectCommand(): Command {
   return new Command('inspect')
     .description("show a log's schema and statistics, a dataset's summary, or a run's model and parameter table")
     .argument('<path>', 'log file, folder or glob; folder of a dataset, or of a run')
+    .option('--gates', 'of a run: the mean weights that its gates give their experts on a log')
+    .option('--data <path...>', "with --gates: logs to average over (default: the configuration's data.eval)")
     .action(runInspect);
 }
 
-async function runInspect(path: string, options: CommonOptions): Promise<void> {
+interface Options extends CommonOptions {
+  readonly gates?: boolean;
+  readonly data?: string[];
+}
+
+async function showGates(path: string, { data, ...options }: Options): Promise<void> {
+  const { formatGates, gateMeans } = await import('../train/gates.js');
+  const { openRun } = await import('../train/run.js');
+  const found = await gateMeans(await openRun(path), { data });
+  printResult(options, found, () => formatGates(found));
+}
+
+async function runInspect(path: string, options: Options): Promise<void> {
+  if (options.gates) return showGates(path, options);
+  if (options.data !== undefined) throw new PrerankError('USAGE', '--data belongs to --gates');
   if (existsSync(runPaths(path).config)) {
     const { describeRun } = await import('../train/inspect-run.js');
     const run = await describeRun(path);

@@ -5,6 +5,7 @@ import type { FeatureMap } from '../data/features.js';
 import { compile, type Graph, type TaskLoss, type Value } from '../graph/index.js';
 import { pwiser } from '../losses/pwiser.js';
 import type { FeatureInputs, InputDomain } from './features.js';
+import type { Gate } from './mixture.js';
 import type { Architecture, ModelTask } from './model.js';
 
 /** A term of the loss that is the model's own: λ · the mean of `value` over the rows that train a task. */
@@ -23,6 +24,7 @@ export interface BuiltModel {
   /** By task with an output of its own, row [1]: its logit, its value, or the log of its ratio. */
   readonly outputs: Readonly<Record<string, Value>>;
   readonly terms?: readonly LossTerm[];
+  readonly gates?: readonly Gate[];
 }
 
 /** `userDomain`: request, when user features are to run once per request. */
@@ -112,6 +114,15 @@ export function defineModel<Config>(kind: string, build: BuildModel<Config>): Ar
     prediction(config, features, tasks, { requestDomain } = {}) {
       const { graph, inputs, outputs } = build(config, features, tasks, requestDomain ? 'request' : 'row');
       return inputs.program(compile({ graph, outputs }), []);
+    },
+    gating(config, features, tasks) {
+      const { graph, inputs, gates = [] } = build(config, features, tasks, 'row');
+      if (gates.length === 0) return null;
+      const outputs = Object.fromEntries(gates.map(({ name, weights }) => [name, weights]));
+      return {
+        program: inputs.program(compile({ graph, outputs }), []),
+        experts: new Map(gates.map(({ name, experts }) => [name, experts])),
+      };
     },
   };
 }

@@ -11,7 +11,7 @@ import { headsOf, withDerived } from './conversion.js';
 import { type BuildModel, defineModel } from './define.js';
 import { FeatureInputs } from './features.js';
 import { sharedFields } from './fields.js';
-import { experts, mixture } from './mixture.js';
+import { experts, Mixtures } from './mixture.js';
 import { towers } from './towers.js';
 
 const build: BuildModel<MmoeConfig> = (config, features, tasks, userDomain) => {
@@ -20,14 +20,15 @@ const build: BuildModel<MmoeConfig> = (config, features, tasks, userDomain) => {
   const inputs = new FeatureInputs(graph, features);
   const x = sharedFields(inputs, features, userDomain, config);
   const group = experts(x, 'experts', config.experts.count, config.experts);
-  const shared = gates.shared ? mixture(x, 'gate', group, gates) : undefined;
+  const mixtures = new Mixtures(gates);
+  const shared = gates.shared ? mixtures.mix(x, 'gate', group) : undefined;
   const heads = towers(
     graph,
     headsOf(taskMode, tasks),
     config.towers,
-    ({ name }) => shared ?? mixture(x, `gates.${name}`, group, gates),
+    ({ name }) => shared ?? mixtures.mix(x, `gates.${name}`, group),
   );
-  return { graph, inputs, outputs: withDerived(taskMode, tasks, heads) };
+  return { graph, inputs, outputs: withDerived(taskMode, tasks, heads), gates: mixtures.gates };
 };
 
 export const mmoe = defineModel<MmoeConfig>('mmoe', build);

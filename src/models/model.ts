@@ -33,6 +33,13 @@ export interface ModelProgram {
   readonly sources: readonly string[];
 }
 
+/** Forward to the gates only; one output per gate, named by it: its weights, [rows, experts]. */
+export interface GatingProgram {
+  readonly program: ModelProgram;
+  /** Names by gate. */
+  readonly experts: ReadonlyMap<string, readonly string[]>;
+}
+
 /** What any model can be trained with. */
 export interface TrainingOptions {
   readonly balancing?: BalancingRequest | undefined;
@@ -52,4 +59,6 @@ export interface Architecture<Config> {
     tasks: readonly ModelTask[],
     options?: { readonly requestDomain?: boolean },
   ): ModelProgram;
+  /** Null without gates. */
+  gating(config: Config, features: FeatureMap, tasks: readonly ModelTask[]): GatingProgram | null;
 }

@@ -12,7 +12,7 @@ import { headsOf, withDerived } from './conversion.js';
 import { type BuildModel, defineModel } from './define.js';
 import { FeatureInputs } from './features.js';
 import { sharedFields } from './fields.js';
-import { experts, mixture } from './mixture.js';
+import { experts, Mixtures } from './mixture.js';
 import { towers } from './towers.js';
 
 /** What a level reads or gives: of each task, by name, and of the shared experts. */
@@ -27,6 +27,7 @@ const build: BuildModel<PleConfig> = (config, features, tasks, userDomain) => {
   const inputs = new FeatureInputs(graph, features);
   const x = sharedFields(inputs, features, userDomain, config);
   const heads = headsOf(taskMode, tasks);
+  const mixtures = new Mixtures(gates);
 
   const extract = (from: Level, level: PleConfig['levels'][number], isLast: boolean): Level => {
     const shared = experts(from.shared, 'shared.experts', level.shared, level);
@@ -35,12 +36,12 @@ const build: BuildModel<PleConfig> = (config, features, tasks, userDomain) => {
     );
     const mixed = [...from.tasks].map(([name, input]): [string, Value] => [
       name,
-      mixture(input, `tasks.${name}.gate`, [...(own.get(name) ?? []), ...shared], gates),
+      mixtures.mix(input, `tasks.${name}.gate`, [...(own.get(name) ?? []), ...shared]),
     ]);
     const all = [...[...own.values()].flat(), ...shared];
     return {
       tasks: new Map(mixed),
-      shared: isLast ? from.shared : mixture(from.shared, 'shared.gate', all, gates),
+      shared: isLast ? from.shared : mixtures.mix(from.shared, 'shared.gate', all),
     };
   };
 
@@ -50,7 +51,7 @@ const build: BuildModel<PleConfig> = (config, features, tasks, userDomain) => {
     first,
   );
   const outputs = towers(graph, heads, config.towers, ({ name }) => last.tasks.get(name) ?? x);
-  return { graph, inputs, outputs: withDerived(taskMode, tasks, outputs) };
+  return { graph, inputs, outputs: withDerived(taskMode, tasks, outputs), gates: mixtures.gates };
 };
 
 export const ple = defineModel<PleConfig>('ple', build);

@@ -6,7 +6,7 @@ import { dlrm } from './dlrm.js';
 import { esmm } from './esmm.js';
 import { mlp } from './mlp.js';
 import { mmoe } from './mmoe.js';
-import type { Architecture, ModelProgram, ModelTask, TrainingOptions } from './model.js';
+import type { Architecture, GatingProgram, ModelProgram, ModelTask, TrainingOptions } from './model.js';
 import { ple } from './ple.js';
 import { sharedBottom } from './shared-bottom.js';
 import { taml } from './taml.js';
@@ -17,6 +17,7 @@ import { vectorProduct } from './vector-product.js';
 interface Bound {
   training(features: FeatureMap, tasks: readonly ModelTask[], options: TrainingOptions): ModelProgram;
   prediction(features: FeatureMap, tasks: readonly ModelTask[], options: PredictionOptions): ModelProgram;
+  gating(features: FeatureMap, tasks: readonly ModelTask[]): GatingProgram | null;
 }
 
 interface PredictionOptions {
@@ -27,6 +28,7 @@ function bind<Config>(architecture: Architecture<Config>, config: Config): Bound
   return {
     training: (features, tasks, options) => architecture.training(config, features, tasks, options),
     prediction: (features, tasks, options) => architecture.prediction(config, features, tasks, options),
+    gating: (features, tasks) => architecture.gating(config, features, tasks),
   };
 }
 
@@ -73,4 +75,13 @@ export function predictionProgram(
   options: PredictionOptions = {},
 ): ModelProgram {
   return architectureOf(config).prediction(features, tasks, options);
+}
+
+/** The gates of a model, null where it has none. */
+export function gatingProgram(
+  config: ModelConfig,
+  features: FeatureMap,
+  tasks: readonly ModelTask[],
+): GatingProgram | null {
+  return architectureOf(config).gating(features, tasks);
 }

@@ -15,7 +15,7 @@ import { headsOf, withDerived } from './conversion.js';
 import { type BuildModel, defineModel, type LossTerm } from './define.js';
 import { FeatureInputs } from './features.js';
 import { sharedFields } from './fields.js';
-import { experts, mixture } from './mixture.js';
+import { experts, Mixtures } from './mixture.js';
 import type { ModelTask } from './model.js';
 
 const MODE = 'ctr+cvr(product)';
@@ -25,13 +25,14 @@ const build: BuildModel<TamlConfig> = (config, features, tasks, userDomain) => {
   const inputs = new FeatureInputs(graph, features);
   const x = sharedFields(inputs, features, userDomain, config);
   const counts = config.experts;
+  const mixtures = new Mixtures();
   const general = experts(x, 'experts.general', counts.general, counts);
 
   const learners = (task: string): Value => {
     const ofTask = experts(x, `experts.tasks.${task}`, counts.task, counts);
     const each = Array.from({ length: config.learners }, (_, l) => {
       const own = experts(x, `experts.learners.${task}.${l}`, counts.learner, counts);
-      const f = mixture(x, `gates.${task}.${l}`, [...general, ...ofTask, ...own]);
+      const f = mixtures.mix(x, `gates.${task}.${l}`, [...general, ...ofTask, ...own]);
       const { hidden, dropout } = config.towers;
       return mlp(f, `towers.${task}.${l}`, { sizes: [...hidden, 1], dropout });
     });
@@ -42,7 +43,7 @@ const build: BuildModel<TamlConfig> = (config, features, tasks, userDomain) => {
   const logits = listed.map((task) => ({ task, each: learners(task.name) }));
   const heads = Object.fromEntries(logits.map(({ task, each }) => [task.name, meanLogit(each)]));
   const terms = logits.flatMap(({ task, each }) => distillation(config, tasks, task, each, heads[task.name]));
-  return { graph, inputs, outputs: withDerived(MODE, tasks, heads), terms };
+  return { graph, inputs, outputs: withDerived(MODE, tasks, heads), terms, gates: mixtures.gates };
 };
 
 /** The term of one task's learners; none without weight. */

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../../src/config/load.js';
 import type { ConfigInput } from '../../src/config/schema.js';
-import { evaluate, openRun, predict, type TrainSummary, train } from '../../src/index.js';
+import { evaluate, gateMeans, openRun, predict, type TrainSummary, train } from '../../src/index.js';
 import { readLines } from '../support/metrics-lines.js';
-import { duckdb } from '../support/sample-run.js';
+import { duckdb, runPrerank } from '../support/sample-run.js';
 
 const ROWS = 6144;
 /** Every so many rows a conversion stands where there was no click. */
@@ -146,6 +146,44 @@ describe('multi-task models on a log', () => {
       });
     });
   }
+
+  describe('gates', () => {
+    it('shows what the gates choose, by task, learner and kind of expert', async () => {
+      const taml = await gateMeans(await openRun(join(folder, 'taml')));
+      assert.equal(taml.rows, ROWS);
+      assert.deepEqual(Object.keys(taml.gates).sort(), ['gates.ctr.0', 'gates.ctr.1', 'gates.cvr.0', 'gates.cvr.1']);
+      assert.deepEqual(Object.keys(taml.gates['gates.cvr.1'] ?? {}), [
+        'experts.general.0',
+        'experts.tasks.cvr.0',
+        'experts.learners.cvr.1.0',
+      ]);
+      const ple = await gateMeans(await openRun(join(folder, 'ple')));
+      assert.deepEqual(Object.keys(ple.gates).sort(), [
+        'levels.0.shared.gate',
+        'levels.0.tasks.ctr.gate',
+        'levels.0.tasks.cvr.gate',
+        'levels.1.tasks.ctr.gate',
+        'levels.1.tasks.cvr.gate',
+      ]);
+      for (const experts of [...Object.values(taml.gates), ...Object.values(ple.gates)]) {
+        const weights = Object.values(experts);
+        assert.ok(Math.abs(weights.reduce((a, b) => a + b, 0) - 1) < 1e-5, JSON.stringify(experts));
+        assert.ok(weights.every((weight) => weight > 0 && weight < 1));
+      }
+      const shown = await runPrerank('inspect', join(folder, 'taml'), '--gates');
+      assert.match(shown.stdout, /gates\.ctr\.0 +experts\.general\.0 +0\.\d{4}/);
+      const other = ['--data', join(folder, 'train.parquet'), '--json'];
+      const json = JSON.parse(
+        (await runPrerank('inspect', join(folder, 'taml'), '--gates', ...other)).stdout,
+      ) as typeof taml;
+      assert.notDeepEqual(json.gates, taml.gates);
+      assert.deepEqual(Object.keys(json.gates), Object.keys(taml.gates));
+      await assert.rejects(gateMeans(await openRun(join(folder, 'esmm'))), {
+        code: 'UNSUPPORTED',
+        message: /no gates/,
+      });
+    }).timeout(30_000);
+  });
 
   it('learns with PWiseR, and reports it', async () => {
     const pwiser = {

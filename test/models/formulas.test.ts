@@ -1,7 +1,8 @@
 /** The multi-task models against their papers' formulas, written down once more with plain float64 arrays. */
 import assert from 'node:assert/strict';
 import { type ModelConfig, taskModeOf } from '../../src/config/models.js';
-import { predictionProgram, trainingProgram } from '../../src/models/registry.js';
+import { verifyPlan } from '../../src/graph/index.js';
+import { gatingProgram, predictionProgram, trainingProgram } from '../../src/models/registry.js';
 import { assertClose } from '../graph/build.js';
 import { randomBatch, randomParameters, uniform } from '../graph/random.js';
 import { present, type ReferenceBatch, runReference } from '../graph/reference.js';
@@ -190,6 +191,28 @@ describe('formulas of the multi-task models', () => {
       }
     });
   }
+
+  it('shows the gates that mix', () => {
+    const { program, experts } = present(gatingProgram(MMOE, FEATURES, CONVERSIONS['ctr+cvr(product)']) ?? undefined);
+    assert.deepEqual(verifyPlan(program.plan), []);
+    assert.deepEqual(
+      [...experts.values()],
+      HEADS.map(() => ['experts.0', 'experts.1', 'experts.2']),
+    );
+    const random = uniform(23);
+    const weights = randomParameters(program.parameters, random);
+    const batch = randomBatch(program.plan, random, { rows: 4 });
+    const { outputs } = runReference(program.plan, weights, batch, RUN);
+    program.plan.outputs.forEach(({ name }, i) => {
+      for (let row = 0; row < batch.rows; row += 1) {
+        const expected = softmax(new Layers(weights).linear(name, input(weights, batch, row)));
+        expected.forEach((weight, e) => {
+          assertClose(present(outputs[i]?.[row * 3 + e]), weight, 1e-12, `${name} of expert ${e}`);
+        });
+      }
+    });
+    assert.equal(gatingProgram(ESMM, FEATURES, CONVERSIONS['ctr+cvr(product)']), null);
+  });
 
   it('taml adds to the cross entropies those of its learners against their common prediction', () => {
     const { plan, parameters } = trainingProgram(TAML, FEATURES, CONVERSIONS['ctr+cvr(product)']);
