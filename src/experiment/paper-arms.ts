@@ -17,6 +17,9 @@ function eventRun(event: string): RunPlan {
 /** CQS labels in the unit of their deviation: κ = 1 instead of .3 (framework.md §4.4). */
 const WIDE_CQS: Tasks = { cqs: { weight: 1.5, scale: 1 } };
 
+/** The system of the paper is trained online: it sees a row once. */
+const ONE_PASS: RunPlan['training'] = { epochs: 1 };
+
 export const RUNS = {
   'production-ctr': { rows: 'impressions', tasks: CTR },
   'cross-out': eventRun('cross_out'),
@@ -30,6 +33,9 @@ export const RUNS = {
   negatives: { rows: 'augmented', tasks: { ctr: { weight: 1, augmented: 'negative' }, ...CQS, ...TEACHER } },
   'cqs, κ = 1': { rows: 'augmented', tasks: WIDE_CQS },
   'multi-task, κ = 1': { rows: 'augmented', tasks: { ...CTR, ...WIDE_CQS, ...TEACHER } },
+  'cqs, one pass': { rows: 'augmented', tasks: CQS, training: ONE_PASS },
+  'multi-task, one pass': { rows: 'augmented', tasks: { ...CTR, ...CQS, ...TEACHER }, training: ONE_PASS },
+  'dedicated-ctr, one pass': { rows: 'augmented', tasks: { ...CTR, ...TEACHER }, training: ONE_PASS },
 } as const satisfies Readonly<Record<string, RunPlan>>;
 
 /** One run serves both heads. */
@@ -53,6 +59,8 @@ export const ARMS = {
   dedicated: { ctr: { run: 'dedicated-ctr' }, quality: { run: 'cqs' } },
   'multi-task, κ = 1': whole('multi-task, κ = 1'),
   'dedicated, κ = 1': { ctr: { run: 'dedicated-ctr' }, quality: { run: 'cqs, κ = 1' } },
+  'multi-task, one pass': whole('multi-task, one pass'),
+  'dedicated, one pass': { ctr: { run: 'dedicated-ctr, one pass' }, quality: { run: 'cqs, one pass' } },
   'no teacher': whole('no-teacher'),
   'no augmentation': whole('no-augmentation'),
   'augmented as negatives': whole('negatives'),

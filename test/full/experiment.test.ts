@@ -16,7 +16,8 @@ const SMALLER = [
 ];
 
 describe('an experiment on two seeds of a smaller world', function () {
-  this.timeout(240_000);
+  // A minute or two on two cores of its own.
+  this.timeout(900_000);
   let folder: string;
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'prerank-experiment-'));
