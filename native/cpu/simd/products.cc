@@ -9,9 +9,9 @@ namespace {
 // Two vectors of columns by as many rows as registers hold beside a row of the panel and a factor.
 constexpr size_t kPanel = 2 * kLanes;
 #if defined(__AVX512F__)
-constexpr size_t kBlockRows = 14;
+constexpr size_t kRowBlock = 14;
 #else
-constexpr size_t kBlockRows = 6;
+constexpr size_t kRowBlock = 6;
 #endif
 
 // sum [M, N vectors] += A B over `depth`; neighbours in A are a_row and a_depth apart, rows of B b_depth.
@@ -35,8 +35,8 @@ PRERANK_INLINE void multiply(vf (&sum)[M][N], size_t depth, const float* a, size
 template <class Block>
 PRERANK_INLINE void for_row_blocks(size_t rows, const Block& f) {
   size_t row = 0;
-  for (; row + kBlockRows <= rows; row += kBlockRows) f.template run<kBlockRows>(row);
-  if (kBlockRows > 8 && row + 8 <= rows) {
+  for (; row + kRowBlock <= rows; row += kRowBlock) f.template run<kRowBlock>(row);
+  if (kRowBlock > 8 && row + 8 <= rows) {
     f.template run<8>(row);
     row += 8;
   }
