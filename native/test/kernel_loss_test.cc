@@ -103,6 +103,23 @@ TEST(KernelLoss, TwoTasksOnOneLogit) {
   });
 }
 
+TEST(KernelLoss, MeanIsTheValueItselfWhateverTheTarget) {
+  const std::vector<float> values = {0.5f, -1, 4}, targets = {kNan, 7, 0}, weights = {1, 2, 1};
+  const std::vector<uint32_t> mask = {0, 1, 1};
+  OpHarness h("loss", 3);
+  h.op.inputs = {h.value(1, values)};
+  h.op.outputs = {h.value(1)};
+  h.plan.tasks = {{"term", LossKind::kMean, 0.5, 1, 0}};
+  h.batch.task_mask = mask;
+  h.batch.targets = {targets.data()};
+  h.batch.weight = weights.data();
+  h.batch.inv_n = {1 / 3.0};
+  h.run();
+  EXPECT_NEAR(h.stats[0].loss, 2 * -1 + 4, 1e-6);
+  EXPECT_EQ(h.stats[0].weight, 3);
+  expect_near(h.read(h.op.outputs[0]), {0, 0.5 * 2 / 3, 0.5 / 3}, 1e-6, "gradient");
+}
+
 TEST(KernelLoss, NonFiniteRowsAreCountedAndGiveNoGradient) {
   for_each_isa([] {
     SixRows rows;

@@ -1,4 +1,5 @@
 // Operations that mix the columns of a row.
+#include <algorithm>
 #include <cmath>
 
 #include "kernel_harness.h"
@@ -29,6 +30,19 @@ TEST(KernelRows, SoftmaxAndItsGradient) {
                  }
                  return y;
                });
+  }
+}
+
+TEST(KernelRows, LogSumExp) {
+  for (const float range : {2.0f, 80.0f}) {
+    for (const size_t width : kWidths) {
+      check_rows({.forward = "logSumExp", .widths = {width}, .output = 1, .low = -range, .high = range}, [&](const Inputs& in) {
+        const double largest = *std::max_element(in[0].begin(), in[0].end());
+        double total = 0;
+        for (const double x : in[0]) total += std::exp(x - largest);
+        return std::vector<double>{largest + std::log(total)};
+      });
+    }
   }
 }
 
