@@ -14,6 +14,7 @@
 #include "addon/store_binding.h"
 #include "bench/affinity.h"
 #include "bench/kernel_bench.h"
+#include "bench/plain_read.h"
 #include "bench/roof.h"
 
 namespace prerank::addon {
@@ -102,6 +103,22 @@ Napi::Value roof(const Napi::CallbackInfo& call) {
                           {}});
 }
 
+Napi::Value read(const Napi::CallbackInfo& call) {
+  std::vector<std::span<const std::byte>> buffers;
+  Job job;
+  for_each(to_array(call[0], "buffers"), "buffers", [&](Napi::Value buffer, const std::string& what) {
+    buffers.push_back(std::as_bytes(to_span<uint8_t>(buffer, what)));
+    job.keep.push_back(Napi::Persistent(buffer.As<Napi::Object>()));
+  });
+  const auto seconds = std::make_shared<double>();
+  job.work = [buffers = std::move(buffers), seconds]() -> Status {
+    *seconds = bench::time_read(buffers);
+    return {};
+  };
+  job.result = [seconds](Napi::Env env) -> Napi::Value { return Napi::Number::New(env, *seconds); };
+  return promise_on_pool(call.Env(), "prerank.bench.read", std::move(job));
+}
+
 // Takes batches as fast as the loader gives them.
 Napi::Value drain(const Napi::CallbackInfo& call) {
   const std::shared_ptr<Loader> loader = unwrap_loader(call[0]);
@@ -157,6 +174,7 @@ void register_bench(Napi::Env env, Napi::Object exports) {
   result.Set("sparseUpdate", Napi::Function::New(env, sparse_update, "sparseUpdate"));
   result.Set("denseUpdate", Napi::Function::New(env, dense_update, "denseUpdate"));
   result.Set("roof", Napi::Function::New(env, roof, "roof"));
+  result.Set("read", Napi::Function::New(env, read, "read"));
   result.Set("drain", Napi::Function::New(env, drain, "drain"));
   result.Set("allowedCores", Napi::Function::New(env, allowed_cores, "allowedCores"));
   result.Set("pin", Napi::Function::New(env, pin, "pin"));

@@ -4,7 +4,7 @@ import { PrerankError } from '../base/errors.js';
 import type { IngestVariant } from '../bench/ingest.js';
 import { PRESET_NAMES, type PresetName } from '../cascade/presets.js';
 import { loadAddon } from '../runtime/load.js';
-import { positiveInteger } from './arguments.js';
+import { positiveInteger, positiveIntegers } from './arguments.js';
 import { type CommonOptions, printResult } from './output.js';
 
 const SPARSE_OPTIMIZERS = ['sgd', 'adagrad', 'rowwise-adagrad', 'adam'] as const;
@@ -19,11 +19,14 @@ function sparseOptimizer(value: string): SparseOptimizer {
 
 export function benchCommand(): Command {
   return new Command('bench')
-    .description('measure training steps, kernels, the loader, ingestion, serving and the simulated cascade')
+    .description(
+      'measure training steps, kernels, the loader, ingestion, replay metrics, serving and the simulated cascade',
+    )
     .addCommand(stepCommand())
     .addCommand(kernelsCommand())
     .addCommand(loaderCommand())
     .addCommand(ingestCommand())
+    .addCommand(replayCommand())
     .addCommand(serveCommand())
     .addCommand(cascadeCommand());
 }
@@ -205,6 +208,37 @@ async function runIngest(config: string | undefined, options: IngestCommandOptio
       { name: 'vocabulary', config: loadConfig(configs.vocabulary) },
     ]),
   );
+}
+
+interface ReplayCommandOptions extends CommonOptions {
+  readonly rows: number;
+  readonly candidates: number;
+  readonly picks?: readonly number[];
+  readonly rounds: number;
+  readonly seed: number;
+}
+
+function replayCommand(): Command {
+  return new Command('replay')
+    .description('replay metrics over given scores against a plain read of the same columns, on one core')
+    .option('--rows <count>', 'candidates of all requests', positiveInteger, 20_000_000)
+    .option('--candidates <count>', 'candidates of a request', positiveInteger, 1000)
+    .option('--picks <counts...>', 'picks of both stages (default: 10 30)', positiveIntegers)
+    .option('--rounds <count>', 'rounds', positiveInteger, 7)
+    .option('--seed <number>', 'seed of the scores', positiveInteger, 1)
+    .action(runReplay);
+}
+
+async function runReplay(options: ReplayCommandOptions): Promise<void> {
+  const [{ pinToCores }, { benchReplay }, { formatReplay }] = await Promise.all([
+    import('../bench/environment.js'),
+    import('../bench/replay.js'),
+    import('../bench/replay-text.js'),
+  ]);
+  const addon = loadAddon();
+  pinToCores(addon, 1);
+  const result = await benchReplay(addon, { ...options, picks: options.picks ?? [10, 30] });
+  printResult(options, result, () => formatReplay(result));
 }
 
 interface ServeCommandOptions extends CommonOptions {

@@ -41,6 +41,8 @@ export interface NativeBench {
   ): Promise<Float64Array>;
   denseUpdate(count: number, optimizer: DenseOptimizerSettings, sampling: BenchSampling): Promise<Float64Array>;
   roof(): Promise<Roof>;
+  /** Seconds in which one thread adds up the words of all buffers, one after the other. */
+  read(buffers: readonly Uint8Array[]): Promise<number>;
   /** Takes at most `batches` from a loader, as fast as it gives them. */
   drain(loader: NativeLoader, batches: number): Promise<{ batches: number; rows: number; seconds: number }>;
   /** Cores this process may use; empty where the system does not say. */

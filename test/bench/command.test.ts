@@ -7,7 +7,7 @@ import { prerank, runPrerank } from '../support/sample-run.js';
 describe('bench: the command', () => {
   it('has help for every benchmark', async () => {
     const help = prerank('bench', '--help').stdout;
-    for (const name of ['step', 'kernels', 'loader', 'ingest', 'serve', 'cascade']) {
+    for (const name of ['step', 'kernels', 'loader', 'ingest', 'replay', 'serve', 'cascade']) {
       assert.match(help, new RegExp(`^  ${name} `, 'm'));
       const { status, stdout } = await runPrerank('bench', name, '--help');
       assert.equal(status, 0);
