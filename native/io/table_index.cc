@@ -13,23 +13,25 @@ namespace {
 // A histogram of 2^11 counters stays in the L1 cache, as do those of three digits, enough for 2^32 rows.
 constexpr int kMaxDigitBits = 11;
 constexpr int kMaxDigits = 3;
+constexpr int kEntryBits = 32;  // of a key, below its row
 
-// Sorts keys by their bits [32, 32 + bits), stably; returns whichever buffer holds the result.
-uint64_t* radix_sort(uint64_t* keys, uint64_t* other, size_t count, int bits) {
+// Sorts keys by their bits [low, low + bits), stably; returns whichever buffer holds the result.
+template <class Key>
+Key* radix_sort(Key* keys, Key* other, size_t count, int low, int bits) {
   const int digits = (bits + kMaxDigitBits - 1) / kMaxDigitBits;
   if (digits == 0) return keys;
   const int digit_bits = (bits + digits - 1) / digits;
-  const uint64_t mask = (uint64_t{1} << digit_bits) - 1;
+  const Key mask = (Key{1} << digit_bits) - 1;
   std::array<std::array<uint32_t, size_t{1} << kMaxDigitBits>, kMaxDigits> starts;
-  for (int d = 0; d < digits; ++d) std::fill_n(starts[static_cast<size_t>(d)].begin(), mask + 1, 0u);
+  for (int d = 0; d < digits; ++d) std::fill_n(starts[static_cast<size_t>(d)].begin(), size_t{mask} + 1, 0u);
   for (size_t i = 0; i < count; ++i) {
-    uint64_t row = keys[i] >> 32;
+    Key row = keys[i] >> low;
     for (size_t d = 0; d < static_cast<size_t>(digits); ++d, row >>= digit_bits) ++starts[d][row & mask];
   }
   for (size_t d = 0; d < static_cast<size_t>(digits); ++d) {
     uint32_t sum = 0;
-    for (size_t value = 0; value <= mask; ++value) sum += std::exchange(starts[d][value], sum);
-    const int shift = 32 + static_cast<int>(d) * digit_bits;
+    for (Key value = 0; value <= mask; ++value) sum += std::exchange(starts[d][value], sum);
+    const int shift = low + static_cast<int>(d) * digit_bits;
     for (size_t i = 0; i < count; ++i) other[starts[d][(keys[i] >> shift) & mask]++] = keys[i];
     std::swap(keys, other);
   }
@@ -59,14 +61,7 @@ void for_entries(const TableInputs::Input& input, const BatchIds& source, const 
   }
 }
 
-// Plain tables: keys carry the bag itself.
-void list_bags(const TableInputs& table, std::span<const BatchIds> ids, TableIndexScratch& scratch) {
-  const TableInputs::Input& input = table.inputs[0];
-  const BatchIds& source = ids[input.input];
-  for_entries(input, source, [&, keys = scratch.keys.data()](size_t i, uint32_t bag, float) {
-    keys[i] = uint64_t{source.ids[i]} << 32 | bag;
-  });
-}
+int bits_below(uint64_t end) { return end < 2 ? 0 : std::bit_width(end - 1); }
 
 // Writes keys and, for each entry, what it will carry to its place in the index.
 Status list_entries(const TableInputs& table, std::span<const BatchIds> ids, size_t count, TableIndexScratch& scratch) {
@@ -89,13 +84,14 @@ Status list_entries(const TableInputs& table, std::span<const BatchIds> ids, siz
 
 // Distinct rows of the sorted keys and where their entries end; returns how many. Without branches: whether the next key
 // has another row cannot be foreseen.
-size_t mark_rows(std::span<const uint64_t> sorted, uint32_t* rows, uint32_t* starts) {
+template <class Key>
+size_t mark_rows(std::span<const Key> sorted, int low, uint32_t* rows, uint32_t* starts) {
   starts[0] = 0;
   if (sorted.empty()) return 0;
   size_t last = 0;
-  uint32_t before = static_cast<uint32_t>(sorted[0] >> 32);
+  auto before = static_cast<uint32_t>(sorted[0] >> low);
   for (size_t e = 0; e < sorted.size(); ++e) {
-    const auto row = static_cast<uint32_t>(sorted[e] >> 32);
+    const auto row = static_cast<uint32_t>(sorted[e] >> low);
     last += row != before;
     before = row;
     rows[last] = row;
@@ -115,6 +111,56 @@ Status carry_entries(std::span<const uint64_t> sorted, const TableIndexScratch& 
     buffers.coefficients[e] = scratch.coefficients[entry];
   }
   return {};
+}
+
+// An index while it is filled.
+struct Parts {
+  TableIndexBuffers& buffers;
+  size_t count = 0;
+  size_t distinct = 0;
+};
+
+// Plain tables: keys are row << low | bag and carry the bag themselves.
+template <class Key>
+Status index_bags(const TableInputs& table, std::span<const BatchIds> ids, int low, GrowBuffer<Key>& keys,
+                  GrowBuffer<Key>& other, Parts& parts) {
+  PRERANK_RETURN_IF_ERROR(keys.reserve(parts.count));
+  PRERANK_RETURN_IF_ERROR(other.reserve(parts.count));
+  const TableInputs::Input& input = table.inputs[0];
+  const BatchIds& source = ids[input.input];
+  for_entries(input, source, [&, to = keys.data()](size_t i, uint32_t bag, float) {
+    to[i] = Key{source.ids[i]} << low | bag;
+  });
+  const int bits = bits_below(static_cast<uint64_t>(table.rows));
+  const std::span<const Key> sorted(radix_sort(keys.data(), other.data(), parts.count, low, bits), parts.count);
+  parts.distinct = mark_rows(sorted, low, parts.buffers.rows.data(), parts.buffers.starts.data());
+  const Key bag = (Key{1} << low) - 1;
+  for (size_t e = 0; e < parts.count; ++e) parts.buffers.bags[e] = static_cast<uint32_t>(sorted[e] & bag);
+  return {};
+}
+
+// Keys of 32 bits where row and bag fit: half the memory to sort.
+Status index_plain(const TableInputs& table, std::span<const BatchIds> ids, TableIndexScratch& scratch, Parts& parts) {
+  const TableInputs::Input& input = table.inputs[0];
+  const BatchIds& source = ids[input.input];
+  const size_t bags = input.multi && !source.offsets.empty() ? source.offsets.size() - 1 : source.ids.size();
+  const int low = bits_below(bags);
+  if (low + bits_below(static_cast<uint64_t>(table.rows)) <= 32) {
+    return index_bags(table, ids, low, scratch.narrow_keys, scratch.narrow_sorted, parts);
+  }
+  return index_bags(table, ids, kEntryBits, scratch.keys, scratch.sorted, parts);
+}
+
+Status index_entries(const TableInputs& table, std::span<const BatchIds> ids, TableIndexScratch& scratch,
+                     Parts& parts) {
+  PRERANK_RETURN_IF_ERROR(scratch.keys.reserve(parts.count));
+  PRERANK_RETURN_IF_ERROR(scratch.sorted.reserve(parts.count));
+  PRERANK_RETURN_IF_ERROR(list_entries(table, ids, parts.count, scratch));
+  const int bits = bits_below(static_cast<uint64_t>(table.rows));
+  const std::span<const uint64_t> sorted(
+      radix_sort(scratch.keys.data(), scratch.sorted.data(), parts.count, kEntryBits, bits), parts.count);
+  parts.distinct = mark_rows(sorted, kEntryBits, parts.buffers.rows.data(), parts.buffers.starts.data());
+  return carry_entries(sorted, scratch, parts.buffers);
 }
 
 }  // namespace
@@ -148,30 +194,20 @@ Result<BatchTableIndex> build_table_index(const TableInputs& table, std::span<co
   if (count > std::numeric_limits<uint32_t>::max())
     return Status(Code::kUnsupported, "a batch has more than 2^32 - 1 ids of one table");
   const bool plain = is_plain(table, ids);
-  PRERANK_RETURN_IF_ERROR(scratch.keys.reserve(count));
-  PRERANK_RETURN_IF_ERROR(scratch.sorted.reserve(count));
   PRERANK_RETURN_IF_ERROR(buffers.rows.reserve(count));
   PRERANK_RETURN_IF_ERROR(buffers.starts.reserve(count + 1));
   PRERANK_RETURN_IF_ERROR(buffers.bags.reserve(count));
-  if (plain) {
-    list_bags(table, ids, scratch);
-  } else {
-    PRERANK_RETURN_IF_ERROR(list_entries(table, ids, count, scratch));
-  }
-  const auto bits = static_cast<int>(std::bit_width(static_cast<uint64_t>(table.rows - 1)));
-  const std::span<const uint64_t> sorted(radix_sort(scratch.keys.data(), scratch.sorted.data(), count, bits), count);
-  const size_t distinct = mark_rows(sorted, buffers.rows.data(), buffers.starts.data());
+  Parts parts{buffers, count};
+  PRERANK_RETURN_IF_ERROR(plain ? index_plain(table, ids, scratch, parts) : index_entries(table, ids, scratch, parts));
 
-  BatchTableIndex index{.rows = buffers.rows.first(distinct),
-                        .starts = buffers.starts.first(distinct + 1),
+  BatchTableIndex index{.rows = buffers.rows.first(parts.distinct),
+                        .starts = buffers.starts.first(parts.distinct + 1),
                         .bags = buffers.bags.first(count),
                         .inputs = {},
                         .coefficients = {}};
   if (plain) {
-    for (size_t e = 0; e < count; ++e) buffers.bags[e] = static_cast<uint32_t>(sorted[e]);
     index.input = table.inputs[0].input;
   } else {
-    PRERANK_RETURN_IF_ERROR(carry_entries(sorted, scratch, buffers));
     index.inputs = buffers.inputs.first(count);
     index.coefficients = buffers.coefficients.first(count);
   }

@@ -28,6 +28,8 @@ Result<std::vector<TableInputs>> group_by_table(std::span<const int64_t> table_r
 struct TableIndexScratch {
   GrowBuffer<uint64_t> keys;  // table row << 32 | entry
   GrowBuffer<uint64_t> sorted;
+  GrowBuffer<uint32_t> narrow_keys;  // table row << bits of a bag | bag
+  GrowBuffer<uint32_t> narrow_sorted;
   GrowBuffer<uint32_t> bags;  // per entry in (input, bag, position) order
   GrowBuffer<uint16_t> inputs;
   GrowBuffer<float> coefficients;
