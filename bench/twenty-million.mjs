@@ -49,7 +49,11 @@ const PHASES = {
     return { bytes: bytesOf(log) };
   },
   async ingest({ log, data }) {
-    const { train: encoded } = await ingest(loadConfig(generatedLogConfig(log, values.ids)), { out: data, split: 'train', threads });
+    const { train: encoded } = await ingest(loadConfig(generatedLogConfig(log, values.ids)), {
+      out: data,
+      split: 'train',
+      threads,
+    });
     return { rows: encoded.rows, rejected: encoded.rejected, bytes: bytesOf(data) };
   },
   async train({ log, data, run }) {
@@ -81,7 +85,9 @@ function inProcess(phase, work) {
   });
   return new Promise((resolve, reject) => {
     child.on('error', reject);
-    child.on('close', (code) => (code === 0 ? resolve(JSON.parse(text)) : reject(new Error(`${phase} ended with code ${code}`))));
+    child.on('close', (code) =>
+      code === 0 ? resolve(JSON.parse(text)) : reject(new Error(`${phase} ended with code ${code}`)),
+    );
   });
 }
 
@@ -97,7 +103,11 @@ function markdown({ rows: count, ids, threads: used, phases, environment }) {
     '|---|---|---|---|---|',
     row('write the log (DuckDB)', write, `${mebibytes(write.bytes)} of Parquet`),
     row('ingest', encoded, `${mebibytes(encoded.bytes)} of Arrow, ${encoded.rejected} rows rejected`),
-    row('train one epoch', trained, `${trained.steps} steps, waiting for data ${(trained.waitShare * 100).toFixed(2)} %`),
+    row(
+      'train one epoch',
+      trained,
+      `${trained.steps} steps, waiting for data ${(trained.waitShare * 100).toFixed(2)} %`,
+    ),
   ].join('\n');
 }
 

@@ -30,20 +30,36 @@ function generator(seed) {
 
 function featureMap() {
   const dense = (name, side) => ({
-    name, side, kind: 'dense', source: name, column: `feature.${name}`, transforms: [], mean: 0, std: 1,
+    name,
+    side,
+    kind: 'dense',
+    source: name,
+    column: `feature.${name}`,
+    transforms: [],
+    mean: 0,
+    std: 1,
   });
   const ids = (name, side, kind, table, pooling = 'sum') => ({
-    name, side, kind, source: name, column: `feature.${name}`, table, pooling,
+    name,
+    side,
+    kind,
+    source: name,
+    column: `feature.${name}`,
+    table,
+    pooling,
   });
   const table = (name, rows) => ({ name, rows, dim: 16, mapping: { kind: 'hash', valueType: 'int', buckets: rows } });
   return {
     version: 1,
     features: [
-      dense('u0', 'user'), dense('u1', 'user'), dense('u2', 'user'),
+      dense('u0', 'user'),
+      dense('u1', 'user'),
+      dense('u2', 'user'),
       ids('country', 'user', 'categorical', 'country'),
       ids('device', 'user', 'categorical', 'device'),
       ids('recent_ads', 'user', 'multi', 'ad_id', 'mean'),
-      dense('a0', 'ad'), dense('a1', 'ad'),
+      dense('a0', 'ad'),
+      dense('a1', 'ad'),
       ids('ad_id', 'ad', 'categorical', 'ad_id'),
       ids('keywords', 'ad', 'multi', 'keyword', 'sum'),
     ],
@@ -54,11 +70,19 @@ function featureMap() {
 
 const MODELS = {
   'two-tower': {
-    kind: 'two-tower', embeddingDim: 16, bottom: [32, 16], interaction: { kind: 'dot', keepVectors: true },
-    tower: { hidden: [64], out: 32 }, merge: 'concat+hadamard', heads: { hidden: [32] },
+    kind: 'two-tower',
+    embeddingDim: 16,
+    bottom: [32, 16],
+    interaction: { kind: 'dot', keepVectors: true },
+    tower: { hidden: [64], out: 32 },
+    merge: 'concat+hadamard',
+    heads: { hidden: [32] },
   },
   dlrm: {
-    kind: 'dlrm', embeddingDim: 16, bottom: [32, 16], interaction: { kind: 'dot', keepVectors: true },
+    kind: 'dlrm',
+    embeddingDim: 16,
+    bottom: [32, 16],
+    interaction: { kind: 'dot', keepVectors: true },
     top: { hidden: [64, 32] },
   },
 };
@@ -71,7 +95,9 @@ const TASKS = [
 
 /** A batch with learnable labels: half of the rows carry no click. Ids are skewed so that rows repeat. */
 function makeBatch(random, program, rows) {
-  const dense = program.plan.denseInputs.map(({ width }) => Float32Array.from({ length: rows * width }, () => random() * 2 - 1));
+  const dense = program.plan.denseInputs.map(({ width }) =>
+    Float32Array.from({ length: rows * width }, () => random() * 2 - 1),
+  );
   const ids = program.plan.idInputs.map(({ multi, table }) => {
     const skewed = () => Math.floor(random() ** 3 * program.plan.tables[table].rows);
     if (!multi) return { ids: Uint32Array.from({ length: rows }, skewed) };
@@ -94,7 +120,9 @@ function makeBatch(random, program, rows) {
 
 function batchTensors(prefix, batch) {
   const tensor = (name, values, shape = [values.length]) => ({
-    name: `${prefix}.${name}`, shape, read: () => (values instanceof Float32Array ? values : Float32Array.from(values)),
+    name: `${prefix}.${name}`,
+    shape,
+    read: () => (values instanceof Float32Array ? values : Float32Array.from(values)),
   });
   return [
     ...batch.dense.map((values, i) => tensor(`dense.${i}`, values, [batch.rows, values.length / batch.rows])),
@@ -143,7 +171,10 @@ const file = (name) => join(options.out, name);
 await writeSafetensors(file('initial.safetensors'), storeTensors(store));
 const random = generator(11);
 const batches = Array.from({ length: steps }, () => makeBatch(random, program, rows));
-await writeSafetensors(file('batches.safetensors'), batches.flatMap((batch, step) => batchTensors(`${step}`, batch)));
+await writeSafetensors(
+  file('batches.safetensors'),
+  batches.flatMap((batch, step) => batchTensors(`${step}`, batch)),
+);
 
 const losses = [];
 for (const [step, batch] of batches.entries()) {
@@ -160,9 +191,17 @@ writeFileSync(file('losses.json'), JSON.stringify(losses));
 writeFileSync(
   file('problem.json'),
   JSON.stringify({
-    model: MODELS[options.model], tasks: TASKS, steps, rows, sparse: { kind: options.sparse, epsilon: SPARSE.epsilon }, rates: RATES,
+    model: MODELS[options.model],
+    tasks: TASKS,
+    steps,
+    rows,
+    sparse: { kind: options.sparse, epsilon: SPARSE.epsilon },
+    rates: RATES,
     idInputs: program.plan.idInputs.map(({ name, multi, table }, i) => ({
-      name, multi, table: program.plan.tables[table].name, pooling: program.ids[i].pooling,
+      name,
+      multi,
+      table: program.plan.tables[table].name,
+      pooling: program.ids[i].pooling,
       side: features.features.find((feature) => feature.name === name).side,
     })),
     denseInputs: program.plan.denseInputs.map(({ name, width }) => ({ name, width })),

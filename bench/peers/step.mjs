@@ -4,7 +4,8 @@
  *
  * Usage: node bench/peers/step.mjs --config two-tower-d|dlrm-criteo|embedding-heavy --python PYTHON
  *          [--batch N] [--threads N] [--sparse adagrad|rowwise-adagrad] [--variants eager,onednn,bf16,compile,bf16-compile]
- *          [--rounds 5] [--steps 10] [--seed 1] [--json]
+ *          [--loading excluded,included] [--rounds 5] [--steps 10] [--batches 4] [--seed 1] [--json]
+ * `--batches`: of rows, used again and again. Both sides hold the table rows that they touch: two batches of embedding-heavy fit 24 GiB.
  * PYTHON has torch (CPU wheels do) and numpy. The process pins itself and PyTorch to `--threads` cores.
  */
 import { spawn } from 'node:child_process';
@@ -17,15 +18,13 @@ import { parseArgs } from 'node:util';
 import { describeEnvironment, pinToCores } from '../../dist/bench/environment.js';
 import { generateColumns } from '../../dist/bench/generated-data.js';
 import { referenceStep } from '../../dist/bench/reference-steps.js';
+import { summarize } from '../../dist/bench/statistics.js';
 import { referenceProblem } from '../../dist/bench/step-problem.js';
 import { createStepLoader, createStepProgram, Stepper } from '../../dist/bench/stepper.js';
-import { summarize } from '../../dist/bench/statistics.js';
 import { loadAddon } from '../../dist/runtime/load.js';
 
-/** Batches of rows: few, so that both sides' touched table rows fit the memory beside each other. */
-const BATCHES = 4;
 /** Untimed steps before each measurement: what one side's loader did while the other ran does not count. */
-const WARM_UP = 4;
+const WARM_UP = 3;
 const OURS = 'prerank';
 
 /** glibc keeps freed memory: worth about 10 % to PyTorch. */
@@ -44,7 +43,9 @@ function readOptions() {
       threads: { type: 'string', default: '1' },
       sparse: { type: 'string' },
       variants: { type: 'string', default: 'eager,onednn,bf16' },
+      loading: { type: 'string', default: 'excluded,included' },
       rounds: { type: 'string', default: '5' },
+      batches: { type: 'string', default: '4' },
       steps: { type: 'string', default: '10' },
       seed: { type: 'string', default: '1' },
       json: { type: 'boolean', default: false },
@@ -63,6 +64,8 @@ function readOptions() {
     threads: number('threads'),
     sparse: values.sparse ?? step.sparse,
     variants: values.variants.split(','),
+    loading: values.loading.split(','),
+    batches: number('batches'),
     rounds: number('rounds'),
     steps: number('steps'),
     seed: number('seed'),
@@ -72,8 +75,10 @@ function readOptions() {
 
 /** Columns as raw files and problem.json, for step.py. */
 function writeProblem(folder, options, problem) {
-  const { step, batch, seed, sparse } = options;
-  const columns = new Map(generateColumns(step, batch * BATCHES, seed).map((column) => [column.name, column.chunks[0]]));
+  const { step, batch, batches, seed, sparse } = options;
+  const columns = new Map(
+    generateColumns(step, batch * batches, seed).map((column) => [column.name, column.chunks[0]]),
+  );
   const write = (name, values) => {
     writeFileSync(join(folder, name), new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
     return name;
@@ -86,16 +91,26 @@ function writeProblem(folder, options, problem) {
     seed,
     sparse,
     batch,
-    rows: batch * BATCHES,
+    rows: batch * batches,
     rates: problem.rates,
     dense: problem.program.dense.map(({ columns: names }) => ({ width: names.length, columns: names })),
     ids: problem.program.plan.idInputs.map(({ name, multi, table }, i) => {
       const { column } = problem.program.ids[i];
       const offsets = multi ? write(`${column}.offsets`, columns.get(column).offsets) : null;
-      return { name, side: features.get(name).side, values: column, offsets, rows: tables[table].rows, dim: tables[table].dim };
+      return {
+        name,
+        side: features.get(name).side,
+        values: column,
+        offsets,
+        rows: tables[table].rows,
+        dim: tables[table].dim,
+      };
     }),
     tasks: step.tasks.map(({ kind, weight }, i) => ({
-      kind, weight, target: step.sources[i].target, mask: step.sources[i].traffic ?? null,
+      kind,
+      weight,
+      target: step.sources[i].target,
+      mask: step.sources[i].traffic ?? null,
     })),
   };
   writeFileSync(join(folder, 'problem.json'), JSON.stringify(description));
@@ -107,7 +122,8 @@ class Peer {
     const script = join(dirname(fileURLToPath(import.meta.url)), 'step.py');
     const env = { ...process.env, ...TUNED_MALLOC, OMP_NUM_THREADS: String(options.threads) };
     const child = spawn(options.python, ['-W', 'ignore', script, folder, String(options.threads)], {
-      env, stdio: ['pipe', 'pipe', 'inherit'],
+      env,
+      stdio: ['pipe', 'pipe', 'inherit'],
     });
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     const peer = new Peer(child, lines);
@@ -150,7 +166,10 @@ class Ours {
     const { threads, seed } = this.options;
     const total = WARM_UP + steps;
     const loader = createStepLoader(this.addon, this.problem, {
-      threads, seed, steps: total, prefetch: loading ? undefined : total,
+      threads,
+      seed,
+      steps: total,
+      prefetch: loading ? undefined : total,
     });
     try {
       while (!loading && loader.stats().assembled < total) await new Promise((resolve) => setTimeout(resolve, 20));
@@ -164,12 +183,12 @@ class Ours {
 }
 
 async function measure(options, ours, peer) {
-  const { variants, rounds, steps } = options;
-  const modes = { excluded: false, included: true };
+  const { variants, rounds, steps, loading: modes } = options;
   const samples = {};
   const phases = {};
   for (let round = 0; round < rounds; round += 1) {
-    for (const [mode, loading] of Object.entries(modes)) {
+    for (const mode of modes) {
+      const loading = mode === 'included';
       for (const variant of [OURS, ...variants]) {
         const result =
           variant === OURS
@@ -195,8 +214,14 @@ function conclude({ samples, phases }, batch) {
       const seconds = summarize(runs.flat());
       const ratios = medians[name].map((median, round) => median / medians[OURS][round]).sort((a, b) => a - b);
       return {
-        name, seconds, samplesPerSecond: batch / seconds.p50, roundMedians: medians[name],
-        ratio: summarize(ratios).p50, ratioLow: ratios[0], ratioHigh: ratios.at(-1), phases: phases[name],
+        name,
+        seconds,
+        samplesPerSecond: batch / seconds.p50,
+        roundMedians: medians[name],
+        ratio: summarize(ratios).p50,
+        ratioLow: ratios[0],
+        ratioHigh: ratios.at(-1),
+        phases: phases[name],
       };
     });
   };
@@ -205,12 +230,17 @@ function conclude({ samples, phases }, batch) {
 
 function print(result) {
   const { config, batch, threads, sparse, torch, modes, environment } = result;
-  const lines = [`${config}, batch ${batch}, ${threads} thread(s), ${sparse}; torch ${torch}; ${environment.cpu}, ${environment.isa}`];
+  const lines = [
+    `${config}, batch ${batch}, ${threads} thread(s), ${sparse}; torch ${torch}; ${environment.cpu}, ${environment.isa}`,
+  ];
   for (const [mode, sides] of Object.entries(modes)) {
     lines.push('', `loading ${mode}`);
     for (const { name, seconds, samplesPerSecond, ratio, ratioLow, ratioHigh } of sides) {
       const times = `${(seconds.p50 * 1e3).toFixed(1)} ms [${(seconds.low * 1e3).toFixed(1)}, ${(seconds.high * 1e3).toFixed(1)}]`;
-      const versus = name === OURS ? '' : `  prerank is ${ratio.toFixed(2)}x as fast (rounds ${ratioLow.toFixed(2)}-${ratioHigh.toFixed(2)})`;
+      const versus =
+        name === OURS
+          ? ''
+          : `  prerank is ${ratio.toFixed(2)}x as fast (rounds ${ratioLow.toFixed(2)}-${ratioHigh.toFixed(2)})`;
       lines.push(`${name.padEnd(14)}${(samplesPerSecond / 1e3).toFixed(1).padStart(8)} k/s   ${times}${versus}`);
     }
   }
@@ -220,8 +250,8 @@ function print(result) {
 const options = readOptions();
 const addon = loadAddon();
 pinToCores(addon, options.threads);
-const { step, batch, seed, sparse } = options;
-const problem = referenceProblem(addon, step, { batch, seed, sparse, batches: BATCHES });
+const { step, batch, batches, seed, sparse } = options;
+const problem = referenceProblem(addon, step, { batch, seed, sparse, batches });
 const folder = mkdtempSync(join(tmpdir(), 'prerank-peers-'));
 try {
   writeProblem(folder, options, problem);
@@ -229,9 +259,17 @@ try {
   const measured = await measure(options, new Ours(addon, problem, options), peer);
   peer.stop();
   const result = {
-    bench: 'peers', config: step.name, batch, threads: options.threads, sparse, seed,
-    rounds: options.rounds, steps: options.steps, torch: peer.description.torch,
-    modes: conclude(measured, batch), environment: describeEnvironment(addon),
+    bench: 'peers',
+    config: step.name,
+    batch,
+    threads: options.threads,
+    sparse,
+    seed,
+    rounds: options.rounds,
+    steps: options.steps,
+    torch: peer.description.torch,
+    modes: conclude(measured, batch),
+    environment: describeEnvironment(addon),
   };
   if (options.json) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
   else print(result);

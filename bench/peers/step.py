@@ -13,6 +13,7 @@ Variants share tables, dense parameters and optimizer state; they differ in how 
 """
 
 import json
+import mmap
 import os
 import sys
 import time
@@ -137,6 +138,12 @@ class RowWiseAdagrad:
             table.index_add_(0, rows, values * scale[:, None], alpha=-1)
 
 
+def lazy_zeros(rows, dim):
+    """Memory that is committed when it is first touched, so that tables larger than it may be used sparsely."""
+    memory = mmap.mmap(-1, rows * dim * 4, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    return torch.from_numpy(np.frombuffer(memory, np.float32).reshape(rows, dim))
+
+
 def losses(logits, targets, mask, tasks):
     total = 0
     for index, task in enumerate(tasks):
@@ -187,8 +194,7 @@ class Trainer:
             self.problem = json.load(file)
         torch.manual_seed(self.problem["seed"])
         self.columns = Columns(folder, self.problem)
-        # Zeroed memory is committed when it is first touched, so tables larger than the memory may be used sparsely.
-        self.tables = [torch.zeros(entry["rows"], entry["dim"]).requires_grad_() for entry in self.problem["ids"]]
+        self.tables = [lazy_zeros(entry["rows"], entry["dim"]).requires_grad_() for entry in self.problem["ids"]]
         with torch.no_grad():
             for entry, table in zip(self.problem["ids"], self.tables):
                 if entry["rows"] * entry["dim"] <= 1 << 23:
