@@ -4,6 +4,9 @@
 #include <cmath>
 #include <numbers>
 
+#include "cpu/dispatch.h"
+#include "cpu/simd/table.h"
+
 namespace prerank::ingest {
 namespace {
 
@@ -33,6 +36,10 @@ double tau(double x) {
 }
 
 }  // namespace
+
+void HyperLogLog::add(std::span<const uint64_t> hashes) {
+  cpu::simd().raise_ranks(hashes.size(), hashes.data(), registers_.data());
+}
 
 void HyperLogLog::merge(const HyperLogLog& other) {
   for (size_t i = 0; i < registers_.size(); ++i) registers_[i] = std::max(registers_[i], other.registers_[i]);

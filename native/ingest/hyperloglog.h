@@ -6,6 +6,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace prerank::ingest {
 
@@ -16,6 +17,7 @@ class HyperLogLog {
     const auto rank = static_cast<uint8_t>(std::countl_zero((hash << kIndexBits) | kStop) + 1);
     if (rank > registers_[index]) registers_[index] = rank;
   }
+  void add(std::span<const uint64_t> hashes);
   void merge(const HyperLogLog& other);
   double estimate() const;
 
@@ -24,7 +26,7 @@ class HyperLogLog {
   static constexpr int kRankBits = 64 - kIndexBits;  // ranks are 1 … kRankBits + 1
   static constexpr uint64_t kStop = uint64_t{1} << (kIndexBits - 1);
 
-  std::array<uint8_t, size_t{1} << kIndexBits> registers_ = {};
+  alignas(64) std::array<uint8_t, size_t{1} << kIndexBits> registers_ = {};
 };
 
 }  // namespace prerank::ingest

@@ -47,8 +47,7 @@ void IdMapper::hash_ints(const Elements& elements, uint32_t* rows, HyperLogLog* 
     const size_t count = std::min(kAtOnce, elements.count - from);
     simd.hash_words(count, keys + from, hashes);
     simd.bucket_rows(count, hashes, buckets_.count(), buckets_.reciprocal(), rows + from);
-    if (sketch == nullptr) continue;
-    for (size_t i = 0; i < count; ++i) sketch->add(hashes[i]);
+    if (sketch != nullptr) sketch->add({hashes, count});
   }
 }
 

@@ -14,6 +14,7 @@
 #include "ingest/dictionary_int.h"
 #include "ingest/dictionary_text.h"
 #include "ingest/hyperloglog.h"
+#include "kernel_harness.h"
 
 namespace prerank::testing_encode {
 namespace {
@@ -137,6 +138,25 @@ TEST(EncodeDictionary, EstimatesDistinctValues) {
     EXPECT_EQ(half.estimate(), whole.estimate());
     EXPECT_NEAR(whole.estimate(), static_cast<double>(distinct), 0.025 * static_cast<double>(distinct));
   }
+}
+
+TEST(EncodeDictionary, SketchesManyHashesAsOneByOne) {
+  std::mt19937_64 random(5);
+  std::vector<uint64_t> hashes = {0, 1, uint64_t{1} << 49, uint64_t{1} << 50, ~uint64_t{0}, 0, 0x3FFFFFFFFFFFFu};
+  // Eight at once that choose the same register, and neighbours of it.
+  for (uint64_t i = 0; i < 64; ++i) hashes.push_back((uint64_t{77 + i / 40} << 50) | (uint64_t{1} << (i % 50)));
+  for (size_t i = 0; i < 70000; ++i) hashes.push_back(random());
+  test::for_each_isa([&] {
+    for (const size_t count : {size_t{0}, size_t{1}, size_t{5}, size_t{8}, size_t{71}, size_t{2000}, hashes.size()}) {
+      ingest::HyperLogLog single, many, both;
+      for (size_t i = 0; i < count; ++i) single.add(hashes[i]);
+      many.add({hashes.data(), count});
+      EXPECT_EQ(many.estimate(), single.estimate());
+      both.merge(single);
+      both.merge(many);
+      EXPECT_EQ(both.estimate(), single.estimate());
+    }
+  });
 }
 
 // A log of single and listed values that share a table, of users and of ads, in requests of several rows.

@@ -40,11 +40,41 @@ void bucket_rows(size_t count, const uint64_t* hashes, uint64_t buckets, uint64_
   }
 }
 
+constexpr int kIndexBits = 14;
+constexpr uint64_t kStop = uint64_t{1} << (kIndexBits - 1);  // the rank of a hash without ones
+
+PRERANK_INLINE void raise_rank(uint64_t hash, uint8_t* registers) {
+  const auto rank = static_cast<uint8_t>(__builtin_clzll((hash << kIndexBits) | kStop) + 1);
+  uint8_t& present = registers[hash >> (64 - kIndexBits)];
+  if (rank > present) present = rank;
+}
+
+void raise_ranks(size_t count, const uint64_t* hashes, uint8_t* registers) {
+  size_t i = 0;
+#if defined(__AVX512F__) && defined(__AVX512CD__)
+  // Few hashes raise anything: those of eight that do not are seen at once.
+  const __m512i stop = _mm512_set1_epi64(kStop), byte = _mm512_set1_epi64(0xff), one = _mm512_set1_epi64(1);
+  for (; i + 8 <= count; i += 8) {
+    const __m512i hash = _mm512_loadu_si512(hashes + i);
+    const __m512i index = _mm512_srli_epi64(hash, 64 - kIndexBits);
+    const __m512i rest = _mm512_or_si512(_mm512_slli_epi64(hash, kIndexBits), stop);
+    const __m512i rank = _mm512_add_epi64(_mm512_lzcnt_epi64(rest), one);
+    const __m256i words = _mm512_i64gather_epi32(_mm512_srli_epi64(index, 2), registers, 4);
+    const __m512i shift = _mm512_slli_epi64(_mm512_and_si512(index, _mm512_set1_epi64(3)), 3);
+    const __m512i present = _mm512_and_si512(_mm512_srlv_epi64(_mm512_cvtepu32_epi64(words), shift), byte);
+    if (_mm512_cmpgt_epi64_mask(rank, present) == 0) continue;
+    for (size_t k = i; k < i + 8; ++k) raise_rank(hashes[k], registers);
+  }
+#endif
+  for (; i < count; ++i) raise_rank(hashes[i], registers);
+}
+
 }  // namespace
 
 void add_hashing(SimdTable& table) {
   table.hash_words = hash_words;
   table.bucket_rows = bucket_rows;
+  table.raise_ranks = raise_ranks;
 }
 
 }  // namespace prerank::cpu::PRERANK_ISA

@@ -121,6 +121,9 @@ struct SimdTable {
   void (*hash_words)(size_t count, const int64_t* words, uint64_t* hashes);
   // rows[i] = hashes[i] mod buckets, for buckets from 1 to 2^32; reciprocal = floor(2^64 / buckets), or 2^64 - 1 for 1.
   void (*bucket_rows)(size_t count, const uint64_t* hashes, uint64_t buckets, uint64_t reciprocal, uint32_t* rows);
+  // Registers of a HyperLogLog sketch, 2^14 of them aligned to 4 bytes: each hash raises the one that its upper 14 bits
+  // choose to the rank of the others, one more than the zeros that they begin with.
+  void (*raise_ranks)(size_t count, const uint64_t* hashes, uint8_t* registers);
 
   // How many of the first codes equal `code`.
   size_t (*run_length)(size_t count, const uint32_t* codes, uint32_t code);
