@@ -1,7 +1,7 @@
 /** The schema of `model`: one object per architecture, told apart by `kind`. */
 import { z } from 'zod';
 import { listNames } from '../base/suggest.js';
-import { TASK_MODES } from './models.js';
+import { FIELD_GATES, TASK_MODES } from './models.js';
 import { strict } from './strict.js';
 
 const count = z.int().nonnegative();
@@ -13,10 +13,18 @@ const dropout = fraction.default(0);
 
 const interaction = strict({ kind: z.enum(['dot', 'none']).default('dot'), keepVectors: z.boolean().default(true) });
 
-const base = { embeddingDim: positiveCount.default(16), bottom: widths.min(1).optional() };
+const base = {
+  embeddingDim: positiveCount.default(16),
+  bottom: widths.min(1).optional(),
+  fields: z.array(z.string()).min(1).optional(),
+};
 
 /** Layers of an MLP, which may be none where an output layer follows. */
 const layers = (hidden: readonly number[]) => strict({ hidden: widths.default([...hidden]), dropout }).prefault({});
+
+/** Layers that all tasks share. */
+const sharedLayers = (hidden: readonly number[]) =>
+  strict({ hidden: widths.min(1).default([...hidden]), dropout }).prefault({});
 
 const twoTower = strict({
   kind: z.literal('two-tower'),
@@ -44,7 +52,7 @@ const sharedBottom = strict({
   kind: z.literal('shared-bottom'),
   ...base,
   ...withTaskMode,
-  shared: strict({ hidden: widths.min(1).default([192]), dropout }).prefault({}),
+  shared: sharedLayers([192]),
 });
 
 const mmoe = strict({
@@ -70,7 +78,7 @@ const esmm = strict({ kind: z.literal('esmm'), ...base, net: layers([192, 64, 32
 const aitm = strict({
   kind: z.literal('aitm'),
   ...base,
-  bottoms: strict({ hidden: widths.min(1).default([128, 64, 32]), dropout }).prefault({}),
+  bottoms: sharedLayers([128, 64, 32]),
   calibrator: nonNegative.default(0.6),
 });
 
@@ -101,10 +109,17 @@ const taml = strict({
 const vectorProduct = strict({
   kind: z.literal('vector-product'),
   ...base,
-  sides: strict({ hidden: widths.min(1).default([128, 64, 32]), dropout }).prefault({}),
+  sides: sharedLayers([128, 64, 32]),
 });
 
-const MODELS = [twoTower, dlrm, mlp, sharedBottom, mmoe, ple, esmm, aitm, taml, vectorProduct] as const;
+const cold = strict({
+  kind: z.literal('cold'),
+  ...base,
+  gate: z.enum(FIELD_GATES).default('concat'),
+  trunk: sharedLayers([128, 64, 32]),
+});
+
+const MODELS = [twoTower, dlrm, mlp, sharedBottom, mmoe, ple, esmm, aitm, taml, vectorProduct, cold] as const;
 const KINDS = MODELS.map(({ shape }) => shape.kind.value);
 
 export const modelSchema = z

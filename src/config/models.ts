@@ -17,6 +17,8 @@ interface ModelBase {
   readonly embeddingDim: number;
   /** Widths of an MLP on the dense features, ReLU after each; absent: they go straight on. */
   readonly bottom?: readonly number[];
+  /** Names of the features that the model reads; absent: all of them. */
+  readonly fields?: readonly string[];
 }
 
 export interface TwoTowerConfig extends ModelBase {
@@ -114,6 +116,15 @@ export interface VectorProductConfig extends ModelBase {
   readonly sides: LayersConfig;
 }
 
+export const FIELD_GATES = ['concat', 'own', 'none'] as const;
+
+export interface ColdConfig extends ModelBase {
+  readonly kind: 'cold';
+  /** What the weight of a field is computed from: all fields, or the field alone; none: fields are not weighted. */
+  readonly gate: (typeof FIELD_GATES)[number];
+  readonly trunk: LayersConfig;
+}
+
 export type ModelConfig =
   | TwoTowerConfig
   | DlrmConfig
@@ -124,7 +135,8 @@ export type ModelConfig =
   | EsmmConfig
   | AitmConfig
   | TamlConfig
-  | VectorProductConfig;
+  | VectorProductConfig
+  | ColdConfig;
 
 /** How a model's ctr, cvr and ctcvr hang together; undefined: each has a head. */
 export function taskModeOf(model: ModelConfig): TaskMode | undefined {
@@ -132,6 +144,7 @@ export function taskModeOf(model: ModelConfig): TaskMode | undefined {
     case 'two-tower':
     case 'dlrm':
     case 'vector-product':
+    case 'cold':
       return undefined;
     case 'mlp':
       return 'separate';

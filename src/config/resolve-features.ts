@@ -1,4 +1,5 @@
 /** Features with their defaults, and the settings that features of one table share. */
+import { didYouMean } from '../base/suggest.js';
 import { type Report, without } from './problems.js';
 import type { ParsedConfig } from './schema.js';
 import { type DataConfig, type FeatureConfig, type IdFeatureConfig, SIDES } from './types.js';
@@ -96,7 +97,15 @@ export function resolveFeatures(parsed: ParsedConfig, report: Report): DataConfi
     context: data.features.context.map(resolve),
   };
   checkSides(parsed, resolved, report);
+  checkFields(parsed, names, report);
   return resolved;
+}
+
+function checkFields({ model }: ParsedConfig, names: ReadonlySet<string>, report: Report): void {
+  for (const [i, name] of (model.fields ?? []).entries()) {
+    if (!names.has(name))
+      report(['model', 'fields', i], `there is no feature "${name}"${didYouMean(name, [...names])}`);
+  }
 }
 
 function checkSides(parsed: ParsedConfig, features: DataConfig['features'], report: Report): void {

@@ -32,6 +32,7 @@ function defaultsOf(model: ModelConfig, columns: ColumnsConfig): Record<string, 
     case 'dlrm':
       return {};
     case 'vector-product':
+    case 'cold':
       return columns.click ? { ctr: { delta: 1 } } : {};
     default:
       return defaultTasks(columns, taskModeOf(model));

@@ -5,10 +5,11 @@
  * Parameters: `bottom.<i>`, `projections.<feature>`, `top.<i>`, `heads.<task>`, `embeddings.<table>`.
  */
 import type { DlrmConfig } from '../config/models.js';
-import { Graph, linear, mlp } from '../graph/index.js';
+import { Graph, mlp } from '../graph/index.js';
 import { type BuildModel, defineModel } from './define.js';
 import { FeatureInputs } from './features.js';
 import { denseFields, embeddedFields } from './fields.js';
+import { linearHeads } from './heads.js';
 import { checkBottom, interact } from './interaction.js';
 import { tasksWithHeads } from './tasks.js';
 
@@ -23,11 +24,7 @@ const build: BuildModel<DlrmConfig> = (config, features, tasks, userDomain) => {
   const denseInputs = hasBottom ? { bottom: mlp(dense, 'bottom', { sizes: bottom, last: 'relu' }) } : { raw: dense };
   const stacked = interact({ ...denseInputs, embeddings }, interaction, embeddingDim);
   const h = mlp(stacked, 'top', { sizes: top.hidden, last: 'relu', dropout: top.dropout });
-  const heads = tasksWithHeads(tasks);
-  const outputs = graph.scope('heads', () =>
-    Object.fromEntries(heads.map(({ name }) => [name, linear(h, name, { out: 1 })])),
-  );
-  return { graph, inputs, outputs };
+  return { graph, inputs, outputs: linearHeads(h, tasksWithHeads(tasks)) };
 };
 
 export const dlrm = defineModel<DlrmConfig>('dlrm', build);

@@ -12,6 +12,23 @@ export interface Fields {
   readonly embeddings: readonly Value[];
 }
 
+/** The features that a model reads, all of them unless it names some. */
+export function withFields(map: FeatureMap, names: readonly string[] | undefined): FeatureMap {
+  if (names === undefined) return map;
+  const features = map.features.filter(({ name }) => names.includes(name));
+  const missing = names.find((name) => !features.some((feature) => feature.name === name));
+  if (missing === undefined) return { ...map, features };
+  throw new PrerankError('CONFIG_INVALID', `model.fields names "${missing}", which is no feature of the data`, {
+    path: 'model.fields',
+  });
+}
+
+/** Names of the features in the order of `Fields`: dense ones, then embeddings, each with the user's first. */
+export function fieldNames(map: FeatureMap): string[] {
+  const listed = partsOf(map, 'row').flatMap(({ features }) => features);
+  return [...listed.filter(isDense), ...listed.filter(isId)].map(({ name }) => name);
+}
+
 /** The features of one tower; context features are the user's. */
 export function featuresOfSide(map: FeatureMap, side: 'user' | 'ad'): Feature[] {
   const listed = map.features.filter((feature) => (feature.side === 'ad') === (side === 'ad'));
@@ -82,6 +99,17 @@ export function joinFields({ dense, embeddings }: Fields, bottom: readonly numbe
   return concat(first === undefined ? embeddings : [first, ...embeddings], 'fields');
 }
 
+/** All features of the rows over one set of tables. */
+export function allFields(
+  inputs: FeatureInputs,
+  map: FeatureMap,
+  userDomain: InputDomain,
+  embeddingDim: number,
+): Fields {
+  const dense = denseFields(inputs, map, userDomain);
+  return { dense, embeddings: embeddedFields(inputs, map, userDomain, embeddingDim) };
+}
+
 /** x over one set of tables. */
 export function sharedFields(
   inputs: FeatureInputs,
@@ -89,7 +117,5 @@ export function sharedFields(
   userDomain: InputDomain,
   config: { readonly embeddingDim: number; readonly bottom?: readonly number[] },
 ): Value {
-  const dense = denseFields(inputs, map, userDomain);
-  const embeddings = embeddedFields(inputs, map, userDomain, config.embeddingDim);
-  return joinFields({ dense, embeddings }, config.bottom);
+  return joinFields(allFields(inputs, map, userDomain, config.embeddingDim), config.bottom);
 }

@@ -2,8 +2,10 @@
 import type { ModelConfig } from '../config/models.js';
 import type { FeatureMap } from '../data/features.js';
 import { aitm } from './aitm.js';
+import { cold } from './cold.js';
 import { dlrm } from './dlrm.js';
 import { esmm } from './esmm.js';
+import { withFields } from './fields.js';
 import { mlp } from './mlp.js';
 import { mmoe } from './mmoe.js';
 import type { Architecture, GatingProgram, ModelProgram, ModelTask, TrainingOptions } from './model.js';
@@ -24,11 +26,15 @@ interface PredictionOptions {
   readonly requestDomain?: boolean;
 }
 
-function bind<Config>(architecture: Architecture<Config>, config: Config): Bound {
+function bind<Config extends { readonly fields?: readonly string[] }>(
+  architecture: Architecture<Config>,
+  config: Config,
+): Bound {
+  const read = (map: FeatureMap): FeatureMap => withFields(map, config.fields);
   return {
-    training: (features, tasks, options) => architecture.training(config, features, tasks, options),
-    prediction: (features, tasks, options) => architecture.prediction(config, features, tasks, options),
-    gating: (features, tasks) => architecture.gating(config, features, tasks),
+    training: (features, tasks, options) => architecture.training(config, read(features), tasks, options),
+    prediction: (features, tasks, options) => architecture.prediction(config, read(features), tasks, options),
+    gating: (features, tasks) => architecture.gating(config, read(features), tasks),
   };
 }
 
@@ -54,6 +60,8 @@ function architectureOf(config: ModelConfig): Bound {
       return bind(taml, config);
     case 'vector-product':
       return bind(vectorProduct, config);
+    case 'cold':
+      return bind(cold, config);
   }
 }
 

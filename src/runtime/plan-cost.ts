@@ -40,6 +40,7 @@ function flopsPerRow(plan: Plan, op: PlanOp): number {
     case 'dotInteraction.grad':
       return 4 * widthOf(plan, first) * dim;
     case 'rowDot':
+    case 'groupDot':
       return 2 * widthOf(plan, first);
     case 'weightedSum':
       return 2 * widthOf(plan, second);

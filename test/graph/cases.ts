@@ -35,6 +35,7 @@ import {
   weightedSum,
 } from '../../src/graph/index.js';
 import type { LossKind } from '../../src/runtime/plan.js';
+import { GATE_CASES } from './gate-cases.js';
 
 export interface OperationCase {
   readonly name: string;
@@ -253,6 +254,7 @@ export const CASES: readonly OperationCase[] = [
     tolerance: 2e-5,
     build: (g) => weightedSum(softmax(row(g, 'gates', 3)), row(g, 'experts', 15)),
   },
+  ...GATE_CASES,
   {
     name: 'dotInteraction',
     kinds: ['dotInteraction', 'dotInteraction.grad'],

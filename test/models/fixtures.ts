@@ -1,6 +1,7 @@
 /** Small feature maps and model configs for tests. */
 import type {
   AitmConfig,
+  ColdConfig,
   DlrmConfig,
   EsmmConfig,
   MlpConfig,
@@ -141,6 +142,8 @@ export const VECTOR_PRODUCT: VectorProductConfig = {
   bottom: [6],
   sides: layers(9, 5),
 };
+
+export const COLD: ColdConfig = { kind: 'cold', embeddingDim: 4, gate: 'concat', trunk: layers(9, 5) };
 
 const conversion = (name: 'ctr' | 'cvr' | 'ctcvr', weight: number): ModelTask => ({
   name,

@@ -6,92 +6,22 @@ import { gatingProgram, predictionProgram, trainingProgram } from '../../src/mod
 import { assertClose } from '../graph/build.js';
 import { randomBatch, randomParameters, uniform } from '../graph/random.js';
 import { present, type ReferenceBatch, runReference } from '../graph/reference.js';
+import { AITM, CONVERSIONS, ESMM, MLP, MMOE, PLE, SHARED_BOTTOM, TAML } from './fixtures.js';
 import {
-  AITM,
-  CONVERSIONS,
-  categorical,
-  dense,
-  ESMM,
-  featureMap,
-  MLP,
-  MMOE,
-  PLE,
-  SHARED_BOTTOM,
-  TAML,
-  table,
-} from './fixtures.js';
+  dot,
+  input,
+  Layers,
+  relu,
+  SMALL_FEATURES,
+  scaled,
+  sigmoid,
+  softmax,
+  sumOf,
+  type Vector,
+} from './plain-layers.js';
 
-const FEATURES = featureMap(
-  [dense('age', 'user'), dense('price', 'ad'), categorical('country', 'user'), categorical('ad', 'ad')],
-  [table('country', 5, 4), table('ad', 9, 4)],
-);
 const RUN = { seed: 1, step: 0 };
 const HEADS = ['ctr', 'cvr'] as const;
-
-type Vector = readonly number[];
-type Weights = ReadonlyMap<string, Float64Array>;
-
-const sigmoid = (a: number): number => 1 / (1 + Math.exp(-a));
-const relu = (values: Vector): Vector => values.map((value) => Math.max(value, 0));
-const dot = (a: Vector, b: Vector): number => a.reduce((sum, value, i) => sum + value * present(b[i]), 0);
-const sumOf = (vectors: readonly Vector[]): Vector =>
-  present(vectors[0]).map((_, i) => vectors.reduce((sum, vector) => sum + present(vector[i]), 0));
-const scaled = (vector: Vector, factor: number): Vector => vector.map((value) => value * factor);
-
-function softmax(logits: Vector): Vector {
-  const each = logits.map(Math.exp);
-  const total = each.reduce((a, b) => a + b, 0);
-  return each.map((value) => value / total);
-}
-
-/** The layers of a model with given weights, one row at a time. */
-class Layers {
-  constructor(private readonly weights: Weights) {}
-
-  linear(name: string, x: Vector): Vector {
-    const weight = present(this.weights.get(`${name}.weight`), name);
-    const bias = this.weights.get(`${name}.bias`);
-    return Array.from({ length: weight.length / x.length }, (_, out) => {
-      return dot([...weight.subarray(out * x.length, (out + 1) * x.length)], x) + (bias?.[out] ?? 0);
-    });
-  }
-
-  /** Every layer that there is; `last`: ReLU after the last one, too. */
-  mlp(name: string, x: Vector, last: 'relu' | 'none'): Vector {
-    const isLayer = (i: number): boolean => this.weights.has(`${name}.${i}.weight`);
-    let h = x;
-    for (let i = 0; isLayer(i); i += 1) {
-      const y = this.linear(`${name}.${i}`, h);
-      h = isLayer(i + 1) || last === 'relu' ? relu(y) : y;
-    }
-    return h;
-  }
-
-  logit(name: string, x: Vector): number {
-    return present(this.mlp(name, x, 'none')[0]);
-  }
-
-  experts(name: string, count: number, x: Vector): Vector[] {
-    return Array.from({ length: count }, (_, i) => this.mlp(`${name}.${i}`, x, 'relu'));
-  }
-
-  mixed(gate: string, x: Vector, experts: readonly Vector[]): Vector {
-    const gates = softmax(this.linear(gate, x));
-    assert.equal(gates.length, experts.length);
-    return sumOf(experts.map((expert, i) => scaled(expert, present(gates[i]))));
-  }
-}
-
-/** [dense; embeddings], the user's first. */
-function input(weights: Weights, batch: ReferenceBatch, row: number, owner = ''): Vector {
-  const embedding = (name: string, id: number): Vector => [
-    ...present(weights.get(`embeddings.${owner}${name}`), name).subarray(id * 4, id * 4 + 4),
-  ];
-  const first = owner === 'cvr.' ? 2 : 0;
-  const [country, ad] = [batch.ids?.[first], batch.ids?.[first + 1]].map((ids) => present(ids?.ids[row]));
-  const numbers = present(batch.dense[0]).subarray(row * 2, row * 2 + 2);
-  return [...numbers, ...embedding('country', present(country)), ...embedding('ad', present(ad))];
-}
 
 interface Rates {
   readonly ctr: number;
@@ -175,7 +105,7 @@ describe('formulas of the multi-task models', () => {
   for (const [config, formula] of FORMULAS) {
     it(`${config.kind} predicts what its formulas give`, () => {
       const tasks = CONVERSIONS[taskModeOf(config) ?? 'separate'];
-      const { plan, parameters } = predictionProgram(config, FEATURES, tasks);
+      const { plan, parameters } = predictionProgram(config, SMALL_FEATURES, tasks);
       const random = uniform(17);
       const weights = randomParameters(parameters, random);
       const batch = randomBatch(plan, random, { rows: 6 });
@@ -193,7 +123,9 @@ describe('formulas of the multi-task models', () => {
   }
 
   it('shows the gates that mix', () => {
-    const { program, experts } = present(gatingProgram(MMOE, FEATURES, CONVERSIONS['ctr+cvr(product)']) ?? undefined);
+    const { program, experts } = present(
+      gatingProgram(MMOE, SMALL_FEATURES, CONVERSIONS['ctr+cvr(product)']) ?? undefined,
+    );
     assert.deepEqual(verifyPlan(program.plan), []);
     assert.deepEqual(
       [...experts.values()],
@@ -211,11 +143,11 @@ describe('formulas of the multi-task models', () => {
         });
       }
     });
-    assert.equal(gatingProgram(ESMM, FEATURES, CONVERSIONS['ctr+cvr(product)']), null);
+    assert.equal(gatingProgram(ESMM, SMALL_FEATURES, CONVERSIONS['ctr+cvr(product)']), null);
   });
 
   it('taml adds to the cross entropies those of its learners against their common prediction', () => {
-    const { plan, parameters } = trainingProgram(TAML, FEATURES, CONVERSIONS['ctr+cvr(product)']);
+    const { plan, parameters } = trainingProgram(TAML, SMALL_FEATURES, CONVERSIONS['ctr+cvr(product)']);
     const random = uniform(19);
     const weights = randomParameters(parameters, random);
     const rows = 5;

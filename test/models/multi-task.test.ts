@@ -15,6 +15,7 @@ import { present, runReference } from '../graph/reference.js';
 import { checkDenseGradients, comparePredictions } from './checks.js';
 import {
   AITM,
+  COLD,
   CONVERSIONS,
   ESMM,
   FEATURES,
@@ -28,7 +29,7 @@ import {
 } from './fixtures.js';
 
 const RUN = { seed: 1, step: 0 };
-const FRAMEWORK = [MLP, SHARED_BOTTOM, MMOE, PLE];
+const FRAMEWORK = [MLP, SHARED_BOTTOM, MMOE, PLE, COLD];
 const KINDS = [...FRAMEWORK, ESMM, AITM, TAML];
 
 const conversions = (config: ModelConfig): readonly ModelTask[] => CONVERSIONS[taskModeOf(config) ?? 'separate'];
@@ -58,6 +59,14 @@ const VARIANTS: readonly Variant[] = [
     { ...TAML, experts: { ...TAML.experts, general: 0, task: 0 } },
     CONVERSIONS['ctr+cvr(product)'],
   ],
+  ['cold whose weights are of each field alone', { ...COLD, gate: 'own', bottom: [6] }, TASKS],
+  [
+    'cold without a gate, on some fields',
+    { ...COLD, gate: 'none', fields: ['country', 'price', 'ad_id'] },
+    TASKS.slice(0, 1),
+  ],
+  ['cold on dense features', { ...COLD, fields: ['age', 'hour', 'price'] }, TASKS.slice(0, 1)],
+  ['cold on embeddings', { ...COLD, gate: 'own', fields: ['country', 'words', 'ad_id'] }, TASKS.slice(0, 1)],
   ['vector-product', VECTOR_PRODUCT, TASKS.slice(0, 1)],
   [
     'mmoe with dropout',

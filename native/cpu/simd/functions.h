@@ -12,6 +12,7 @@ void add_ranking(SimdTable& table);
 void add_reductions(SimdTable& table);
 void add_softmax(SimdTable& table);
 void add_weighted_sum(SimdTable& table);
+void add_groups(SimdTable& table);
 void add_interaction(SimdTable& table);
 void add_linear(SimdTable& table);
 void add_products(SimdTable& table);

@@ -13,6 +13,7 @@ SimdTable make_table() {
   add_reductions(table);
   add_softmax(table);
   add_weighted_sum(table);
+  add_groups(table);
   add_interaction(table);
   add_linear(table);
   add_products(table);

@@ -163,6 +163,12 @@ struct SimdTable {
   void (*weighted_sum_grad)(size_t rows, size_t experts, size_t dim, const float* dy, size_t dys, const float* gates,
                             size_t gs, const float* x, size_t xs, float* dgates, size_t dgs, float* dx, size_t dxs);
 
+  // Columns in `groups` of `dim`: y = gates[g] * x, or the sum over a group of a * b.
+  void (*scale_groups)(size_t rows, size_t groups, size_t dim, const float* gates, size_t gs, const float* x, size_t xs,
+                       float* y, size_t ys);
+  void (*group_dot)(size_t rows, size_t groups, size_t dim, const float* a, size_t as, const float* b, size_t bs,
+                    float* y, size_t ys);
+
   void (*dot_interaction)(size_t rows, size_t features, size_t dim, const float* x, size_t xs, float* y, size_t ys);
   void (*dot_interaction_grad)(size_t rows, size_t features, size_t dim, const float* dy, size_t dys, const float* x,
                                size_t xs, bool accumulate, float* dx, size_t dxs);

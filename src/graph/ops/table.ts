@@ -5,11 +5,14 @@ import { addIntoOp } from './add-into.js';
 import { affineOp } from './affine.js';
 import { concatOp, sliceOp } from './concat.js';
 import { copyOp } from './copy.js';
+import { crossEntropyOp } from './cross-entropy.js';
 import { dotInteractionGrad, dotInteractionOp } from './dot-interaction.js';
 import { dropoutGrad, dropoutOp } from './dropout.js';
 import { addOp, divOp, mulOp, subOp } from './elementwise.js';
 import { embeddingOp } from './embedding.js';
 import { expandGrad, expandOp } from './expand.js';
+import { groupDotOp, scaleGroupsOp } from './groups.js';
+import { hardConcreteGrad, hardConcreteOp } from './hard-concrete.js';
 import { linearDw, linearDx, linearOp } from './linear.js';
 import { logSumExpOp } from './log-sum-exp.js';
 import { lossOp } from './loss.js';
@@ -42,6 +45,8 @@ export const OPERATIONS: readonly OpDefinition[] = [
   logSumExpOp,
   weightedSumOp,
   weightedSumGrad,
+  scaleGroupsOp,
+  groupDotOp,
   dotInteractionOp,
   dotInteractionGrad,
   rowDotOp,
@@ -49,6 +54,8 @@ export const OPERATIONS: readonly OpDefinition[] = [
   sumRowsOp,
   dropoutOp,
   dropoutGrad,
+  hardConcreteOp,
+  hardConcreteGrad,
   concatOp,
   sliceOp,
   stopGradientOp,
@@ -58,6 +65,7 @@ export const OPERATIONS: readonly OpDefinition[] = [
   zeroOp,
   addIntoOp,
   lossOp,
+  crossEntropyOp,
   pairwiseRankOp,
   pairwiseRankGrad,
 ];

@@ -4,7 +4,7 @@ import { PrerankError } from '../../base/errors.js';
 import type { ArrayBatch } from '../native.js';
 import type { Plan, PlanOp } from '../plan.js';
 import type { Tf } from './load.js';
-import { dropoutFactors } from './philox.js';
+import { dropoutFactors, gateNoise } from './philox.js';
 
 export interface ForwardRun {
   readonly tf: Tf;
@@ -193,6 +193,28 @@ const pairwiseRank: Kernel = ({ tf, batch }, op, x) => {
   return tf.mul(tf.onesLike(score), tf.addN(terms));
 };
 
+const crossEntropy: Kernel = ({ tf, batch }, op, x) => {
+  const logits = operand(op, x, 0);
+  const events = numbersOf(op, 'events');
+  const classes = events.length + 1;
+  const labels = new Float32Array(batch.rows * classes);
+  for (let row = 0; row < batch.rows; row += 1) {
+    if (!events.every((task) => ((batch.taskMask?.[row] ?? 0) >>> task) % 2 === 1)) continue;
+    const first = events.findIndex((task) => (batch.targets?.[task]?.[row] ?? 0) > 0.5);
+    labels[row * classes + (first < 0 ? events.length : first)] = 1;
+  }
+  return tf.neg(tf.sum(tf.mul(tf.tensor2d(labels, [batch.rows, classes]), tf.logSoftmax(logits)), 1, true));
+};
+
+const hardConcrete: Kernel = ({ tf, training, seed, step }, op, x) => {
+  const logits = operand(op, x, 0);
+  const gates = logits.shape[1] ?? 0;
+  const noise = Float32Array.from(gateNoise({ seed, step, operation: op.id }, gates));
+  const noisy = tf.div(tf.add(logits, tf.tensor2d(noise, [1, gates])), numberOf(op, 'temperature'));
+  const [low, high] = [numberOf(op, 'low'), numberOf(op, 'high')];
+  return tf.clipByValue(tf.add(tf.mul(tf.sigmoid(training ? noisy : logits), high - low), low), 0, 1);
+};
+
 const KERNELS: Readonly<Record<string, Kernel>> = {
   linear: ({ tf, plan }, op, x) => {
     const shape = plan.values[op.inputs[1] ?? -1]?.shape ?? [];
@@ -216,12 +238,24 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
     return tf.softmax(logits.reshape([-1, numberOf(op, 'group')])).reshape(logits.shape);
   },
   pairwiseRank,
+  crossEntropy,
   logSumExp: ({ tf }, op, x) => tf.logSumExp(operand(op, x, 0), 1, true),
   weightedSum: ({ tf }, op, x) => {
     const experts = numberOf(op, 'experts');
     const gates = operand(op, x, 0);
     const rows = gates.shape[0] ?? 1;
     return tf.sum(tf.mul(gates.reshape([rows, experts, 1]), operand(op, x, 1).reshape([rows, experts, -1])), 1);
+  },
+  scaleGroups: ({ tf }, op, x) => {
+    const [gates, from] = [operand(op, x, 0), operand(op, x, 1)];
+    const groups = gates.shape[1] ?? 1;
+    return tf
+      .mul(gates.reshape([-1, groups, 1]), from.reshape([-1, groups, (from.shape[1] ?? 0) / groups]))
+      .reshape(from.shape);
+  },
+  groupDot: ({ tf }, op, x) => {
+    const products = tf.mul(operand(op, x, 0), operand(op, x, 1));
+    return tf.sum(products.reshape([products.shape[0] ?? 0, numberOf(op, 'groups'), -1]), 2);
   },
   dotInteraction: ({ tf }, op, x) => {
     const from = operand(op, x, 0);
@@ -243,6 +277,7 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
     const factors = dropoutFactors({ seed, step, operation: op.id, rate: numberOf(op, 'rate') }, rows, width);
     return tf.mul(from, tf.tensor2d(factors, [rows, width]));
   },
+  hardConcrete,
   concat: ({ tf }, _op, x) => tf.concat([...x], 1),
   slice: (_run, op, x) => {
     const from = operand(op, x, 0);

@@ -1,11 +1,14 @@
-/** The random bits of dropout, bit for bit those of the native core. */
+/** The random bits of dropout and of gates, bit for bit those of the native core. */
 import { Philox, philoxKey } from '../../base/philox.js';
 
-export interface MaskKey {
+export interface NoiseKey {
   readonly seed: number;
   readonly step: number;
-  /** Id of the forward dropout operation. */
+  /** Id of the forward operation. */
   readonly operation: number;
+}
+
+export interface MaskKey extends NoiseKey {
   readonly rate: number;
 }
 
@@ -24,4 +27,15 @@ export function dropoutFactors(key: MaskKey, rows: number, width: number): Float
     }
   }
   return factors;
+}
+
+/** logit u of every gate of a step, with u uniform, clipped to [1e-5, 1 − 1e-5]. */
+export function gateNoise(key: NoiseKey, gates: number): Float64Array {
+  const philox = new Philox(philoxKey(key.seed));
+  return Float64Array.from({ length: gates }, (_, gate) => {
+    if (gate % 4 === 0) philox.draw(gate / 4, 0, key.operation, key.step);
+    const uniform = ((philox.words[gate % 4] ?? 0) + 0.5) / 2 ** 32;
+    const u = Math.min(Math.max(uniform, 1e-5), 1 - 1e-5);
+    return Math.log(u / (1 - u));
+  });
 }
