@@ -50,6 +50,7 @@ const world = strict({
     base: finite.default(-3.4),
     bait: finite.default(0.35),
     cliff: nonNegative.default(1.2),
+    accidental: share.default(0),
   }).prefault({}),
   conversion: strict({
     base: finite.default(-2.4),

@@ -2,7 +2,7 @@
 import type { ConfigInput } from '../config/schema.js';
 import { RUNS } from './paper-arms.js';
 import { BASE_WORLD } from './paper-tables.js';
-import type { RowPlan, RunPlan, Study } from './study.js';
+import type { CascadeStudy, RowPlan, RunPlan } from './study.js';
 
 type Balancing = NonNullable<ConfigInput['training']>['balancing'];
 
@@ -30,7 +30,8 @@ const VARIANTS: Readonly<Record<string, RunPlan>> = {
 
 const OTHERS = Object.keys(VARIANTS).filter((name) => name !== FIXED);
 
-export const BALANCING: Study = {
+export const BALANCING: CascadeStudy = {
+  kind: 'cascade',
   name: 'balancing',
   title: 'Task balancing against the fixed weights of the paper',
   text: 'The framework with its weights 1, 1.5 and 2, with equal ones, and with weights or gradients that are balanced in training (docs/framework.md).',

@@ -1,13 +1,16 @@
 /** Runs studies over seeds: makes what is missing, then compares the arms. */
 import { PrerankError } from '../base/errors.js';
-import { loadSimulation, type SimulationConfig, simulationSchema } from '../cascade/config.js';
+import { loadSimulation, type SimulationConfig, type SimulationInput, simulationSchema } from '../cascade/config.js';
 import type { PresetName } from '../cascade/presets.js';
 import { mergeOverrides } from '../config/override.js';
-import { MEASURES, type Measure, type MeasureName } from './measures.js';
+import { MEASURES, type Measure, type MeasureName, SHOWN_MEASURES } from './measures.js';
+import type { MetricName } from './metric-names.js';
+import { ModelBench } from './model-bench.js';
 import { type ArmSums, armSums, compareArms, measureInterval, measureValue, type RowResult } from './row-results.js';
-import { type OnProgress, type PlannedArm, planOf, SeedWorld } from './seed-world.js';
-import { findStudy } from './studies.js';
-import type { ArmIn, ArmPlan, RunPlan, Study, TrainingRows, WorldPlan } from './study.js';
+import { type PlannedArm, planOf, SeedWorld } from './seed-world.js';
+import { findStudy, type Study } from './studies.js';
+import type { ArmIn, ArmPlan, CascadeStudy, RunPlan, TrainingRows, WorldPlan } from './study.js';
+import type { OnProgress } from './train-run.js';
 
 export interface ExperimentOptions {
   /** Names of studies. */
@@ -45,13 +48,17 @@ export interface ArmValue {
 export interface ArmResult {
   readonly world: string;
   readonly arm: string;
-  readonly values: Readonly<Record<MeasureName, ArmValue>>;
+  readonly values: Readonly<Partial<Record<MetricName, ArmValue>>>;
 }
 
 export interface StudyResult {
   readonly name: string;
   readonly title: string;
   readonly text: string;
+  /** What intervals and p-values are over. */
+  readonly basis: 'requests' | 'seeds';
+  /** The metrics of arms that tables show. */
+  readonly shown: readonly MetricName[];
   readonly arms: readonly ArmResult[];
   readonly rows: readonly RowResult[];
   readonly curves: readonly CurveResult[];
@@ -78,7 +85,7 @@ export interface ExperimentResult {
 }
 
 /** A step that is not done yet. */
-interface Step {
+export interface Step {
   readonly title: string;
   readonly isDone: () => boolean | Promise<boolean>;
   readonly run: (onProgress: OnProgress) => Promise<void>;
@@ -93,7 +100,12 @@ export async function runExperiment(options: ExperimentOptions): Promise<Experim
   const begin = performance.now();
   const studies = [...new Set(options.studies)].map(findStudy);
   const bench = new Bench(options);
-  const steps = Array.from({ length: options.seeds }, (_, i) => i + 1).flatMap((seed) => bench.steps(studies, seed));
+  const cascades = studies.filter((study) => study.kind === 'cascade');
+  const models = studies.filter((study) => study.kind === 'models');
+  const steps = Array.from({ length: options.seeds }, (_, i) => i + 1).flatMap((seed) => [
+    ...bench.steps(cascades, seed),
+    ...bench.models.steps(models, seed),
+  ]);
   const open: Step[] = [];
   for (const step of steps) {
     if (!(await step.isDone())) open.push(step);
@@ -132,21 +144,29 @@ function splitSettings(set: readonly string[]): { readonly simulation: string[];
 }
 
 class Bench {
+  readonly models: ModelBench;
   readonly #worlds = new Map<string, SeedWorld>();
   readonly #set: ReturnType<typeof splitSettings>;
 
   constructor(private readonly options: ExperimentOptions) {
     this.#set = splitSettings(options.set ?? []);
+    this.models = new ModelBench({ ...options, set: this.#set.runs }, (simulation, seed) =>
+      this.#config(simulation, seed),
+    );
   }
 
   /** `--set` is over what the study says of a world. */
-  world({ name, simulation, finalTrainedOn }: WorldPlan, seed: number): SeedWorld {
-    const { out, preset, threads, signal } = this.options;
-    const config: SimulationConfig = loadSimulation(mergeOverrides(JUDGED_REQUESTS, simulation), {
-      preset,
+  #config(simulation: SimulationInput, seed: number): SimulationConfig {
+    return loadSimulation(simulation, {
+      preset: this.options.preset,
       set: this.#set.simulation,
       overrides: { seed },
     });
+  }
+
+  world({ name, simulation, finalTrainedOn }: WorldPlan, seed: number): SeedWorld {
+    const { out, threads, signal } = this.options;
+    const config = this.#config(mergeOverrides(JUDGED_REQUESTS, simulation), seed);
     const key = JSON.stringify({ name, config, finalTrainedOn });
     const own = { out, set: this.#set.runs, threads, signal };
     const world = this.#worlds.get(key) ?? new SeedWorld(config, own, finalTrainedOn);
@@ -155,7 +175,7 @@ class Bench {
   }
 
   /** Every step of the studies with one seed, in the order in which they build on each other. */
-  steps(studies: readonly Study[], seed: number): Step[] {
+  steps(studies: readonly CascadeStudy[], seed: number): Step[] {
     const worlds = new Map<SeedWorld, { readonly name: string; readonly arms: PlannedArm[] }>();
     for (const study of studies) {
       for (const plan of study.worlds) {
@@ -170,7 +190,11 @@ class Bench {
     );
   }
 
-  async result(study: Study): Promise<StudyResult> {
+  result(study: Study): Promise<StudyResult> {
+    return study.kind === 'models' ? this.models.result(study) : this.#cascadeResult(study);
+  }
+
+  async #cascadeResult(study: CascadeStudy): Promise<StudyResult> {
     const sums = new Map<string, ArmSums>();
     for (const plan of study.worlds) {
       const bySeed = [];
@@ -189,6 +213,8 @@ class Bench {
       name: study.name,
       title: study.title,
       text: study.text,
+      basis: 'requests',
+      shown: SHOWN_MEASURES,
       arms: study.worlds.flatMap(({ name: world, arms }) =>
         arms.map((arm) => ({ world, arm, values: armValues(sumsOf({ world, arm })) })),
       ),
@@ -216,9 +242,7 @@ function armValue(measure: Measure, sums: ArmSums): ArmValue {
 }
 
 function armValues(sums: ArmSums): ArmResult['values'] {
-  return Object.fromEntries(
-    Object.entries(MEASURES).map(([name, measure]) => [name, armValue(measure, sums)]),
-  ) as unknown as ArmResult['values'];
+  return Object.fromEntries(Object.entries(MEASURES).map(([name, measure]) => [name, armValue(measure, sums)]));
 }
 
 function runsOf(plan: ArmPlan): string[] {

@@ -37,9 +37,19 @@ async function section(study: StudyResult): Promise<string> {
     `<p>${escapeHtml(study.text)}</p>`,
     table(rowsCells(study.rows)),
     `<div class="plots">${[...curves, ...changes].join('\n')}</div>`,
-    table(armsCells(study.arms)),
-    await armsPlot(study.arms),
+    table(armsCells(study)),
+    await armsPlot(study),
   ].join('\n');
+}
+
+const BASES: Readonly<Record<StudyResult['basis'], string>> = {
+  requests: 'paired bootstrap over requests, stratified by seed',
+  seeds: "Student's t over seeds, paired",
+};
+
+/** What the intervals of the studies are over. */
+function bases({ studies }: ExperimentResult): string {
+  return [...new Set(studies.map(({ basis }) => BASES[basis]))].join('; ');
 }
 
 export async function htmlReport(result: ExperimentResult): Promise<string> {
@@ -49,7 +59,7 @@ export async function htmlReport(result: ExperimentResult): Promise<string> {
 <html lang="en"><head><meta charset="utf-8"><title>prerank experiment</title><style>${STYLE}</style></head><body>
 <h1>prerank experiment: ${escapeHtml(result.studies.map(({ name }) => name).join(', '))}</h1>
 <p>${escapeHtml(summaryLine(result))}</p>
-<p class="note">Plots: our change with its 95 % interval (paired bootstrap over requests, stratified by seed), orange where an expected sign
+<p class="note">Plots: our change with its 95 % interval (${bases(result)}), orange where an expected sign
 does not hold; diamonds: the paper's change.</p>
 ${sections.join('\n')}
 </body></html>

@@ -8,9 +8,10 @@ function table({ head, rows }: Cells): string {
   return [line(head), `|${'---|'.repeat(head.length)}`, ...rows.map(line)].join('\n');
 }
 
-function section({ title, text, rows, arms, curves }: StudyResult): string {
+function section(study: StudyResult): string {
+  const { title, text, rows, curves } = study;
   const parts = curves.flatMap((curve) => [`${curve.title}:`, table(curveCells(curve))]);
-  return [`## ${title}`, text, table(rowsCells(rows)), ...parts, table(armsCells(arms))].join('\n\n');
+  return [`## ${title}`, text, table(rowsCells(rows)), ...parts, table(armsCells(study))].join('\n\n');
 }
 
 /** A section for each study; the last line says how many required rows hold. */

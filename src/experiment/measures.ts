@@ -3,14 +3,18 @@ import { neOfSums } from '../metrics/ne.js';
 import { emptySums } from '../metrics/sums.js';
 import type { RequestSet, SumColumn } from './request-sums.js';
 
-export interface Measure {
+/** How a metric is written. */
+export interface MetricText {
   readonly title: string;
+  /** How two arms are compared: treatment / control − 1, or treatment − control. */
+  readonly change: 'relative' | 'absolute';
+}
+
+export interface Measure extends MetricText {
   readonly set: RequestSet;
   readonly columns: readonly SumColumn[];
   /** Of the columns' sums over requests, in their order; NaN where it is undefined. */
   readonly value: (sums: readonly number[]) => number;
-  /** How two arms are compared: treatment / control − 1, or treatment − control. */
-  readonly change: 'relative' | 'absolute';
 }
 
 const share = ([numerator = 0, denominator = 0]: readonly number[]): number =>
@@ -50,3 +54,18 @@ export const MEASURES = {
 } as const satisfies Readonly<Record<string, Measure>>;
 
 export type MeasureName = keyof typeof MEASURES;
+
+/** Measures that are shown of every arm. */
+export const SHOWN_MEASURES: readonly MeasureName[] = [
+  'softRecall',
+  'hardRecall',
+  'ne',
+  'calibration',
+  'mse',
+  'ctr',
+  'cvr',
+  'crossOutRate',
+  'asq',
+  'totalValue',
+  'tvd',
+];

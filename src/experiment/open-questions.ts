@@ -2,7 +2,7 @@
 import type { SimulationInput } from '../cascade/config.js';
 import { CHANGED_SCALARS, MISLEADING } from '../cascade/presets.js';
 import { ARMS, RUNS } from './paper-arms.js';
-import type { ArmPlan, CurvePlan, RowPlan, RunPlan, Study, WorldPlan } from './study.js';
+import type { ArmPlan, CascadeStudy, CurvePlan, RowPlan, RunPlan, WorldPlan } from './study.js';
 
 const TABLE = 'open-questions';
 
@@ -230,7 +230,8 @@ function driftCurve({ what }: Drift): CurvePlan {
   };
 }
 
-export const OPEN_QUESTIONS: Study = {
+export const OPEN_QUESTIONS: CascadeStudy = {
+  kind: 'cascade',
   name: TABLE,
   title: 'Open questions: correlated and new quality events, a replaced final stage, wrong pseudo-labels',
   text:

@@ -1,7 +1,7 @@
 /** The paper's tables 1 to 4 and figure 4 (framework.md §7); which rows must hold is said in reproduction.md §3. */
 import type { MeasureName } from './measures.js';
 import { ARMS, type PaperArm, RUNS } from './paper-arms.js';
-import type { RowPlan, Sign, Study } from './study.js';
+import type { CascadeStudy, RowPlan, Sign } from './study.js';
 
 /** The world that the experiment starts from, unchanged. */
 export const BASE_WORLD = 'paper';
@@ -34,9 +34,10 @@ function rowsOf(table: string, comparisons: readonly Comparison[]): RowPlan[] {
   );
 }
 
-function tableStudy(name: string, title: string, text: string, comparisons: readonly Comparison[]): Study {
+function tableStudy(name: string, title: string, text: string, comparisons: readonly Comparison[]): CascadeStudy {
   const arms = [...new Set(comparisons.flatMap(({ control, treatment }) => [control, treatment]))];
   return {
+    kind: 'cascade',
     name,
     title,
     text,

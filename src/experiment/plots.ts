@@ -1,8 +1,8 @@
 /** Plots of an experiment as SVG, drawn by Vega without a browser. */
 import * as vega from 'vega';
 import { compile, type TopLevelSpec } from 'vega-lite';
-import type { ArmResult, CurveResult, StudyResult } from './experiment.js';
-import { MEASURES } from './measures.js';
+import type { CurveResult, StudyResult } from './experiment.js';
+import { METRIC_TEXTS } from './metric-names.js';
 
 const CONTROL = '#9aa5b1';
 const OURS = '#1f5fa8';
@@ -34,7 +34,7 @@ export async function changePlots({ rows }: StudyResult): Promise<string[]> {
   return Promise.all(
     metrics.map((metric) => {
       const shown = rows.filter((row) => row.metric === metric && row.ours !== null);
-      const percent = MEASURES[metric].change === 'relative';
+      const percent = METRIC_TEXTS[metric].change === 'relative';
       const scale = (value: number | null): number | null => (value === null ? null : percent ? 100 * value : value);
       const values = shown.map(({ row, ours, low, high, paper, holds }) => ({
         row,
@@ -46,7 +46,7 @@ export async function changePlots({ rows }: StudyResult): Promise<string[]> {
       }));
       const x = {
         type: 'quantitative' as const,
-        title: `change of ${MEASURES[metric].title}${percent ? ', %' : ''}`,
+        title: `change of ${METRIC_TEXTS[metric].title}${percent ? ', %' : ''}`,
         scale: { zero: true },
       };
       const y = { field: 'row', type: 'nominal' as const, sort: null, title: null };
@@ -75,15 +75,17 @@ export async function changePlots({ rows }: StudyResult): Promise<string[]> {
   );
 }
 
-/** Soft recall of every arm. */
-export async function armsPlot(arms: readonly ArmResult[]): Promise<string> {
+/** The first of the metrics shown, of every arm. */
+export async function armsPlot({ arms, shown }: StudyResult): Promise<string> {
+  const [metric] = shown;
+  if (metric === undefined) return '';
   const worlds = new Set(arms.map(({ world }) => world));
-  const values = arms.map(({ world, arm, values: { softRecall } }) => ({
+  const values = arms.map(({ world, arm, values: of }) => ({
     arm: worlds.size > 1 ? `${world}: ${arm}` : arm,
-    ...softRecall,
+    ...of[metric],
   }));
   const y = { field: 'arm', type: 'nominal' as const, sort: null, title: null };
-  const x = { type: 'quantitative' as const, title: 'soft recall', scale: { domain: [0, 1] } };
+  const x = { type: 'quantitative' as const, title: METRIC_TEXTS[metric].title, scale: { domain: [0, 1] } };
   return draw({
     data: { values },
     width: WIDTH,
@@ -101,7 +103,7 @@ export async function curvePlot({ title, measure, x, series }: CurveResult): Pro
     x: { field: 'x', type: 'quantitative' as const, title: x },
     color: { field: 'name', type: 'nominal' as const },
   };
-  const y = { type: 'quantitative' as const, title: MEASURES[measure].title, scale: { zero: false } };
+  const y = { type: 'quantitative' as const, title: METRIC_TEXTS[measure].title, scale: { zero: false } };
   return draw({
     title,
     data: { values },

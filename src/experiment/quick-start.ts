@@ -2,7 +2,7 @@
 
 import type { MeasureName } from './measures.js';
 import { ARMS, RUNS } from './paper-arms.js';
-import type { RowPlan, RunPlan, Study } from './study.js';
+import type { CascadeStudy, RowPlan, RunPlan } from './study.js';
 
 /** The same for both: a short log is soon known by heart. */
 const TRAINING: RunPlan['training'] = { epochs: 4, sparseOptimizer: { kind: 'adam', lr: 0.001 } };
@@ -24,7 +24,8 @@ function row(measure: MeasureName, sign: RowPlan['sign']): RowPlan {
   };
 }
 
-export const QUICK_START: Study = {
+export const QUICK_START: CascadeStudy = {
+  kind: 'cascade',
   name: 'quick-start',
   title: 'Quick start: the framework against a model of clicks alone',
   text:

@@ -1,7 +1,7 @@
 /** Robust losses for the CQS, which the paper names as future work: what outliers among the labels cost. */
 import type { ConfigInput } from '../config/schema.js';
 import { BASE_WORLD } from './paper-tables.js';
-import type { RowPlan, RunPlan, Study, TrainingRows } from './study.js';
+import type { CascadeStudy, RowPlan, RunPlan, TrainingRows } from './study.js';
 
 const TABLE = 'robust-loss';
 
@@ -49,7 +49,8 @@ function row(name: string, measure: RowPlan['measure'], sign: RowPlan['sign'], a
 
 const MEASURED = ['softRecall', 'mse', 'ne'] as const;
 
-export const ROBUST_LOSS: Study = {
+export const ROBUST_LOSS: CascadeStudy = {
+  kind: 'cascade',
   name: TABLE,
   title: 'Robust losses: 1 % of the CQS labels are twenty times too large',
   text:

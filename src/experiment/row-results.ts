@@ -2,7 +2,8 @@
 import { type Interval, interval } from '../metrics/bootstrap.js';
 import { twoSided } from '../metrics/paired.js';
 import { resampledSums } from '../metrics/resamples.js';
-import { MEASURES, type Measure, type MeasureName } from './measures.js';
+import { MEASURES, type Measure, type MetricText } from './measures.js';
+import type { MetricName } from './metric-names.js';
 import type { RequestSums, SumColumn } from './request-sums.js';
 import type { RowPlan } from './study.js';
 
@@ -14,7 +15,7 @@ export const SIGNIFICANCE = 0.05;
 export interface RowResult {
   readonly table: string;
   readonly row: string;
-  readonly metric: MeasureName;
+  readonly metric: MetricName;
   /** As a fraction (or absolute for `change: absolute`), or the paper's words; null where it says nothing. */
   readonly paper: number | string | null;
   /** treatment / control − 1, or treatment − control, with its 95 % interval; null where it is undefined. */
@@ -23,7 +24,7 @@ export interface RowResult {
   readonly high: number | null;
   /** Two-sided, of the sign of treatment − control. */
   readonly p: number | null;
-  readonly change: Measure['change'];
+  readonly change: MetricText['change'];
   readonly required: boolean;
   /** The expected sign at p < .05; null where no sign is expected. */
   readonly holds: boolean | null;

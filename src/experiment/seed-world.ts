@@ -9,12 +9,8 @@ import type { SimulationConfig } from '../cascade/config.js';
 import { simulate } from '../cascade/simulate.js';
 import type { EarlyScores, EarlyStage } from '../cascade/stages.js';
 import { SimulatedSystem } from '../cascade/system.js';
-import type { ResolvedConfig } from '../config/types.js';
 import { DATASET_FILE, readDescription } from '../data/dataset-file.js';
 import { ingest } from '../data/ingest.js';
-import { runPaths } from '../train/run-folder.js';
-import { readSummary } from '../train/summary.js';
-import { train } from '../train/trainer.js';
 import { type ArmSpec, openArms, type QualitySpec } from './arms.js';
 import { contentKey } from './content-key.js';
 import { type JudgedArm, judgeArms } from './judge-arms.js';
@@ -23,6 +19,7 @@ import type { RequestSums } from './request-sums.js';
 import { RunPool } from './run-pool.js';
 import type { ArmPlan, RunPlan, TrainedArmPlan, TrainingRows } from './study.js';
 import { readRequestSums, writeRequestSums } from './sums-file.js';
+import { isTrained, type OnProgress, trainRun } from './train-run.js';
 import { finalConfig, historyOf, ingestConfig, runConfig, runSettings } from './training-plan.js';
 
 export interface SeedWorldOptions {
@@ -33,9 +30,6 @@ export interface SeedWorldOptions {
   readonly threads?: number;
   readonly signal?: AbortSignal;
 }
-
-/** Of one step; `total` in whatever the step counts. */
-export type OnProgress = (done: number, total: number) => void;
 
 /** An arm with the plans of the runs that it is made of. */
 export interface PlannedArm {
@@ -104,7 +98,7 @@ export class SeedWorld {
   }
 
   async makeFinal(onProgress?: OnProgress): Promise<void> {
-    await this.#train(finalConfig(this.config, this.#logs), this.finalFolder, onProgress);
+    await trainRun(finalConfig(this.config, this.#logs), this.finalFolder, this.options, onProgress);
   }
 
   #datasetFolder(rows: TrainingRows): string {
@@ -141,30 +135,7 @@ export class SeedWorld {
     const folder = this.#datasetFolder(plan.rows);
     const { rows } = readDescription(join(folder, 'train'));
     const config = runConfig(runSettings(this.config, plan), plan, { folder, rows }, this.options.set ?? []);
-    await this.#train(config, this.runFolder(plan), onProgress);
-  }
-
-  async #train(config: ResolvedConfig, out: string, onProgress?: OnProgress): Promise<void> {
-    const { signal, threads } = this.options;
-    let total = 0;
-    const training = threads === undefined ? config.training : { ...config.training, threads };
-    const summary = await train(
-      { ...config, training },
-      {
-        out,
-        resume: true,
-        signal,
-        callbacks: [
-          {
-            onStart: ({ totalSteps }) => {
-              total = totalSteps;
-            },
-            onReport: ({ step }) => onProgress?.(step, total),
-          },
-        ],
-      },
-    );
-    if (summary.status === 'interrupted') throw new PrerankError('CANCELLED', 'the experiment was interrupted');
+    await trainRun(config, this.runFolder(plan), this.options, onProgress);
   }
 
   #armSpec({ name, plan, runs }: PlannedArm): ArmSpec | FinalArmSpec {
@@ -236,10 +207,6 @@ class FinalAsEarly implements EarlyStage {
     const { scores, values } = await this.cascade.score(candidates);
     return { value: values.totalValue, ctr: scores.ctr, cqs: values.cqs };
   }
-}
-
-async function isTrained(folder: string): Promise<boolean> {
-  return (await readSummary(runPaths(folder).summary)) !== null;
 }
 
 /** The same with paths in the experiment's folder as they are there, so that it may be moved. */

@@ -2,12 +2,17 @@
 import { PrerankError } from '../base/errors.js';
 import { didYouMean, listNames } from '../base/suggest.js';
 import { BALANCING } from './balancing.js';
+import type { ModelStudy } from './model-study.js';
 import { OPEN_QUESTIONS } from './open-questions.js';
 import { FIGURE4, TABLE1, TABLE2, TABLE3, TABLE4 } from './paper-tables.js';
+import { PWISER } from './pwiser-study.js';
 import { QUICK_START } from './quick-start.js';
 import { ROBUST_LOSS } from './robust-loss.js';
-import type { Study } from './study.js';
+import type { CascadeStudy } from './study.js';
+import { TAML } from './taml-study.js';
 import { TRAINED_FINAL } from './trained-final.js';
+
+export type Study = CascadeStudy | ModelStudy;
 
 export const STUDIES: readonly Study[] = [
   TABLE1,
@@ -19,6 +24,8 @@ export const STUDIES: readonly Study[] = [
   OPEN_QUESTIONS,
   ROBUST_LOSS,
   BALANCING,
+  TAML,
+  PWISER,
   QUICK_START,
 ];
 

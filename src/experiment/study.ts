@@ -2,6 +2,7 @@
 import type { SimulationInput } from '../cascade/config.js';
 import type { ConfigInput } from '../config/schema.js';
 import type { MeasureName } from './measures.js';
+import type { MetricName } from './metric-names.js';
 
 /** What a run trains on. */
 export type TrainingRows =
@@ -66,10 +67,10 @@ export interface WorldPlan {
 export type Sign = 1 | -1;
 
 /** A row of a table: treatment against control by one metric. */
-export interface RowPlan {
+export interface RowPlan<Metric extends MetricName = MeasureName> {
   readonly table: string;
   readonly row: string;
-  readonly measure: MeasureName;
+  readonly measure: Metric;
   readonly control: ArmIn;
   readonly treatment: ArmIn;
   /** The paper's figure: a change as a fraction (or absolute, as the measure), or its words; null where it says nothing. */
@@ -100,7 +101,9 @@ export interface CurvePoint {
   readonly arm: ArmIn;
 }
 
-export interface Study {
+/** Compares early stages in the cascade that they drive. */
+export interface CascadeStudy {
+  readonly kind: 'cascade';
   readonly name: string;
   readonly title: string;
   /** What is compared, in a sentence or two. */

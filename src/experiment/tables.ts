@@ -1,6 +1,7 @@
 /** The tables of an experiment as text cells: of rows with the paper's figure beside ours, of arms, of curves. */
-import { type ArmResult, type CurveResult, type ExperimentResult, resultRows } from './experiment.js';
-import { MEASURES, type Measure, type MeasureName } from './measures.js';
+import { type CurveResult, type ExperimentResult, resultRows, type StudyResult } from './experiment.js';
+import type { MetricText } from './measures.js';
+import { METRIC_TEXTS } from './metric-names.js';
 import { type RowResult, SIGNIFICANCE } from './row-results.js';
 
 /** `**text**` is emphasised. */
@@ -12,7 +13,7 @@ export interface Cells {
 const NONE = '–';
 
 /** −0.0123 → `−1.23 %`; absolute changes keep their unit. */
-export function formatChange(value: number | string | null, change: Measure['change']): string {
+export function formatChange(value: number | string | null, change: MetricText['change']): string {
   if (value === null) return NONE;
   if (typeof value === 'string') return value;
   const sign = value < 0 ? '−' : '+';
@@ -49,7 +50,7 @@ export function rowsCells(rows: readonly RowResult[]): Cells {
     head: ['row', 'metric', 'paper', 'ours', '95 % interval', 'p', 'seeds', 'required', ''],
     rows: rows.map((row) => [
       row.row,
-      MEASURES[row.metric].title,
+      METRIC_TEXTS[row.metric].title,
       formatChange(row.paper, row.change),
       formatChange(row.ours, row.change),
       formatInterval(row),
@@ -61,32 +62,17 @@ export function rowsCells(rows: readonly RowResult[]): Cells {
   };
 }
 
-/** Measures that are shown of every arm. */
-const SHOWN: readonly MeasureName[] = [
-  'softRecall',
-  'hardRecall',
-  'ne',
-  'calibration',
-  'mse',
-  'ctr',
-  'cvr',
-  'crossOutRate',
-  'asq',
-  'totalValue',
-  'tvd',
-];
-
 function formatValue(value: number | null): string {
   return value === null ? NONE : value.toPrecision(4);
 }
 
-export function armsCells(arms: readonly ArmResult[]): Cells {
+export function armsCells({ arms, shown }: StudyResult): Cells {
   const worlds = new Set(arms.map(({ world }) => world));
   return {
-    head: ['arm', ...SHOWN.map((name) => MEASURES[name].title)],
+    head: ['arm', ...shown.map((name) => METRIC_TEXTS[name].title)],
     rows: arms.map(({ world, arm, values }) => [
       worlds.size > 1 ? `${world}: ${arm}` : arm,
-      ...SHOWN.map((name) => formatValue(values[name].value)),
+      ...shown.map((name) => formatValue(values[name]?.value ?? null)),
     ]),
   };
 }
@@ -95,7 +81,7 @@ export function armsCells(arms: readonly ArmResult[]): Cells {
 export function curveCells({ x, series, measure }: CurveResult): Cells {
   const places = [...new Set(series.flatMap(({ points }) => points.map((point) => point.x)))].sort((a, b) => a - b);
   return {
-    head: [x, ...series.map(({ name }) => `${MEASURES[measure].title}: ${name}`)],
+    head: [x, ...series.map(({ name }) => `${METRIC_TEXTS[measure].title}: ${name}`)],
     rows: places.map((place) => [
       String(place),
       ...series.map(({ points }) => formatValue(points.find((point) => point.x === place)?.value ?? null)),

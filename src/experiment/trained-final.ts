@@ -1,6 +1,6 @@
 /** The strongest effects of the paper with a trained final stage, which errs as models do, in the place of the truth with errors. */
 import { ARMS, RUNS } from './paper-arms.js';
-import type { RowPlan, Study } from './study.js';
+import type { CascadeStudy, RowPlan } from './study.js';
 
 const TABLE = 'trained-final';
 const WORLD = 'trained final stage';
@@ -18,7 +18,8 @@ function row(plan: Pick<RowPlan, 'row' | 'measure' | 'paper' | 'sign'>, control:
   };
 }
 
-export const TRAINED_FINAL: Study = {
+export const TRAINED_FINAL: CascadeStudy = {
+  kind: 'cascade',
   name: TABLE,
   title: 'The strongest effects with a trained final stage',
   text:

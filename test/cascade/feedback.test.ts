@@ -42,6 +42,26 @@ describe('user feedback', () => {
     }
   });
 
+  it('clicks by accident on any impression, without converting', async () => {
+    const objectives = { click: 0, postClick: 1, postImpression: 0 };
+    const of = async (accidental: number) => {
+      const system = smallSystem({ world: { objectives, click: { accidental } }, requests: { train: 2000 } });
+      const served = await serveAll(system, { to: 2000, size: 64 });
+      return {
+        clicks: served.flatMap(({ feedback }) => [...feedback.click]),
+        conversions: served.flatMap(({ feedback }) => [...feedback.conversion]),
+        chances: served.flatMap(({ impressions }) => [...expectedFeedback(impressions).click]),
+        converting: served.flatMap(({ impressions }) => [...expectedFeedback(impressions).conversion]),
+      };
+    };
+    const [without, often] = [await of(0), await of(0.3)];
+    assert.deepEqual(often.conversions, without.conversions);
+    assert.deepEqual(often.converting, without.converting);
+    assert.ok(without.clicks.every((click, row) => click <= (often.clicks[row] ?? 0)));
+    assertPlausible(sum(often.clicks), often.chances, 'clicks');
+    assert.ok(sum(often.chances) > sum(without.chances) + 0.29 * (4000 - sum(without.chances)));
+  });
+
   it('converts only after a click, but after the impression where that is the objective', async () => {
     let viewThrough = 0;
     for (const { impressions, feedback } of await serveAll(smallSystem(), { to: 200 })) {

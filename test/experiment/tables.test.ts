@@ -6,7 +6,7 @@ import type { ArmResult, ExperimentResult } from '../../src/experiment/experimen
 import { requiredHold } from '../../src/experiment/experiment.js';
 import { htmlReport } from '../../src/experiment/html.js';
 import { markdownReport } from '../../src/experiment/markdown.js';
-import { MEASURES } from '../../src/experiment/measures.js';
+import { MEASURES, SHOWN_MEASURES } from '../../src/experiment/measures.js';
 import { emptyRequestSums } from '../../src/experiment/request-sums.js';
 import type { RowResult } from '../../src/experiment/row-results.js';
 import { StepDisplay } from '../../src/experiment/step-progress.js';
@@ -38,7 +38,16 @@ function result(rows: readonly RowResult[]): ExperimentResult {
   const arms = [{ world: 'paper', arm: 'multi-task', values }];
   const points = [0, 1].map((x) => ({ x, ...figure }));
   const curves = [{ title: 'Noise', measure: 'softRecall' as const, x: 'τ', series: [{ name: 'multi-task', points }] }];
-  const study = { name: 'table3', title: 'Table 3', text: 'Text.', arms, rows, curves };
+  const study = {
+    name: 'table3',
+    title: 'Table 3',
+    text: 'Text.',
+    basis: 'requests' as const,
+    shown: SHOWN_MEASURES,
+    arms,
+    rows,
+    curves,
+  };
   return { seeds: 2, preset: 'paper', set: [], steps: 0, seconds: 1, studies: [study] };
 }
 
