@@ -12,6 +12,8 @@ export const ACCIDENTAL_CLICKS = 0.0238;
 export function conversionWorld(accidental = 0): SimulationInput {
   return {
     world: {
+      users: 2000,
+      ads: 750,
       objectives: { click: 0, postClick: 1, postImpression: 0 },
       click: { accidental },
       conversion: { base: -3 },
@@ -19,7 +21,7 @@ export function conversionWorld(accidental = 0): SimulationInput {
     retrieval: { kind: 'random', drawn: 1 },
     early: { kind: 'random' },
     cascade: { retrieved: 10, passed: 10, shown: 10 },
-    requests: { train: 40_000, eval: 25_000 },
+    requests: { train: 20_000, eval: 20_000 },
     log: { final: 0, early: 0 },
   };
 }
@@ -51,8 +53,8 @@ export const CONVERSION_TASKS: NonNullable<ConfigInput['tasks']> = { ctr: {}, cv
 
 /** Widths, dimension and L2 are those of TAML's comparison; batches and rates suit logs a thousandth of its size. */
 export const CONVERSION_TRAINING: NonNullable<ConfigInput['training']> = {
-  batchSize: 1000,
-  epochs: 4,
+  batchSize: 500,
+  epochs: 5,
   denseOptimizer: { kind: 'adam', lr: 0.003 },
   sparseOptimizer: { kind: 'adam', lr: 0.003 },
   l2: 1e-6,
