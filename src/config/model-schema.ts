@@ -1,7 +1,7 @@
 /** The schema of `model`: one object per architecture, told apart by `kind`. */
 import { z } from 'zod';
 import { listNames } from '../base/suggest.js';
-import { FIELD_GATES, TASK_MODES } from './models.js';
+import { FIELD_GATES, HEADS, TASK_MODES } from './models.js';
 import { strict } from './strict.js';
 
 const count = z.int().nonnegative();
@@ -112,14 +112,19 @@ const vectorProduct = strict({
   sides: sharedLayers([128, 64, 32]),
 });
 
+const head = z.enum(HEADS).default('logit');
+
 const cold = strict({
   kind: z.literal('cold'),
   ...base,
   gate: z.enum(FIELD_GATES).default('concat'),
   trunk: sharedLayers([128, 64, 32]),
+  head,
 });
 
-const MODELS = [twoTower, dlrm, mlp, sharedBottom, mmoe, ple, esmm, aitm, taml, vectorProduct, cold] as const;
+const ecm = strict({ kind: z.literal('ecm'), ...base, trunk: sharedLayers([128, 64, 32]) });
+
+const MODELS = [twoTower, dlrm, mlp, sharedBottom, mmoe, ple, esmm, aitm, taml, vectorProduct, cold, ecm] as const;
 const KINDS = MODELS.map(({ shape }) => shape.kind.value);
 
 export const modelSchema = z

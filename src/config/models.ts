@@ -42,11 +42,12 @@ export interface DlrmConfig extends ModelBase {
 
 /**
  * What has a head of its own. product: ctr and cvr, pCTCVR is their product. ctr+ctcvr: both, pCVR is their ratio.
- * separate: ctr and cvr, which learn apart.
+ * separate: ctr and cvr, which learn apart. softmax: the events of the chain are one softmax. What is said of ctr, cvr and ctcvr
+ * holds of etr, ctr and etctr where tasks learn the whole chain.
  */
 export const TASK_MODES = ['ctr+cvr(product)', 'ctr+ctcvr'] as const;
 
-export type TaskMode = (typeof TASK_MODES)[number] | 'separate';
+export type TaskMode = (typeof TASK_MODES)[number] | 'separate' | 'softmax';
 
 interface WithTaskMode {
   readonly taskMode: (typeof TASK_MODES)[number];
@@ -116,12 +117,23 @@ export interface VectorProductConfig extends ModelBase {
   readonly sides: LayersConfig;
 }
 
+/** logit: each task has a linear head; softmax: the events of a chain are classes of one softmax. */
+export const HEADS = ['logit', 'softmax'] as const;
+
+export type Head = (typeof HEADS)[number];
+
 export const FIELD_GATES = ['concat', 'own', 'none'] as const;
 
 export interface ColdConfig extends ModelBase {
   readonly kind: 'cold';
   /** What the weight of a field is computed from: all fields, or the field alone; none: fields are not weighted. */
   readonly gate: (typeof FIELD_GATES)[number];
+  readonly trunk: LayersConfig;
+  readonly head: Head;
+}
+
+export interface EcmConfig extends ModelBase {
+  readonly kind: 'ecm';
   readonly trunk: LayersConfig;
 }
 
@@ -136,7 +148,8 @@ export type ModelConfig =
   | AitmConfig
   | TamlConfig
   | VectorProductConfig
-  | ColdConfig;
+  | ColdConfig
+  | EcmConfig;
 
 /** How a model's ctr, cvr and ctcvr hang together; undefined: each has a head. */
 export function taskModeOf(model: ModelConfig): TaskMode | undefined {
@@ -144,8 +157,11 @@ export function taskModeOf(model: ModelConfig): TaskMode | undefined {
     case 'two-tower':
     case 'dlrm':
     case 'vector-product':
-    case 'cold':
       return undefined;
+    case 'cold':
+      return model.head === 'softmax' ? 'softmax' : undefined;
+    case 'ecm':
+      return 'softmax';
     case 'mlp':
       return 'separate';
     case 'esmm':

@@ -145,7 +145,8 @@ export type AugmentedLabel = (typeof AUGMENTED_LABELS)[number];
 
 /**
  * A task with `label` learns that role or column. Without one its name says what it is: `ctr`, `cqs` or `teacher`
- * of the early-stage framework, `cvr` (conversion of a click) or `ctcvr` (click and conversion of an impression). See
+ * of the early-stage framework, `cvr` (conversion of a click) or `ctcvr` (click and conversion of an impression), `etr`, `etctr` and
+ * `itr` (exposure, exposure and click, no exposure of any candidate). See
  * `taskSource`.
  */
 export interface TaskConfig {
@@ -301,7 +302,7 @@ export function hasEvaluationData({ data }: Pick<ResolvedConfig, 'data'>): boole
 }
 
 /** Tasks that their name alone defines. */
-export const NAMED_TASKS = ['ctr', 'cvr', 'ctcvr', 'cqs', 'teacher'] as const;
+export const NAMED_TASKS = ['ctr', 'cvr', 'ctcvr', 'etr', 'etctr', 'itr', 'cqs', 'teacher'] as const;
 
 /** Where the target of a task comes from. */
 export type TaskSourceKind = (typeof NAMED_TASKS)[number] | 'label';
@@ -311,7 +312,34 @@ export function taskSource(name: string, task: { readonly label?: string | undef
   return NAMED_TASKS.find((known) => known === name);
 }
 
-/** Whether a task has an output but no loss: cvr, where it is the ratio of the ctcvr and ctr that the model predicts. */
-export function isRatio(model: ModelConfig, name: string, task: { readonly label?: string | undefined }): boolean {
-  return taskSource(name, task) === 'cvr' && taskModeOf(model) === 'ctr+ctcvr';
+/** Two events, the second of which needs the first: tasks that learn the first, the second where the first happened, both, and neither. */
+export const CHAINS = [
+  { first: 'ctr', next: 'cvr', both: 'ctcvr' },
+  { first: 'etr', next: 'ctr', both: 'etctr', neither: 'itr' },
+] as const;
+
+export type Place = 'first' | 'next' | 'both' | 'neither';
+
+/** Sources of the tasks of a configuration. */
+export function taskSources(
+  tasks: Readonly<Record<string, { readonly label?: string | undefined }>>,
+): Set<TaskSourceKind> {
+  return new Set(Object.entries(tasks).flatMap(([name, task]) => taskSource(name, task) ?? []));
+}
+
+/** Whether tasks learn the whole chain from a request's candidates to clicks, exposure being its first event. */
+export function isWholeChain(sources: ReadonlySet<TaskSourceKind>): boolean {
+  return sources.has('etr') || sources.has('etctr') || sources.has('itr');
+}
+
+/** A task's place in the chain that the tasks of a configuration belong to. */
+export function placeOf(source: TaskSourceKind, sources: ReadonlySet<TaskSourceKind>): Place | undefined {
+  const chain = CHAINS[isWholeChain(sources) ? 1 : 0];
+  const found = Object.entries(chain).find(([, name]) => name === source);
+  return found?.[0] as Place | undefined;
+}
+
+/** Whether a task has an output but no loss: the second event, where it is the ratio of what the model predicts of both and of the first. */
+export function isRatio(model: ModelConfig, place: Place | undefined): boolean {
+  return place === 'next' && taskModeOf(model) === 'ctr+ctcvr';
 }

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { canonicalJson } from '../base/compare.js';
 import type { FeatureConfig, ResolvedConfig } from '../config/types.js';
 import type { FeatureMap } from './features.js';
-import { conversionLabels, type RawLabel, rawLabels } from './plan-columns.js';
+import { derivedLabels, type RawLabel, rawLabels } from './plan-columns.js';
 import type { SourceFile } from './sources.js';
 
 /** How a split is read, beside the configuration. */
@@ -30,7 +30,7 @@ export function datasetSettings(config: ResolvedConfig, reading: Reading): Datas
   const sampled = (train && (augmentation !== undefined || sampling !== undefined)) || split?.by === 'hash';
   const list = (side: keyof typeof features): object[] =>
     features[side].map((feature) => withoutDefaultDim(feature, config.model.embeddingDim));
-  const conversions = conversionLabels(config).map(({ column }) => column);
+  const conversions = derivedLabels(config).map(({ column }) => column);
   const settings = {
     columns,
     features: { user: list('user'), ad: list('ad'), context: list('context') },

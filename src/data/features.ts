@@ -98,7 +98,16 @@ export const ROLE_COLUMNS = {
 export type Role = keyof typeof ROLE_COLUMNS;
 
 /**
- * Labels made of click and conversion, float32, NaN where they teach nothing. cvr: the conversion of a click. ctcvr: click and
- * conversion; a conversion without a click contradicts itself.
+ * Labels made of other columns, float32, NaN where they teach nothing. cvr: the conversion of a click. ctcvr: click and
+ * conversion; a conversion without a click contradicts itself. etr: exposure; itr: none; etctr: exposure and click; a click without an
+ * exposure contradicts itself.
  */
-export const CONVERSION_LABELS = { cvr: 'derived.cvr', ctcvr: 'derived.ctcvr' } as const;
+export const DERIVED_LABELS = {
+  cvr: 'derived.cvr',
+  ctcvr: 'derived.ctcvr',
+  etr: 'derived.etr',
+  etctr: 'derived.etctr',
+  itr: 'derived.itr',
+} as const;
+
+export type DerivedLabelName = keyof typeof DERIVED_LABELS;

@@ -15,9 +15,9 @@ import { type DenseFeature, type FeatureMap, type IdFeature, ROLE_COLUMNS, type 
 import type { Log } from './log.js';
 import type { LogColumn } from './log-columns.js';
 import {
-  conversionLabels,
-  conversionSql,
   cqsSql,
+  derivedLabels,
+  derivedSql,
   featurePath,
   type IdType,
   idColumn,
@@ -247,9 +247,9 @@ export function planIngest(request: IngestRequest): IngestPlan {
     if (optionalRoles && !log.has(source)) continue;
     planner.label(numberSql(log, source, path), column, probability, `label "${source}"`);
   }
-  for (const label of conversionLabels(config)) {
-    if (optionalRoles && !(log.has(label.click) && log.has(label.conversion))) continue;
-    planner.label(conversionSql(log, label), label.column, true, label.path);
+  for (const label of derivedLabels(config)) {
+    if (optionalRoles && !(log.has(label.first) && log.has(label.second))) continue;
+    planner.label(derivedSql(log, label), label.column, true, label.path);
   }
   for (const feature of features.features) {
     if (feature.kind === 'dense') planner.denseFeature(feature);

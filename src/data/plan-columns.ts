@@ -2,7 +2,7 @@
 import type { ResolvedConfig } from '../config/types.js';
 import { SIMPLE_ROLES, type SimpleRole, taskSource } from '../config/types.js';
 import { literalList } from './duckdb.js';
-import { CONVERSION_LABELS, type Feature, labelColumn, type Role } from './features.js';
+import { DERIVED_LABELS, type DerivedLabelName, type Feature, labelColumn, type Role } from './features.js';
 import type { Log } from './log.js';
 import { columnSql, elementType, type LogColumn, requireClass } from './log-columns.js';
 
@@ -42,32 +42,39 @@ export function rawLabels(config: ResolvedConfig): RawLabel[] {
   return [...labels.values()];
 }
 
-export interface ConversionLabel {
-  /** Columns of the log. */
-  readonly click: string;
-  readonly conversion: string;
+export interface DerivedLabel {
+  readonly name: DerivedLabelName;
+  /** Columns of the log: the first event and the second. */
+  readonly first: string;
+  readonly second: string;
   /** Encoded column. */
-  readonly column: (typeof CONVERSION_LABELS)[keyof typeof CONVERSION_LABELS];
+  readonly column: string;
   readonly path: string;
 }
 
-/** Labels that tasks make of click and conversion. */
-export function conversionLabels(config: ResolvedConfig): ConversionLabel[] {
-  const { click, conversion } = config.data.columns;
-  if (click === undefined || conversion === undefined) return [];
-  return Object.entries(config.tasks).flatMap(([name, task]): ConversionLabel[] => {
-    const source = taskSource(name, task);
-    if (source !== 'cvr' && source !== 'ctcvr') return [];
-    return [{ click, conversion, column: CONVERSION_LABELS[source], path: `tasks.${name}` }];
+const isDerived = (source: string): source is DerivedLabelName => Object.hasOwn(DERIVED_LABELS, source);
+
+/** Labels that tasks make of impression, click and conversion. */
+export function derivedLabels(config: ResolvedConfig): DerivedLabel[] {
+  const { impression, click, conversion } = config.data.columns;
+  return Object.entries(config.tasks).flatMap(([task, settings]): DerivedLabel[] => {
+    const name = taskSource(task, settings);
+    if (name === undefined || !isDerived(name)) return [];
+    const ofClick = name === 'cvr' || name === 'ctcvr';
+    const [first, second] = ofClick ? [click, conversion] : [impression, name === 'etctr' ? click : impression];
+    if (first === undefined || second === undefined) return [];
+    return [{ name, first, second, column: DERIVED_LABELS[name], path: `tasks.${task}` }];
   });
 }
 
-/** A conversion label as DOUBLE, null where it teaches nothing. */
-export function conversionSql(log: Log, { click, conversion, column, path }: ConversionLabel): string {
-  const [clicked, converted] = [doubleSql(log, click, path), doubleSql(log, conversion, path)];
-  const ofClick = `WHEN ${clicked} = 1 THEN ${converted}`;
-  if (column === CONVERSION_LABELS.cvr) return `CASE ${ofClick} END`;
-  return `CASE ${ofClick} WHEN ${clicked} = 0 AND coalesce(${converted}, 0) = 0 THEN 0.0 END`;
+/** A derived label as DOUBLE, null where it teaches nothing. */
+export function derivedSql(log: Log, { name, first, second, path }: DerivedLabel): string {
+  const [before, after] = [doubleSql(log, first, path), doubleSql(log, second, path)];
+  if (name === 'etr') return before;
+  if (name === 'itr') return `1.0 - ${before}`;
+  const happened = `WHEN ${before} = 1 THEN ${after}`;
+  if (name === 'cvr') return `CASE ${happened} END`;
+  return `CASE ${happened} WHEN ${before} = 0 AND coalesce(${after}, 0) = 0 THEN 0.0 END`;
 }
 
 /** Types that the native core takes as they are; other numbers are cast to DOUBLE, other integers to BIGINT. */

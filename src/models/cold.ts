@@ -1,7 +1,7 @@
 /**
  * COLD (Wang et al. 2020): one network on the fields of user, ad and both, each scaled by a weight of its own,
  * s = σ(W [e_1; …; e_M] + b), or s_m from e_m alone. Fields whose weight is small on average are dropped, and the network is
- * trained again on the others. With several tasks each has a linear head.
+ * trained again on the others. With several tasks each has a linear head, or those of a chain are one softmax.
  *
  * Parameters: `gate.weight`, `gate.bias`, `bottom.<i>`, `projections.<feature>`, `trunk.<i>`, `heads.<task>`,
  * `embeddings.<table>`.
@@ -12,8 +12,7 @@ import { type BuildModel, defineModel } from './define.js';
 import { FeatureInputs } from './features.js';
 import { scaleFields, squeezeAll, squeezeEach } from './field-gates.js';
 import { allFields, type Fields, fieldNames, joinFields } from './fields.js';
-import { linearHeads } from './heads.js';
-import { tasksWithHeads } from './tasks.js';
+import { heads } from './heads.js';
 
 const build: BuildModel<ColdConfig> = (config, features, tasks, userDomain) => {
   const { embeddingDim, bottom, trunk, gate } = config;
@@ -24,7 +23,7 @@ const build: BuildModel<ColdConfig> = (config, features, tasks, userDomain) => {
   const x = joinFields(weights === undefined ? fields : scaleFields(fields, weights), bottom);
   const h = mlp(x, 'trunk', { sizes: trunk.hidden, last: 'relu', dropout: trunk.dropout });
   const gates = weights === undefined ? [] : [{ name: 'fields', experts: fieldNames(features), weights }];
-  return { graph, inputs, outputs: linearHeads(h, tasksWithHeads(tasks)), gates };
+  return { graph, inputs, ...heads(h, tasks, config.head), gates };
 };
 
 /** row [fields]; undefined without a gate. */

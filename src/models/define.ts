@@ -62,7 +62,7 @@ function losses(tasks: readonly ModelTask[], { outputs, terms = [] }: BuiltModel
 /** PWiseR's terms, one per head; the pairs are of rows that train ctr and ctcvr. */
 function pwiserTerms(config: PwiserConfig, tasks: readonly ModelTask[], outputs: BuiltModel['outputs']): LossTerm[] {
   const trained = tasks.filter(({ lossless }) => !lossless);
-  const numbers = (['ctr', 'ctcvr'] as const).map((place) => trained.findIndex((task) => task.place === place));
+  const numbers = (['first', 'both'] as const).map((place) => trained.findIndex((task) => task.place === place));
   const [condition = -1, event = -1] = numbers;
   const [ctr, ctcvr] = [trained[condition], trained[event]];
   if (ctr === undefined || ctcvr === undefined) {

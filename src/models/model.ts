@@ -1,7 +1,7 @@
 /**
  * What a model is, for the rest of the library: plans plus how their inputs are fed from an encoded dataset.
  */
-import type { PwiserConfig } from '../config/types.js';
+import type { Place, PwiserConfig } from '../config/types.js';
 import type { FeatureMap } from '../data/features.js';
 import type { BalancingRequest } from '../graph/index.js';
 import type { LoaderSpec, ParameterSpec } from '../runtime/native.js';
@@ -16,9 +16,9 @@ export interface ModelTask {
   readonly delta: number;
   /** Train on the logits of another task instead of an own head (teacher with `target: ctr`, Eq. 4 taken literally). */
   readonly logitsOf?: string;
-  /** Its place between impression and conversion; absent for a task that learns a label of its own. */
-  readonly place?: 'ctr' | 'cvr' | 'ctcvr';
-  /** It has an output but no loss: the log of pCTCVR / pCTR. */
+  /** Its place in a chain of two events; absent for a task that learns a label of its own. */
+  readonly place?: Place;
+  /** It has an output but no loss: the log of the ratio of both events' probability and the first one's. */
   readonly lossless?: boolean;
 }
 

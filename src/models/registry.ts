@@ -4,6 +4,7 @@ import type { FeatureMap } from '../data/features.js';
 import { aitm } from './aitm.js';
 import { cold } from './cold.js';
 import { dlrm } from './dlrm.js';
+import { ecm } from './ecm.js';
 import { esmm } from './esmm.js';
 import { withFields } from './fields.js';
 import { mlp } from './mlp.js';
@@ -62,6 +63,8 @@ function architectureOf(config: ModelConfig): Bound {
       return bind(vectorProduct, config);
     case 'cold':
       return bind(cold, config);
+    case 'ecm':
+      return bind(ecm, config);
   }
 }
 

@@ -54,7 +54,7 @@ function distillation(
   each: Value,
   together: Value | undefined,
 ): LossTerm[] {
-  const weight = task.place === 'cvr' ? settings.beta : settings.alpha;
+  const weight = task.place === 'next' ? settings.beta : settings.alpha;
   if (weight === 0 || together === undefined) return [];
   if (task.kind !== 'bce') {
     throw new PrerankError(
@@ -63,7 +63,7 @@ function distillation(
       { path: `tasks.${task.name}` },
     );
   }
-  const everywhere = task.place === 'cvr' && settings.cvrRows === 'impressions' ? 'ctcvr' : task.place;
+  const everywhere = task.place === 'next' && settings.cvrRows === 'impressions' ? 'both' : task.place;
   const rows = tasks.find(({ place }) => place !== undefined && place === everywhere) ?? task;
   const name = `distillation.${task.name}`;
   return [{ name, weight, value: selfDistillation(each, together, settings, name), rows: rows.name }];

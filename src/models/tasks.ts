@@ -2,6 +2,11 @@
 import { PrerankError } from '../base/errors.js';
 import type { ModelTask } from './model.js';
 
+/** The place of a task among the losses of a plan. */
+export function taskIndex(tasks: readonly ModelTask[], task: ModelTask): number {
+  return tasks.filter(({ lossless }) => !lossless).indexOf(task);
+}
+
 /** Tasks with a head; the others train on the logits of one of these. */
 export function tasksWithHeads(tasks: readonly ModelTask[]): ModelTask[] {
   if (tasks.length === 0) {

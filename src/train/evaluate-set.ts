@@ -2,6 +2,7 @@
 import type { MetricName, ResolvedConfig } from '../config/types.js';
 import { ROLE_COLUMNS } from '../data/features.js';
 import type { NativeMetrics, PredictionSpec } from '../runtime/native.js';
+import { chainScoreMetrics } from './chain-scores.js';
 import type { EncodedSet } from './encoded-set.js';
 import type { EvaluationResult, MetricValues } from './evaluation-result.js';
 import type { Predictions } from './predictor.js';
@@ -38,11 +39,14 @@ export async function evaluateSet(input: EvaluationInput): Promise<EvaluationRes
     }
     byTask[task.name] = await taskMetrics(input, task, prediction, notes);
   }
+  const k = input.k ?? config.evaluation.k;
+  const scores = chainScoreMetrics(set, predictions, { wanted: config.evaluation.metrics, k });
   const replayed = await replay(input, notes);
   return {
     rows: set.rows,
     step,
     tasks: byTask,
+    ...(scores === null ? {} : { scores }),
     replay: replayed?.values ?? null,
     ...(replayed?.intervals === undefined ? {} : { intervals: replayed.intervals }),
     notes,

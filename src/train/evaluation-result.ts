@@ -2,6 +2,7 @@
 import { PrerankError } from '../base/errors.js';
 import type { ResolvedConfig } from '../config/types.js';
 import type { Interval } from '../metrics/index.js';
+import type { ChainScore } from './chain-scores.js';
 
 /** A metric that is undefined on the data is null. */
 export type MetricValues = Readonly<Record<string, number | null>>;
@@ -12,6 +13,8 @@ export interface EvaluationResult {
   readonly step: number | null;
   /** Metrics of each task, on the rows that carry its label. */
   readonly tasks: Readonly<Record<string, MetricValues>>;
+  /** What the scores t1, t2 and etr of a whole-chain model are worth; absent for other models. */
+  readonly scores?: Readonly<Record<ChainScore, MetricValues>>;
   /** Consistency with the final stage by replaying requests; null without request or final total value. */
   readonly replay: MetricValues | null;
   /** 95 % bootstrap intervals over requests of the replay's metrics, when asked for. */
@@ -20,11 +23,10 @@ export interface EvaluationResult {
   readonly notes: readonly string[];
 }
 
-/** Dotted names: `eval.ctr.auc`, `eval.replay.softRecall`. */
+/** Dotted names: `eval.ctr.auc`, `eval.score.t1.auc`, `eval.replay.softRecall`. */
 export function flattenMetrics(result: EvaluationResult): Map<string, number | null> {
-  const groups = Object.entries({ ...result.tasks, ...(result.replay === null ? {} : { replay: result.replay }) });
   return new Map(
-    groups.flatMap(([group, metrics]) =>
+    Object.entries(nestMetrics(result)).flatMap(([group, metrics]) =>
       Object.entries(metrics).map(([name, value]) => [`eval.${group}.${name}`, value] as const),
     ),
   );
@@ -32,7 +34,12 @@ export function flattenMetrics(result: EvaluationResult): Map<string, number | n
 
 /** `metrics.eval` of summary.json and of metrics.jsonl. */
 export function nestMetrics(result: EvaluationResult): Record<string, MetricValues> {
-  return { ...result.tasks, ...(result.replay === null ? {} : { replay: result.replay }) };
+  const scores = Object.entries(result.scores ?? {}).map(([score, values]) => [`score.${score}`, values] as const);
+  return {
+    ...result.tasks,
+    ...Object.fromEntries(scores),
+    ...(result.replay === null ? {} : { replay: result.replay }),
+  };
 }
 
 /** The value of a metric given as `ctr.auc` or `eval.ctr.auc`; undefined when there is no such metric. */

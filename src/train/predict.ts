@@ -10,6 +10,7 @@ import type { ColumnsConfig, ResolvedConfig, SourceConfig } from '../config/type
 import { dataError, identifier, literal } from '../data/duckdb.js';
 import { ROLE_COLUMNS } from '../data/features.js';
 import { Log } from '../data/log.js';
+import { chainScores } from './chain-scores.js';
 import { type EncodedSet, openSet } from './encoded-set.js';
 import { type Predictions, readPredictions } from './predictor.js';
 import { createPredictor, type Run } from './run.js';
@@ -34,7 +35,7 @@ const CHUNK_ROWS = 2048;
 
 /**
  * Writes the log's ids (request, ad, user, where it has them) and a column for each task's prediction: a probability,
- * or a value in the label's own units; and `totalValue` when the log has bids and the model predicts CTR (null where an
+ * or a value in the label's own units; `t1` and `t2` of a model of the whole chain; and `totalValue` when the log has bids and the model predicts CTR (null where an
  * input of it is). Where the rows of each request follow each other and its user and context features are constant, the user
  * side is computed once a request.
  */
@@ -100,6 +101,11 @@ type PredictedColumns = ReadonlyMap<string, Float64Array>;
 
 function predictedColumns(run: Run, set: EncodedSet, predictions: Predictions): PredictedColumns {
   const columns = new Map([...predictions].map(([name, prediction]) => [name, readPredictions(prediction)]));
+  const scores = chainScores(predictions);
+  if (scores !== null) {
+    columns.set('t1', scores.t1);
+    columns.set('t2', scores.t2);
+  }
   const inputs = totalValueInputs(set, predictions);
   if (inputs !== null && set.columns.has(ROLE_COLUMNS.bid.column)) {
     columns.set('totalValue', totalValues(run.config.auction, inputs));

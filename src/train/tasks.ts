@@ -3,8 +3,8 @@
  * loader's sources over the encoded dataset's columns.
  */
 import { PrerankError } from '../base/errors.js';
-import { isRatio, type ResolvedConfig, type TaskConfig, taskSource } from '../config/types.js';
-import { CONVERSION_LABELS, type FeatureMap, labelColumn, ROLE_COLUMNS, type Role } from '../data/features.js';
+import { isRatio, placeOf, type ResolvedConfig, type TaskConfig, taskSource, taskSources } from '../config/types.js';
+import { DERIVED_LABELS, type FeatureMap, labelColumn, ROLE_COLUMNS, type Role } from '../data/features.js';
 import type { ModelTask } from '../models/model.js';
 import type { TaskSourceSpec } from '../runtime/native.js';
 
@@ -41,11 +41,13 @@ const SHOWN_ROLES: ReadonlySet<string> = new Set<Role>(['click', 'conversion']);
 
 /** The model's side of every task of the configuration, in its order. */
 export function taskModels(config: Pick<ResolvedConfig, 'model' | 'tasks'>, features: FeatureMap): TaskModel[] {
+  const sources = taskSources(config.tasks);
   return Object.entries(config.tasks).map(([name, task]) => {
     const kind = taskSource(name, task);
-    const place = kind === 'ctr' || kind === 'cvr' || kind === 'ctcvr' ? { place: kind } : {};
-    const model: ModelTask = { name, kind: task.loss, weight: task.weight, delta: task.delta, ...place };
-    if (isRatio(config.model, name, task)) {
+    const place = kind === undefined ? undefined : placeOf(kind, sources);
+    const { loss, weight, delta } = task;
+    const model: ModelTask = { name, kind: loss, weight, delta, ...(place === undefined ? {} : { place }) };
+    if (isRatio(config.model, place)) {
       return { name, model: { ...model, lossless: true }, prediction: { kind: 'ratio' } };
     }
     if (kind === 'cqs') {
@@ -94,7 +96,8 @@ function resolveSource(name: string, task: TaskConfig, features: FeatureMap, col
     const { column } = ROLE_COLUMNS[role];
     return columns.has(column) ? column : undefined;
   };
-  switch (taskSource(name, task)) {
+  const kind = taskSource(name, task);
+  switch (kind) {
     case 'ctr': {
       const shown = present('impression');
       const source = {
@@ -109,9 +112,13 @@ function resolveSource(name: string, task: TaskConfig, features: FeatureMap, col
     }
     case 'cvr':
     case 'ctcvr': {
-      const target = CONVERSION_LABELS[name === 'cvr' ? 'cvr' : 'ctcvr'];
-      return { source: { target, traffic: present('impression'), probability: true }, shownOnly: true };
+      const source = { target: DERIVED_LABELS[kind], traffic: present('impression'), probability: true };
+      return { source, shownOnly: true };
     }
+    case 'etr':
+    case 'etctr':
+    case 'itr':
+      return { source: { target: DERIVED_LABELS[kind], probability: true }, shownOnly: false };
     case 'cqs':
       return { source: { target: ROLE_COLUMNS.cqs.column, ...cqsScale(task, features) }, shownOnly: false };
     case 'teacher':

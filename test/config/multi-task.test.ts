@@ -66,6 +66,29 @@ describe('config of multi-task models', () => {
     assert.throws(() => loadConfig({ data, model: { kind: 'mmoe' }, tasks: { cvr: {} } }), { message });
   });
 
+  it('gives the chain from candidates to clicks its tasks and weights', () => {
+    const columns = { impression: 's' };
+    const chain = { etr: {}, ctr: {}, etctr: {} };
+    for (const model of [{ kind: 'ecm' }, { kind: 'cold', head: 'softmax' }] as const) {
+      const config = resolved({ model }, columns);
+      assert.deepEqual(weights(config), { etr: 0, ctr: 0, etctr: 0 });
+      assert.equal(config.tasks.ctr?.augmented, 'none');
+    }
+    assert.deepEqual(weights(resolved({ model: { kind: 'cold' } }, columns)), { ctr: 1 });
+    assert.deepEqual(weights(resolved({ model: { kind: 'esmm' }, tasks: chain }, columns)), {
+      etr: 1,
+      ctr: 0,
+      etctr: 1,
+    });
+    const message = (tasks: ConfigInput['tasks'], kind: 'ecm' | 'aitm', expected: RegExp): void => {
+      assert.throws(() => resolved({ model: { kind }, tasks }, columns), { code: 'CONFIG_INVALID', message: expected });
+    };
+    message({ ...chain, etr: { weight: 1 } }, 'ecm', /tasks\.etr\.weight: .*one softmax: leave the weight out/);
+    message({ ...chain, ctr: { weight: 1 } }, 'aitm', /ctr as pETCTR \/ pETR, which has no loss/);
+    message({ ...chain, ctcvr: {} }, 'ecm', /tasks\.ctcvr: conversions and the chain/);
+    refuses({ model: { kind: 'esmm' }, tasks: chain }, /tasks\.etr: task etr needs data\.columns\.impression/);
+  });
+
   it('completes PWiseR only by its surrogate, and checks its margins', () => {
     const config = resolved({ model: { kind: 'esmm' }, training: { pwiser: PWISER } });
     assert.deepEqual(config.training.pwiser, { ...PWISER, surrogate: 'hinge' });

@@ -3,6 +3,7 @@ import type {
   AitmConfig,
   ColdConfig,
   DlrmConfig,
+  EcmConfig,
   EsmmConfig,
   MlpConfig,
   MmoeConfig,
@@ -12,7 +13,7 @@ import type {
   TwoTowerConfig,
   VectorProductConfig,
 } from '../../src/config/models.js';
-import type { Side } from '../../src/config/types.js';
+import type { Place, Side } from '../../src/config/types.js';
 import type { DenseFeature, Feature, FeatureMap, IdFeature, Table } from '../../src/data/features.js';
 import type { ModelTask } from '../../src/models/model.js';
 
@@ -143,19 +144,40 @@ export const VECTOR_PRODUCT: VectorProductConfig = {
   sides: layers(9, 5),
 };
 
-export const COLD: ColdConfig = { kind: 'cold', embeddingDim: 4, gate: 'concat', trunk: layers(9, 5) };
+export const COLD: ColdConfig = { kind: 'cold', embeddingDim: 4, gate: 'concat', trunk: layers(9, 5), head: 'logit' };
 
-const conversion = (name: 'ctr' | 'cvr' | 'ctcvr', weight: number): ModelTask => ({
+export const ECM: EcmConfig = { kind: 'ecm', embeddingDim: 4, trunk: layers(9, 5) };
+
+const PLACES = { ctr: 'first', cvr: 'next', ctcvr: 'both' } as const;
+
+const conversion = (name: keyof typeof PLACES, weight: number): ModelTask => ({
   name,
   kind: 'bce',
   weight,
   delta: 1,
-  place: name,
+  place: PLACES[name],
 });
 
 /** Clicks and conversions by task mode. */
 export const CONVERSIONS = {
   separate: [conversion('ctr', 1), conversion('cvr', 1), conversion('ctcvr', 0)],
   'ctr+cvr(product)': [conversion('ctr', 1), conversion('cvr', 0), conversion('ctcvr', 1)],
+  softmax: [conversion('ctr', 0), conversion('cvr', 0), conversion('ctcvr', 0)],
   'ctr+ctcvr': [conversion('ctr', 1), { ...conversion('cvr', 0), lossless: true }, conversion('ctcvr', 1)],
 } as const satisfies Record<string, readonly ModelTask[]>;
+
+const chained = (name: string, place: Place, weight: number): ModelTask => ({
+  name,
+  kind: 'bce',
+  weight,
+  delta: 1,
+  place,
+});
+
+/** Exposure, click of the exposed, both, and neither; softmax models give them no loss of their own. */
+export const WHOLE_CHAIN: readonly ModelTask[] = [
+  chained('etr', 'first', 0),
+  chained('ctr', 'next', 0),
+  chained('etctr', 'both', 0),
+  chained('itr', 'neither', 0),
+];

@@ -17,6 +17,7 @@ import {
   AITM,
   COLD,
   CONVERSIONS,
+  ECM,
   ESMM,
   FEATURES,
   MLP,
@@ -26,11 +27,12 @@ import {
   TAML,
   TASKS,
   VECTOR_PRODUCT,
+  WHOLE_CHAIN,
 } from './fixtures.js';
 
 const RUN = { seed: 1, step: 0 };
 const FRAMEWORK = [MLP, SHARED_BOTTOM, MMOE, PLE, COLD];
-const KINDS = [...FRAMEWORK, ESMM, AITM, TAML];
+const KINDS = [...FRAMEWORK, ESMM, AITM, TAML, ECM];
 
 const conversions = (config: ModelConfig): readonly ModelTask[] => CONVERSIONS[taskModeOf(config) ?? 'separate'];
 
@@ -67,6 +69,8 @@ const VARIANTS: readonly Variant[] = [
   ],
   ['cold on dense features', { ...COLD, fields: ['age', 'hour', 'price'] }, TASKS.slice(0, 1)],
   ['cold on embeddings', { ...COLD, gate: 'own', fields: ['country', 'words', 'ad_id'] }, TASKS.slice(0, 1)],
+  ['ecm of the whole chain', ECM, WHOLE_CHAIN],
+  ['cold with a softmax beside other heads', { ...COLD, head: 'softmax' }, [...WHOLE_CHAIN, ...TASKS.slice(1)]],
   ['vector-product', VECTOR_PRODUCT, TASKS.slice(0, 1)],
   [
     'mmoe with dropout',
@@ -213,6 +217,8 @@ describe('multi-task models', () => {
       CONVERSIONS.separate.slice(1),
       /ctcvr is made of others: name a task ctr/,
     ],
+    ['a softmax without both events', ECM, WHOLE_CHAIN.slice(0, 2), /name etr and etctr, or ctr and ctcvr/],
+    ['a product without exposure', ESMM, WHOLE_CHAIN.slice(1, 3), /etctr is made of others: name a task etr/],
     ['a ratio without ctcvr', AITM, [present(CONVERSIONS['ctr+ctcvr'][1]), ...TASKS.slice(0, 1)], /one task only/],
     ['a sequence with a value', AITM, [...CONVERSIONS['ctr+ctcvr'], value], /dwell predicts no probability/],
     ['two tasks of a single score', VECTOR_PRODUCT, TASKS.slice(0, 2), /vector-product gives one score, for 2 tasks/],

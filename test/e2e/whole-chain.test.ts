@@ -1,0 +1,114 @@
+/** Models of the whole chain from candidates to clicks: labels, sampling, scores and recalls, from a log to predictions. */
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { loadConfig } from '../../src/config/load.js';
+import type { ConfigInput } from '../../src/config/schema.js';
+import { evaluate, openRun, predict, type TrainSummary, train } from '../../src/index.js';
+import { CANDIDATES, chainConfig, EXPOSED, writeChainLog } from '../support/chain-log.js';
+import { duckdb } from '../support/sample-run.js';
+
+const LOG = { requests: 400, useful: 4, useless: 1 };
+const CHAIN = { etr: {}, ctr: {}, etctr: {} };
+const trunk = { hidden: [16, 8] };
+
+type Model = { readonly kind: string; readonly [setting: string]: unknown };
+
+const MODELS: readonly (readonly [string, Model, ConfigInput['tasks'], readonly string[]])[] = [
+  ['ecm', { kind: 'ecm', trunk }, undefined, ['softmax']],
+  ['cold with a softmax', { kind: 'cold', head: 'softmax', trunk }, undefined, ['softmax']],
+  ['esmm with a loss of clicks', { kind: 'esmm', net: trunk }, { ...CHAIN, ctr: { weight: 1 } }, []],
+  [
+    'shared-bottom with a third tower',
+    { kind: 'shared-bottom', taskMode: 'ctr+ctcvr' },
+    { etr: {}, etctr: {}, itr: {} },
+    [],
+  ],
+];
+
+describe('models of the whole chain on a log', () => {
+  let folder = '';
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'prerank-chain-'));
+    await writeChainLog(folder, LOG);
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  const configOf = (model: Model, tasks: ConfigInput['tasks'], data: object = {}): ConfigInput => {
+    const shared = chainConfig(folder, LOG);
+    return { ...shared, data: { ...shared.data, ...data }, model: { embeddingDim: 4, ...model }, tasks } as ConfigInput;
+  };
+
+  for (const [name, model, tasks, terms] of MODELS) {
+    describe(name, () => {
+      let out = '';
+      let summary: TrainSummary;
+      before(async function () {
+        this.timeout(60_000);
+        out = join(folder, name);
+        summary = await train(loadConfig(configOf(model, tasks)), { out });
+      });
+
+      it('learns exposure of all candidates and clicks, judged on the rows that have the label', () => {
+        const { etr = {}, etctr = {}, itr, ctr } = summary.metrics.eval ?? {};
+        const candidates = LOG.requests * CANDIDATES;
+        assert.deepEqual([etr.rows, etctr.rows], [candidates, candidates]);
+        if (ctr !== undefined) assert.equal(ctr.rows, LOG.requests * EXPOSED);
+        for (const values of [etr, etctr, ...(itr === undefined ? [] : [itr])]) {
+          assert.ok((values.auc ?? 0) > 0.75, JSON.stringify(summary.metrics.eval));
+          assert.ok((values.ne ?? 1) < 0.9, JSON.stringify(summary.metrics.eval));
+        }
+        assert.deepEqual(
+          Object.keys(summary.metrics.train.loss).filter((task) => task === 'softmax'),
+          terms,
+        );
+      });
+
+      it('ranks by t1, t2 and etr: recalls of exposed and clicked candidates', () => {
+        for (const score of ['t1', 't2', 'etr']) {
+          const values = summary.metrics.eval?.[`score.${score}`] ?? {};
+          assert.ok(
+            (values.exposureRecall10 ?? 0) > (score === 't2' ? 0.65 : 0.85),
+            `${score}: ${JSON.stringify(values)}`,
+          );
+          assert.ok((values.exposureRecall1 ?? 1) <= 1 / EXPOSED + 1e-9);
+          assert.equal(values.clickRecall50, 1);
+        }
+        const clicks = (score: string): number => summary.metrics.eval?.[`score.${score}`]?.auc ?? 0;
+        assert.ok(clicks('t1') > clicks('t2'), JSON.stringify(summary.metrics.eval));
+      });
+
+      it('predicts the scores that it was judged by', async () => {
+        const run = await openRun(out);
+        const output = join(out, 'scores.parquet');
+        const { columns } = await predict(run, { input: [join(folder, 'eval.parquet')], output });
+        assert.ok(
+          ['etr', 'etctr', 't1', 't2'].every((column) => columns.includes(column)),
+          columns.join(', '),
+        );
+        const [[wrong, apart] = []] = await duckdb(
+          `SELECT count(*) FILTER (abs(t1 - etctr) > 1e-12 OR abs(t2 - (etr - etctr)) > 1e-12),
+                  ${columns.includes('ctr') ? 'max(abs(etctr - etr * ctr))' : '0'} FROM '${output}'`,
+        );
+        assert.equal(Number(wrong), 0);
+        assert.ok(Number(apart) < 1e-5, `${apart}`);
+        assert.deepEqual((await evaluate(run, { k: 3 })).scores?.t1?.clickRecall3 === undefined, false);
+      });
+    });
+  }
+
+  it('learns from a sample of the stages; weights by the inverse of the rates undo its share of exposures', async () => {
+    const stages = { retrieved: 0.25, early: 0.5, impression: 0.8 };
+    const calibration = async (weight: 'none' | 'inverse'): Promise<number> => {
+      const data = { sampling: { stages, weight } };
+      const config = configOf({ kind: 'ecm', trunk }, undefined, data);
+      const { rows, metrics } = await train(loadConfig(config), { out: join(folder, `sampled ${weight}`) });
+      const share = rows.train / (LOG.requests * CANDIDATES);
+      assert.ok(share > 0.35 && share < 0.55, `${share}`);
+      return metrics.eval?.etr?.calibration ?? Number.NaN;
+    };
+    const [plain, weighted] = [await calibration('none'), await calibration('inverse')];
+    assert.ok(plain > 1.3 * weighted, `${plain} without weights, ${weighted} with them`);
+  }).timeout(60_000);
+});
