@@ -20,7 +20,7 @@ import { summarize } from '../../dist/bench/statistics.js';
 import { DENSE_SETTINGS, SPARSE_SETTINGS } from '../../dist/bench/step-problem.js';
 import { createStepLoader, createStepProgram, Stepper } from '../../dist/bench/stepper.js';
 import { loadConfig } from '../../dist/config/load.js';
-import { CONVERSION_LABELS, ROLE_COLUMNS } from '../../dist/data/features.js';
+import { DERIVED_LABELS, ROLE_COLUMNS } from '../../dist/data/features.js';
 import { trainingProgram } from '../../dist/models/registry.js';
 import { loadAddon } from '../../dist/runtime/load.js';
 import { TASK_STATS } from '../../dist/runtime/native.js';
@@ -109,10 +109,10 @@ function makeColumns(features, { batch, seed }) {
     ...columns.filter(({ name }) => name.startsWith('feature.')),
     label(ROLE_COLUMNS.click.column, clicked),
     label(
-      CONVERSION_LABELS.cvr,
+      DERIVED_LABELS.cvr,
       converted.map((y, i) => (clicked[i] === 1 ? y : Number.NaN)),
     ),
-    label(CONVERSION_LABELS.ctcvr, converted),
+    label(DERIVED_LABELS.ctcvr, converted),
   ];
 }
 
@@ -170,7 +170,7 @@ function writeRows(folder, columns, options) {
     rates: RATES,
     fields: VOCABULARIES.map((rows, i) => ({ column: `feature.c${i}`, table: `c${i}`, rows })),
     click: ROLE_COLUMNS.click.column,
-    ctcvr: CONVERSION_LABELS.ctcvr,
+    ctcvr: DERIVED_LABELS.ctcvr,
   };
   writeFileSync(join(folder, 'problem.json'), JSON.stringify(description));
 }
