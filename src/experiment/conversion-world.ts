@@ -21,7 +21,7 @@ export function conversionWorld(accidental = 0): SimulationInput {
     retrieval: { kind: 'random', drawn: 1 },
     early: { kind: 'random' },
     cascade: { retrieved: 10, passed: 10, shown: 10 },
-    requests: { train: 20_000, eval: 20_000 },
+    requests: { train: 20_000, eval: 20_000, replay: 1 },
     log: { final: 0, early: 0 },
   };
 }

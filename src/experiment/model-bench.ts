@@ -1,17 +1,17 @@
 /** Studies of models: the steps that they need, and what came of them. */
 import { PrerankError } from '../base/errors.js';
-import type { SimulationConfig } from '../cascade/config.js';
+import type { SimulationConfig, SimulationInput } from '../cascade/config.js';
 import { meanEstimate } from '../metrics/student.js';
 import type { ArmResult, ArmValue, Step, StudyResult } from './experiment.js';
 import { MODEL_MEASURES, type ModelMeasureName } from './model-measures.js';
-import type { ModelStudy } from './model-study.js';
-import { ModelWorld } from './model-world.js';
+import type { ModelArm, ModelStudy } from './model-study.js';
+import { type Metrics, ModelWorld } from './model-world.js';
 import { type RowResult, SIGNIFICANCE } from './row-results.js';
 import { planOf, type SeedWorldOptions } from './seed-world.js';
 import type { ArmIn, RowPlan } from './study.js';
 
 /** The configuration of a study's world with a seed. */
-export type ConfigOf = (simulation: ModelStudy['worlds'][number]['simulation'], seed: number) => SimulationConfig;
+export type ConfigOf = (simulation: SimulationInput, seed: number) => SimulationConfig;
 
 /** Of one model, one value a seed. */
 type SeedValues = Readonly<Record<ModelMeasureName, readonly (number | null)[]>>;
@@ -25,20 +25,19 @@ export class ModelBench {
   /** Every step of the studies with one seed, in the order in which they build on each other. */
   steps(studies: readonly ModelStudy[], seed: number): Step[] {
     return studies.flatMap((study) =>
-      study.worlds.flatMap(({ name, simulation, models }): Step[] => {
+      study.worlds.flatMap(({ name, simulation, arms }): Step[] => {
         const world = new ModelWorld(this.configOf(simulation, seed), study, this.options);
         const where = study.worlds.length > 1 ? `seed ${seed}, ${name}` : `seed ${seed}`;
         return [
           { title: `${where}: simulate`, isDone: () => world.hasLogs, run: (onProgress) => world.makeLogs(onProgress) },
           { title: `${where}: encode`, isDone: () => world.hasDataset, run: () => world.makeDataset() },
-          ...models.map((model) => {
-            const plan = planOf(study.models, model);
-            return {
+          ...modelsOf(study, arms).map(
+            (model): Step => ({
               title: `${where}: train ${model}`,
-              isDone: () => world.hasRun(plan),
-              run: (onProgress: Parameters<Step['run']>[0]) => world.makeRun(plan, onProgress),
-            };
-          }),
+              isDone: () => world.hasRun(model),
+              run: (onProgress) => world.makeRun(model, onProgress),
+            }),
+          ),
         ];
       }),
     );
@@ -47,8 +46,11 @@ export class ModelBench {
   async result(study: ModelStudy): Promise<StudyResult> {
     const values = new Map<string, SeedValues>();
     for (const world of study.worlds) {
-      for (const model of world.models)
-        values.set(key({ world: world.name, arm: model }), await this.#values(study, world, model));
+      for (const arm of world.arms)
+        values.set(
+          key({ world: world.name, arm }),
+          await this.#values(study, world.simulation, planOf(study.arms, arm)),
+        );
     }
     const of = (arm: ArmIn): SeedValues => planOf(Object.fromEntries(values), key(arm));
     return {
@@ -57,27 +59,31 @@ export class ModelBench {
       text: study.text,
       basis: 'seeds',
       shown: study.shown,
-      arms: study.worlds.flatMap(({ name: world, models }) =>
-        models.map((arm): ArmResult => ({ world, arm, values: armValues(of({ world, arm })) })),
+      arms: study.worlds.flatMap(({ name: world, arms }) =>
+        arms.map((arm): ArmResult => ({ world, arm, values: armValues(of({ world, arm })) })),
       ),
       rows: study.rows.map((row) => compareModels(row, of(row.control), of(row.treatment))),
       curves: [],
     };
   }
 
-  async #values(study: ModelStudy, { simulation }: ModelStudy['worlds'][number], model: string): Promise<SeedValues> {
-    const bySeed: Awaited<ReturnType<ModelWorld['metrics']>>[] = [];
+  async #values(study: ModelStudy, simulation: SimulationInput, arm: ModelArm): Promise<SeedValues> {
+    const bySeed: Metrics[] = [];
     for (let seed = 1; seed <= this.options.seeds; seed += 1) {
-      const world = new ModelWorld(this.configOf(simulation, seed), study, this.options);
-      bySeed.push(await world.metrics(planOf(study.models, model)));
+      bySeed.push(await new ModelWorld(this.configOf(simulation, seed), study, this.options).metrics(arm));
     }
     return Object.fromEntries(
-      Object.entries(MODEL_MEASURES).map(([name, { task, metric }]) => [
+      Object.entries(MODEL_MEASURES).map(([name, { of, metric }]) => [
         name,
-        bySeed.map((metrics) => metrics[task]?.[metric] ?? null),
+        bySeed.map((metrics) => metrics[of]?.[metric] ?? null),
       ]),
     ) as unknown as SeedValues;
   }
+}
+
+/** The models that arms are made of, each once. */
+function modelsOf(study: ModelStudy, arms: readonly string[]): string[] {
+  return [...new Set(arms.map((arm) => planOf(study.arms, arm).model))];
 }
 
 function key({ world, arm }: ArmIn): string {

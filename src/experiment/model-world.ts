@@ -1,35 +1,41 @@
-/** One simulated system with one seed for models that are compared on its evaluation log: logs, dataset and runs, each made once and kept. */
+/** One simulated system with one seed for models that are compared on a later log: logs, dataset, runs and figures, each made once and kept. */
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PrerankError } from '../base/errors.js';
+import { writeJsonDurable } from '../base/files.js';
 import type { SimulationConfig } from '../cascade/config.js';
 import { simulate } from '../cascade/simulate.js';
 import { loadConfig } from '../config/load.js';
 import type { ConfigInput } from '../config/schema.js';
 import { DATASET_FILE } from '../data/dataset-file.js';
 import { ingest } from '../data/ingest.js';
-import type { MetricValues } from '../train/evaluation-result.js';
 import { contentKey } from './content-key.js';
-import type { ModelPlan, ModelStudy } from './model-study.js';
-import type { SeedWorldOptions } from './seed-world.js';
+import { judgeRanking, type Score } from './judge-ranking.js';
+import { RANKING } from './model-measures.js';
+import type { ModelArm, ModelPlan, ModelStudy } from './model-study.js';
+import type { RankingMetrics } from './ranking.js';
+import { planOf, type SeedWorldOptions } from './seed-world.js';
 import { isTrained, type OnProgress, summaryOf, trainRun } from './train-run.js';
 
+/** By task, or of `ranking`. */
+export type Metrics = Readonly<Record<string, Readonly<Record<string, number | null>>>>;
+
+/** What the data of models are split into: a log to train on, and one to be judged on. */
+const SPLITS = ['train', 'eval'] as const;
+
 export class ModelWorld {
-  readonly #config: SimulationConfig;
   readonly #logsKey: string;
   readonly #dataKey: string;
   readonly #folder: string;
 
-  /** @param config its replay log is not used, and made as short as may be. */
   constructor(
-    config: SimulationConfig,
+    private readonly config: SimulationConfig,
     private readonly study: ModelStudy,
     private readonly options: SeedWorldOptions,
   ) {
-    this.#config = { ...config, requests: { ...config.requests, replay: 1 } };
-    this.#logsKey = contentKey(this.#config);
-    this.#dataKey = contentKey({ logs: this.#logsKey, data: study.data(this.#config, ''), tasks: study.tasks });
+    this.#logsKey = contentKey(config);
+    this.#dataKey = contentKey({ logs: this.#logsKey, data: study.data(config, ''), tasks: study.tasks });
     this.#folder = join(options.out, 'worlds', this.#logsKey);
   }
 
@@ -44,7 +50,7 @@ export class ModelWorld {
   async makeLogs(onProgress?: OnProgress): Promise<void> {
     const { threads, signal } = this.options;
     await mkdir(this.#folder, { recursive: true });
-    await simulate(this.#config, {
+    await simulate(this.config, {
       out: this.#logs,
       threads,
       signal,
@@ -57,49 +63,76 @@ export class ModelWorld {
   }
 
   get hasDataset(): boolean {
-    return ['train', 'eval'].every((split) => existsSync(join(this.#dataset, split, DATASET_FILE)));
+    return SPLITS.every((split) => existsSync(join(this.#dataset, split, DATASET_FILE)));
   }
 
   async makeDataset(): Promise<void> {
     const { threads, signal } = this.options;
-    const config = loadConfig({ data: this.study.data(this.#config, this.#logs), tasks: this.study.tasks });
+    const config = loadConfig({ data: this.study.data(this.config, this.#logs), tasks: this.study.tasks });
     await ingest(config, { out: this.#dataset, threads, signal });
   }
 
+  /** Arms of a model that are judged by how a score ranks. */
+  #scored(model: string): boolean {
+    return Object.values(this.study.arms).some((arm) => arm.model === model && arm.score !== null);
+  }
+
   /** Everything that decides a run's parameters but the rows. */
-  #settings({ model, training }: ModelPlan): Omit<ConfigInput, 'data'> {
+  #settings({ model, tasks, training }: ModelPlan): Omit<ConfigInput, 'data'> {
     return {
       name: this.study.name,
       model,
-      tasks: this.study.tasks,
-      training: { seed: this.#config.seed, ...this.study.training, ...training },
+      tasks: tasks ?? this.study.tasks,
+      training: { seed: this.config.seed, ...this.study.training, ...training },
       evaluation: { metrics: ['auc', 'logLoss'] },
     };
   }
 
-  runFolder(plan: ModelPlan): string {
-    const { out, set = [] } = this.options;
-    const { name: _name, ...settings } = this.#settings(plan);
-    return join(out, 'runs', contentKey({ data: this.#dataKey, settings, set }));
+  #key(model: string): string {
+    const { name: _name, ...settings } = this.#settings(planOf(this.study.models, model));
+    return contentKey({ data: this.#dataKey, settings, set: this.options.set ?? [] });
   }
 
-  hasRun(plan: ModelPlan): Promise<boolean> {
-    return isTrained(this.runFolder(plan));
+  runFolder(model: string): string {
+    return join(this.options.out, 'runs', this.#key(model));
+  }
+
+  #judged(model: string): string {
+    return join(this.#folder, 'judged', `${this.#key(model)}.json`);
+  }
+
+  async hasRun(model: string): Promise<boolean> {
+    return (await isTrained(this.runFolder(model))) && (!this.#scored(model) || existsSync(this.#judged(model)));
   }
 
   /** Trains and judges, or goes on from the last checkpoint. */
-  async makeRun(plan: ModelPlan, onProgress?: OnProgress): Promise<void> {
-    const { set = [] } = this.options;
-    const data = { ...this.study.data(this.#config, this.#logs), train: this.#dataset, eval: undefined };
-    const config = loadConfig({ ...this.#settings(plan), data }, { set });
-    await trainRun(config, this.runFolder(plan), this.options, onProgress);
+  async makeRun(model: string, onProgress?: OnProgress): Promise<void> {
+    const { set = [], threads } = this.options;
+    const scored = this.#scored(model);
+    const data = { ...this.study.data(this.config, this.#logs), eval: undefined };
+    const train = scored ? join(this.#dataset, 'train') : this.#dataset;
+    const settings = this.#settings(planOf(this.study.models, model));
+    const config = loadConfig({ ...settings, data: { ...data, train } }, { set });
+    const folder = this.runFolder(model);
+    await trainRun(config, folder, this.options, onProgress);
+    if (!scored) return;
+    const { passed } = this.config.cascade;
+    const found = await judgeRanking(folder, join(this.#dataset, 'eval'), { passed, threads });
+    await mkdir(join(this.#folder, 'judged'), { recursive: true });
+    await writeJsonDurable(this.#judged(model), found);
   }
 
-  /** By task, of a finished run on the evaluation log. */
-  async metrics(plan: ModelPlan): Promise<Readonly<Record<string, MetricValues>>> {
-    const folder = this.runFolder(plan);
-    const evaluation = (await summaryOf(folder))?.metrics.eval ?? null;
-    if (evaluation === null) throw new PrerankError('INTERNAL', `${folder} has not been judged`, { file: folder });
-    return evaluation;
+  /** Of an arm whose model is trained. */
+  async metrics({ model, score }: ModelArm): Promise<Metrics> {
+    const folder = this.runFolder(model);
+    if (score === null) {
+      const evaluation = (await summaryOf(folder))?.metrics.eval ?? null;
+      if (evaluation === null) throw new PrerankError('INTERNAL', `${folder} has not been judged`, { file: folder });
+      return evaluation;
+    }
+    const judged = JSON.parse(await readFile(this.#judged(model), 'utf8')) as Partial<Record<Score, RankingMetrics>>;
+    const found = judged[score];
+    if (found === undefined) throw new PrerankError('INTERNAL', `model ${model} has no score ${score}`);
+    return { [RANKING]: { ...found } };
   }
 }

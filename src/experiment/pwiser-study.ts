@@ -9,7 +9,7 @@ import {
   EMBEDDING_DIM,
 } from './conversion-world.js';
 import type { ModelMeasureName } from './model-measures.js';
-import type { ModelPlan, ModelStudy } from './model-study.js';
+import { armsOf, type ModelPlan, type ModelStudy } from './model-study.js';
 import type { RowPlan } from './study.js';
 
 type Pwiser = NonNullable<NonNullable<ConfigInput['training']>['pwiser']>;
@@ -35,7 +35,7 @@ const MODELS: Readonly<Record<string, ModelPlan>> = Object.fromEntries(
 const NOISY = 'three clicks in ten are accidents';
 const CLEAN = 'all clicks are meant';
 
-const models = Object.keys(MODELS);
+const arms = Object.keys(MODELS);
 
 function rowsIn(world: string, ctcvrSign: RowPlan['sign']): RowPlan<ModelMeasureName>[] {
   return KINDS.flatMap((kind) =>
@@ -65,9 +65,10 @@ export const PWISER: ModelStudy = {
   tasks: CONVERSION_TASKS,
   training: CONVERSION_TRAINING,
   models: MODELS,
+  arms: armsOf(MODELS),
   worlds: [
-    { name: NOISY, simulation: conversionWorld(ACCIDENTAL_CLICKS), models },
-    { name: CLEAN, simulation: conversionWorld(), models },
+    { name: NOISY, simulation: conversionWorld(ACCIDENTAL_CLICKS), arms },
+    { name: CLEAN, simulation: conversionWorld(), arms },
   ],
   shown: ['ctcvrAuc', 'cvrAuc', 'ctrAuc'],
   rows: [...rowsIn(NOISY, 1), ...rowsIn(CLEAN, null)],

@@ -2,6 +2,7 @@
 import { PrerankError } from '../base/errors.js';
 import { didYouMean, listNames } from '../base/suggest.js';
 import { BALANCING } from './balancing.js';
+import { ECM } from './ecm-study.js';
 import type { ModelStudy } from './model-study.js';
 import { OPEN_QUESTIONS } from './open-questions.js';
 import { FIGURE4, TABLE1, TABLE2, TABLE3, TABLE4 } from './paper-tables.js';
@@ -26,6 +27,7 @@ export const STUDIES: readonly Study[] = [
   BALANCING,
   TAML,
   PWISER,
+  ECM,
   QUICK_START,
 ];
 

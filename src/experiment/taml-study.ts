@@ -7,7 +7,7 @@ import {
   EMBEDDING_DIM,
 } from './conversion-world.js';
 import type { ModelMeasureName } from './model-measures.js';
-import type { ModelPlan, ModelStudy } from './model-study.js';
+import { armsOf, type ModelPlan, type ModelStudy } from './model-study.js';
 import type { ArmIn, RowPlan } from './study.js';
 
 const WORLD = 'conversions';
@@ -37,6 +37,10 @@ function rowsOf(row: string, control: Model, treatment: Model, claims: readonly 
   return claims.map((claim) => ({ table: 'taml', row, control: arm(control), treatment: arm(treatment), ...claim }));
 }
 
+const MEASURES = ['ctrAuc', 'cvrAuc', 'ctcvrAuc'] as const satisfies readonly ModelMeasureName[];
+
+type ConversionMeasure = (typeof MEASURES)[number];
+
 /** AUC of CTR, CVR and CTCVR on Ali-CCP as TAML's table 2 has them. */
 const PUBLISHED: Readonly<Partial<Record<Model, readonly [ctr: number, cvr: number, ctcvr: number]>>> = {
   mlp: [0.6034, 0.6519, 0.6207],
@@ -47,14 +51,14 @@ const PUBLISHED: Readonly<Partial<Record<Model, readonly [ctr: number, cvr: numb
   taml: [0.6049, 0.6813, 0.6544],
 };
 
-function published(measure: ModelMeasureName, control: Model, treatment: Model): number | null {
-  const index = (['ctrAuc', 'cvrAuc', 'ctcvrAuc'] as const).indexOf(measure);
+function published(measure: ConversionMeasure, control: Model, treatment: Model): number | null {
+  const index = MEASURES.indexOf(measure);
   const before = PUBLISHED[control]?.[index];
   const after = PUBLISHED[treatment]?.[index];
   return before === undefined || after === undefined ? null : Number((after - before).toFixed(4));
 }
 
-function expected(measure: ModelMeasureName, control: Model, treatment: Model, required: boolean): Claim {
+function expected(measure: ConversionMeasure, control: Model, treatment: Model, required: boolean): Claim {
   return { measure, paper: published(measure, control, treatment), sign: 1, required };
 }
 
@@ -79,7 +83,8 @@ export const TAML: ModelStudy = {
   tasks: CONVERSION_TASKS,
   training: CONVERSION_TRAINING,
   models: MODELS,
-  worlds: [{ name: WORLD, simulation: conversionWorld(), models: Object.keys(MODELS) }],
+  arms: armsOf(MODELS),
+  worlds: [{ name: WORLD, simulation: conversionWorld(), arms: Object.keys(MODELS) }],
   shown: ['ctcvrAuc', 'cvrAuc', 'ctrAuc'],
   rows: [
     ...OTHERS.slice(1).flatMap((name) =>

@@ -8,7 +8,7 @@ import { type ExperimentOptions, resultRows, runExperiment } from '../../src/exp
 import { htmlReport } from '../../src/experiment/html.js';
 import { markdownReport } from '../../src/experiment/markdown.js';
 import { compareModels } from '../../src/experiment/model-bench.js';
-import { MODEL_MEASURES } from '../../src/experiment/model-measures.js';
+import { MODEL_MEASURES, type ModelMeasureName } from '../../src/experiment/model-measures.js';
 import type { ModelStudy } from '../../src/experiment/model-study.js';
 import { STUDIES } from '../../src/experiment/studies.js';
 
@@ -17,7 +17,11 @@ const MODEL_STUDIES = STUDIES.filter(({ kind }) => kind === 'models') as ModelSt
 describe('studies of models', () => {
   for (const study of MODEL_STUDIES) {
     it(`${study.name}: every model that is compared is trained in its world`, () => {
-      const trained = new Set(study.worlds.flatMap(({ name, models }) => models.map((model) => `${name}/${model}`)));
+      const trained = new Set(study.worlds.flatMap(({ name, arms }) => arms.map((arm) => `${name}/${arm}`)));
+      for (const name of study.worlds.flatMap(({ arms }) => arms)) {
+        const { model } = study.arms[name] ?? {};
+        assert.ok(model !== undefined && study.models[model], name);
+      }
       for (const { table, row, measure, control, treatment } of study.rows) {
         assert.equal(table, study.name);
         assert.ok(measure in MODEL_MEASURES, row);
@@ -28,14 +32,16 @@ describe('studies of models', () => {
     });
 
     it(`${study.name}: its systems and models have valid configurations`, () => {
-      for (const { simulation, models } of study.worlds) {
+      for (const { simulation } of study.worlds) {
         const config = loadSimulation(simulation);
-        for (const name of models) {
-          const plan = study.models[name];
-          assert.ok(plan, name);
-          const { model, training } = plan;
+        for (const { model, tasks, training } of Object.values(study.models)) {
           const data = study.data(config, '/logs');
-          const loaded = loadConfig({ data, model, tasks: study.tasks, training: { ...study.training, ...training } });
+          const loaded = loadConfig({
+            data,
+            model,
+            tasks: tasks ?? study.tasks,
+            training: { ...study.training, ...training },
+          });
           assert.equal(loaded.model.kind, (model as { kind?: string }).kind);
         }
       }
@@ -54,7 +60,11 @@ describe('a row that compares models', () => {
     sign: 1,
     required: true,
   } as const;
-  const values = (ctrAuc: readonly (number | null)[]) => ({ ctrAuc, cvrAuc: ctrAuc, ctcvrAuc: ctrAuc });
+  const values = (of: readonly (number | null)[]) =>
+    Object.fromEntries(Object.keys(MODEL_MEASURES).map((name) => [name, of])) as unknown as Record<
+      ModelMeasureName,
+      readonly (number | null)[]
+    >;
 
   it('is the mean difference over seeds, which holds where it stands out of their scatter', () => {
     const control = values([0.6, 0.7, 0.65, 0.62]);
@@ -120,5 +130,34 @@ describe('an experiment with models', function () {
     const more = (await readdir(join(folder, 'runs'))).length - runs.length;
     assert.equal(more, 2 * (10 - 2), 'mmoe and esmm are there');
     assert.equal(steps, more);
+  });
+
+  it('judges every score of a model on whole candidate lists', async () => {
+    const set = [
+      'world.users=60',
+      'world.ads=40',
+      'cascade.retrieved=20',
+      'cascade.passed=8',
+      'cascade.shown=4',
+      'world.click.base=-3',
+      'requests.train=60',
+      'requests.replay=30',
+      'training.epochs=1',
+    ];
+    const result = await runExperiment({ ...options, studies: ['ecm'], seeds: 1, set });
+    const [study] = result.studies;
+    assert.ok(study);
+    for (const { arm, values } of study.arms) {
+      for (const name of study.shown) {
+        const value = values[name]?.value ?? Number.NaN;
+        assert.ok(value >= 0 && value <= 1, `${arm} ${name}: ${value}`);
+      }
+      assert.equal(values.exposureRecall50?.value, 1, 'of 20 candidates');
+      assert.equal(values.ctrAuc?.value, null);
+    }
+    const [t1, t2] = ['ecm (t1)', 'ecm (t2)'].map((name) => study.arms.find(({ arm }) => arm === name)?.values);
+    assert.notDeepEqual(t1, t2);
+    const again = await runExperiment({ ...options, studies: ['ecm'], seeds: 1, set });
+    assert.deepEqual([again.steps, again.studies], [0, result.studies]);
   });
 });
