@@ -3,7 +3,7 @@
  * (loading and sorting excluded), once with it gathered from shuffled columns for every batch.
  *
  * Usage: node bench/peers/step.mjs --config two-tower-d|dlrm-criteo|embedding-heavy --python PYTHON
- *          [--batch N] [--threads N] [--sparse adagrad|rowwise-adagrad] [--variants eager,onednn,bf16,compile,bf16-compile]
+ *          [--batch N] [--threads N] [--sparse adagrad|rowwise-adagrad] [--tables float32|bfloat16] [--variants eager,onednn,bf16,compile,bf16-compile]
  *          [--loading excluded,included] [--rounds 5] [--steps 10] [--batches 4] [--seed 1] [--json]
  * `--batches`: of rows, used again and again. Both sides hold the table rows that they touch: two batches of embedding-heavy fit 24 GiB.
  * PYTHON has torch (CPU wheels do) and numpy. The process pins itself and PyTorch to `--threads` cores.
@@ -42,6 +42,7 @@ function readOptions() {
       batch: { type: 'string' },
       threads: { type: 'string', default: '1' },
       sparse: { type: 'string' },
+      tables: { type: 'string', default: 'float32' },
       variants: { type: 'string', default: 'eager,onednn,bf16' },
       loading: { type: 'string', default: 'excluded,included' },
       rounds: { type: 'string', default: '5' },
@@ -63,6 +64,7 @@ function readOptions() {
     batch: values.batch === undefined ? step.batch : number('batch'),
     threads: number('threads'),
     sparse: values.sparse ?? step.sparse,
+    tables: values.tables,
     variants: values.variants.split(','),
     loading: values.loading.split(','),
     batches: number('batches'),
@@ -229,9 +231,9 @@ function conclude({ samples, phases }, batch) {
 }
 
 function print(result) {
-  const { config, batch, threads, sparse, torch, modes, environment } = result;
+  const { config, batch, threads, sparse, tables, torch, modes, environment } = result;
   const lines = [
-    `${config}, batch ${batch}, ${threads} thread(s), ${sparse}; torch ${torch}; ${environment.cpu}, ${environment.isa}`,
+    `${config}, batch ${batch}, ${threads} thread(s), ${sparse} on ${tables}; torch ${torch}; ${environment.cpu}, ${environment.isa}`,
   ];
   for (const [mode, sides] of Object.entries(modes)) {
     lines.push('', `loading ${mode}`);
@@ -250,8 +252,8 @@ function print(result) {
 const options = readOptions();
 const addon = loadAddon();
 pinToCores(addon, options.threads);
-const { step, batch, batches, seed, sparse } = options;
-const problem = referenceProblem(addon, step, { batch, seed, sparse, batches });
+const { step, batch, batches, seed, sparse, tables } = options;
+const problem = referenceProblem(addon, step, { batch, seed, sparse, batches, tables });
 const folder = mkdtempSync(join(tmpdir(), 'prerank-peers-'));
 try {
   writeProblem(folder, options, problem);
@@ -264,6 +266,7 @@ try {
     batch,
     threads: options.threads,
     sparse,
+    tables,
     seed,
     rounds: options.rounds,
     steps: options.steps,

@@ -73,6 +73,10 @@ ParameterStore::Options read_options(Napi::Value value) {
   });
   options.sparse = read_sparse_optimizer(fields.get("sparse"), fields.path("sparse"));
   options.dense = read_dense_optimizer(fields.get("dense"), fields.path("dense"));
+  if (fields.has("tableType")) {
+    options.table_type = fields.choice<TableType>(
+        "tableType", {{"float32", TableType::kFloat32}, {"bfloat16", TableType::kBfloat16}});
+  }
   options.training = fields.boolean("training");
   options.seed = fields.unsigned_integer("seed");
   return options;

@@ -152,7 +152,7 @@ Result<std::vector<double>> time_sparse_update(const Plan& plan, const Batch& ba
   const BatchTableIndex& index = indexed.table_index.front();
   return sample(sampling, [&] {
     cpu::update_sparse_rows(optimizer, 0, 1e-6, 1, view, state0.as<float>(), state1.as<float>(), index, 0,
-                            index.rows.size(), gradients);
+                            index.rows.size(), gradients, 0);
   });
 }
 

@@ -23,18 +23,32 @@ class EmbeddingKernel final : public Kernel {
       const BatchIds& ids = context.batch->ids[lookup.id_input];
       const size_t dim = static_cast<size_t>(lookup.table.dim);
       float* y = lookup.y.at(context);
+      const TableView& table = lookup.table;
       if (ids.offsets.empty()) {
-        simd_->embedding_rows(context.rows, dim, lookup.table.weights, ids.ids.data() + context.first_row,
-                              ids.ids.size() - context.first_row, y, lookup.y.stride);
+        const uint32_t* first = ids.ids.data() + context.first_row;
+        const size_t count = ids.ids.size() - context.first_row;
+        if (table.narrow != nullptr) {
+          simd_->embedding_rows_narrow(context.rows, dim, table.narrow, first, count, y, lookup.y.stride);
+        } else {
+          simd_->embedding_rows(context.rows, dim, table.weights, first, count, y, lookup.y.stride);
+        }
+      } else if (table.narrow != nullptr) {
+        simd_->embedding_bags_narrow(bags(context, lookup, table.narrow, y));
       } else {
-        simd_->embedding_bags({context.rows, dim, lookup.table.weights, ids.ids.data(), ids.ids.size(),
-                               ids.offsets.data() + context.first_row,
-                               ids.weights.empty() ? nullptr : ids.weights.data(), lookup.mean, y, lookup.y.stride});
+        simd_->embedding_bags(bags(context, lookup, table.weights, y));
       }
     }
   }
 
  private:
+  template <class T>
+  static BagArguments<T> bags(const TileContext& context, const Lookup& lookup, const T* table, float* y) {
+    const BatchIds& ids = context.batch->ids[lookup.id_input];
+    return {context.rows, static_cast<size_t>(lookup.table.dim), table, ids.ids.data(), ids.ids.size(),
+            ids.offsets.data() + context.first_row, ids.weights.empty() ? nullptr : ids.weights.data(), lookup.mean, y,
+            lookup.y.stride};
+  }
+
   std::vector<Lookup> lookups_;
   const SimdTable* simd_;
 };

@@ -41,7 +41,27 @@ SparseRows sparse_rows(size_t dim, const BatchTableIndex& index, size_t u_begin,
           u_begin,
           u_end,
           gradients.data(),
-          dim};
+          dim,
+          0};
+}
+
+void update_narrow(SparseOptimizerKind kind, const SparseRows& rows, const UpdateConstants& c, Bfloat16* weights,
+                   std::span<float> s0, std::span<float> s1) {
+  const SimdTable& functions = simd();
+  switch (kind) {
+    case SparseOptimizerKind::kSgd:
+      functions.sparse_sgd_narrow(rows, c, weights);
+      return;
+    case SparseOptimizerKind::kAdagrad:
+      functions.sparse_adagrad_narrow(rows, c, weights, s0.data());
+      return;
+    case SparseOptimizerKind::kRowwiseAdagrad:
+      functions.sparse_rowwise_adagrad_narrow(rows, c, weights, s0.data());
+      return;
+    case SparseOptimizerKind::kAdam:
+      functions.sparse_adam_narrow(rows, c, weights, s0.data(), s1.data());
+      return;
+  }
 }
 
 }  // namespace
@@ -74,9 +94,15 @@ void update_dense(const DenseOptimizer& optimizer, uint64_t step, double lr, dou
 
 void update_sparse_rows(const SparseOptimizer& optimizer, uint64_t step, double lr, double grad_scale,
                         const TableView& table, std::span<float> s0, std::span<float> s1, const BatchTableIndex& index,
-                        size_t u_begin, size_t u_end, std::span<const PooledGradient> gradients) {
+                        size_t u_begin, size_t u_end, std::span<const PooledGradient> gradients, uint64_t rounding) {
   UpdateConstants c = constants(lr, grad_scale, optimizer.l2, optimizer.epsilon);
-  const SparseRows rows = sparse_rows(static_cast<size_t>(table.dim), index, u_begin, u_end, gradients);
+  if (optimizer.kind == SparseOptimizerKind::kAdam) set_adam(c, lr, optimizer.beta1, optimizer.beta2, step);
+  SparseRows rows = sparse_rows(static_cast<size_t>(table.dim), index, u_begin, u_end, gradients);
+  rows.rounding = rounding;
+  if (table.narrow != nullptr) {
+    update_narrow(optimizer.kind, rows, c, table.narrow, s0, s1);
+    return;
+  }
   const SimdTable& functions = simd();
   switch (optimizer.kind) {
     case SparseOptimizerKind::kSgd:
@@ -89,7 +115,6 @@ void update_sparse_rows(const SparseOptimizer& optimizer, uint64_t step, double 
       functions.sparse_rowwise_adagrad(rows, c, table.weights, s0.data());
       return;
     case SparseOptimizerKind::kAdam:
-      set_adam(c, lr, optimizer.beta1, optimizer.beta2, step);
       functions.sparse_adam(rows, c, table.weights, s0.data(), s1.data());
       return;
   }

@@ -27,11 +27,12 @@ void update_dense(const DenseOptimizer& optimizer, uint64_t step, double lr, dou
 //   Adagrad           s0[row, d] += g_d^2, w_d -= lr * g_d / (sqrt(s0[row, d]) + epsilon)
 //   row-wise Adagrad  s0[row] += mean_d(g_d^2), w -= lr * g / (sqrt(s0[row]) + epsilon)
 //   Adam              on touched rows only, bias correction by the global step + 1: s0 is m, s1 is v
+// Weights of 16 bits are rounded at random, by bits that follow from `rounding`, row and column.
 // s0, s1: the table's whole state ([rows, dim]; row-wise: [rows]), empty where unused. gradients: per Plan::id_inputs.
 // Calls on disjoint ranges may run at once.
 void update_sparse_rows(const SparseOptimizer& optimizer, uint64_t step, double lr, double grad_scale,
                         const TableView& table, std::span<float> s0, std::span<float> s1, const BatchTableIndex& index,
-                        size_t u_begin, size_t u_end, std::span<const PooledGradient> gradients);
+                        size_t u_begin, size_t u_end, std::span<const PooledGradient> gradients, uint64_t rounding);
 
 // Squared norm of the (unscaled, l2-free) gradient of rows [u_begin, u_end), for clipping over all parameters.
 double sparse_gradient_norm_sq(int64_t dim, const BatchTableIndex& index, size_t u_begin, size_t u_end,

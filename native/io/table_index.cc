@@ -61,7 +61,7 @@ void for_entries(const TableInputs::Input& input, const BatchIds& source, const 
   }
 }
 
-int bits_below(uint64_t end) { return end < 2 ? 0 : std::bit_width(end - 1); }
+int bits_below(uint64_t end) { return end < 2 ? 0 : static_cast<int>(std::bit_width(end - 1)); }
 
 // Writes keys and, for each entry, what it will carry to its place in the index.
 Status list_entries(const TableInputs& table, std::span<const BatchIds> ids, size_t count, TableIndexScratch& scratch) {

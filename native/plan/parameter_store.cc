@@ -129,7 +129,12 @@ class CpuParameterStore final : public ParameterStore {
     return found->second;
   }
 
-  std::span<float> weights(size_t parameter) override { return parameters_[parameter].weights.as<float>(); }
+  std::span<float> weights(size_t parameter) override {
+    return narrow(parameter) ? std::span<float>() : parameters_[parameter].weights.as<float>();
+  }
+  std::span<Bfloat16> narrow_weights(size_t parameter) override {
+    return narrow(parameter) ? parameters_[parameter].weights.as<Bfloat16>() : std::span<Bfloat16>();
+  }
   std::span<const int64_t> shape(size_t parameter) const override { return options_.parameters[parameter].shape; }
   std::span<float> state(size_t parameter, size_t slot) override {
     return slot < 2 ? parameters_[parameter].state[slot].as<float>() : std::span<float>();
@@ -148,6 +153,10 @@ class CpuParameterStore final : public ParameterStore {
     PRERANK_ASSIGN_OR_RETURN(const Tensor tensor, tensor_of(name));
     const Parameter& p = parameters_[tensor.parameter];
     std::vector<float> copy(tensor.data.begin(), tensor.data.end());
+    if (!tensor.narrow.empty()) {
+      copy.resize(tensor.narrow.size());
+      to_float(tensor.narrow, copy);
+    }
     if (!p.lazy) return copy;
     const ParameterSpec& spec = options_.parameters[tensor.parameter];
     const size_t width = copy.size() / static_cast<size_t>(spec.shape.front());
@@ -157,6 +166,7 @@ class CpuParameterStore final : public ParameterStore {
         std::ranges::fill(rows, start_of(tensor.parameter, *tensor.slot));
       } else {
         draw_parameter(spec.init, options_.seed, spec.name, first * width, rows);
+        if (!tensor.narrow.empty()) round(rows);
       }
     });
     return copy;
@@ -164,8 +174,9 @@ class CpuParameterStore final : public ParameterStore {
 
   Status write(const std::string& name, std::span<const float> values) override {
     PRERANK_ASSIGN_OR_RETURN(const Tensor tensor, tensor_of(name));
-    if (values.size() != tensor.data.size()) {
-      return invalid("tensor " + name + " has " + std::to_string(tensor.data.size()) + " elements, data has " +
+    const size_t size = tensor.data.size() + tensor.narrow.size();
+    if (values.size() != size) {
+      return invalid("tensor " + name + " has " + std::to_string(size) + " elements, data has " +
                      std::to_string(values.size()));
     }
     changed();
@@ -174,7 +185,11 @@ class CpuParameterStore final : public ParameterStore {
       p.lazy->each_missing([&](size_t first, size_t end) { draw_rows(tensor.parameter, first, end); });
       p.lazy->mark_all();
     }
-    std::ranges::copy(values, tensor.data.begin());
+    if (tensor.narrow.empty()) {
+      std::ranges::copy(values, tensor.data.begin());
+    } else {
+      to_bfloat16(values, tensor.narrow);
+    }
     return {};
   }
 
@@ -204,27 +219,34 @@ class CpuParameterStore final : public ParameterStore {
 
  private:
   struct Parameter {
-    AlignedBuffer weights;
+    AlignedBuffer weights;  // float, or Bfloat16
     std::array<AlignedBuffer, 2> state;
     std::optional<LazyRows> lazy;  // tables of a store that exceeds the memory
   };
 
-  // A parameter, or one of its state slots.
+  // A parameter, or one of its state slots: the data is of one of the types.
   struct Tensor {
     size_t parameter = 0;
     std::optional<size_t> slot;
     std::span<float> data;
+    std::span<Bfloat16> narrow;
   };
+
+  bool narrow(const ParameterSpec& spec) const { return spec.table && options_.table_type == TableType::kBfloat16; }
+  bool narrow(size_t parameter) const { return narrow(options_.parameters[parameter]); }
+  size_t weight_bytes(const ParameterSpec& spec) const { return narrow(spec) ? sizeof(Bfloat16) : sizeof(float); }
 
   Result<Tensor> tensor_of(const std::string& name) const {
     if (const auto found = by_name_.find(name); found != by_name_.end()) {
-      return Tensor{found->second, std::nullopt, parameters_[found->second].weights.as<float>()};
+      const AlignedBuffer& weights = parameters_[found->second].weights;
+      if (narrow(found->second)) return Tensor{found->second, std::nullopt, {}, weights.as<Bfloat16>()};
+      return Tensor{found->second, std::nullopt, weights.as<float>(), {}};
     }
     for (size_t p = 0; p < parameters_.size(); ++p) {
       const std::vector<SlotLayout> layouts = layouts_of(options_.parameters[p]);
       for (size_t s = 0; s < layouts.size(); ++s) {
         if (name != options_.parameters[p].name + "." + layouts[s].name) continue;
-        return Tensor{p, s, parameters_[p].state[s].as<float>()};
+        return Tensor{p, s, parameters_[p].state[s].as<float>(), {}};
       }
     }
     return Status(Code::kNotFound, "the parameter store has no tensor " + name);
@@ -236,7 +258,7 @@ class CpuParameterStore final : public ParameterStore {
     for (const ParameterSpec& spec : options_.parameters) {
       PRERANK_RETURN_IF_ERROR(check_spec(spec));
       PRERANK_ASSIGN_OR_RETURN(const size_t count, element_count(spec));
-      bytes += static_cast<double>(count * sizeof(float));
+      bytes += static_cast<double>(count * weight_bytes(spec));
       for (const SlotLayout& layout : layouts_of(spec)) {
         bytes += static_cast<double>(slot_size(spec, layout, count) * sizeof(float));
       }
@@ -266,22 +288,49 @@ class CpuParameterStore final : public ParameterStore {
     const size_t index = parameters_.size();
     Parameter& parameter = parameters_.emplace_back();
     if (lazy) parameter.lazy.emplace(static_cast<size_t>(spec.shape.front()));
-    PRERANK_RETURN_IF_ERROR(allocate(spec, count, lazy, parameter.weights));
+    PRERANK_RETURN_IF_ERROR(allocate(spec, count * weight_bytes(spec), lazy, parameter.weights));
     const std::vector<SlotLayout> layouts = layouts_of(spec);
     for (size_t s = 0; s < layouts.size(); ++s) {
-      PRERANK_RETURN_IF_ERROR(allocate(spec, slot_size(spec, layouts[s], count), lazy, parameter.state[s]));
+      PRERANK_RETURN_IF_ERROR(allocate(spec, slot_size(spec, layouts[s], count) * sizeof(float), lazy, parameter.state[s]));
       const float start = start_of(index, s);
       if (start != 0 && !lazy) std::ranges::fill(parameter.state[s].as<float>(), start);
     }
     return {};
   }
 
-  Status allocate(const ParameterSpec& spec, size_t count, bool lazy, AlignedBuffer& into) {
-    auto buffer = AlignedBuffer::floats(count, lazy ? AlignedBuffer::Pages::kSmall : AlignedBuffer::Pages::kHuge);
+  Status allocate(const ParameterSpec& spec, size_t bytes, bool lazy, AlignedBuffer& into) {
+    auto buffer = AlignedBuffer::allocate(bytes, lazy ? AlignedBuffer::Pages::kSmall : AlignedBuffer::Pages::kHuge);
     if (!buffer.ok()) return {buffer.status().code(), "parameter " + spec.name + ": " + buffer.status().message()};
     into = std::move(buffer).value();
     bytes_ += into.bytes();
     return {};
+  }
+
+  // What a table of 16 bits holds of drawn values.
+  static void round(std::span<float> values) {
+    std::array<Bfloat16, kBlock> rounded;
+    for (size_t done = 0; done < values.size(); done += kBlock) {
+      const std::span<float> part = values.subspan(done, std::min(kBlock, values.size() - done));
+      const std::span<Bfloat16> narrow = std::span(rounded).first(part.size());
+      to_bfloat16(part, narrow);
+      to_float(narrow, part);
+    }
+  }
+
+  // Elements [begin, end) of a parameter's weights; begin is a multiple of 4.
+  void draw_weights(size_t parameter, size_t begin, size_t end) {
+    const ParameterSpec& spec = options_.parameters[parameter];
+    if (begin >= end) return;
+    if (!narrow(parameter)) {
+      draw_parameter(spec.init, options_.seed, spec.name, begin, weights(parameter).subspan(begin, end - begin));
+      return;
+    }
+    std::array<float, kBlock> block;
+    for (; begin < end; begin += kBlock) {
+      const std::span<float> drawn = std::span(block).first(std::min(kBlock, end - begin));
+      draw_parameter(spec.init, options_.seed, spec.name, begin, drawn);
+      to_bfloat16(drawn, narrow_weights(parameter).subspan(begin, drawn.size()));
+    }
   }
 
   // Weights and state of rows [first, end) of a lazy table.
@@ -292,7 +341,7 @@ class CpuParameterStore final : public ParameterStore {
     const auto rows_of = [&](const AlignedBuffer& buffer, size_t each) {
       return buffer.as<float>().subspan(first * each, (end - first) * each);
     };
-    draw_parameter(spec.init, options_.seed, spec.name, first * width, rows_of(p.weights, width));
+    draw_weights(parameter, first * width, end * width);
     for (size_t s = 0; s < p.state.size(); ++s) {
       if (p.state[s].bytes() == 0) continue;
       const float start = start_of(parameter, s);
@@ -308,12 +357,11 @@ class CpuParameterStore final : public ParameterStore {
     for (size_t p = 0; p < parameters_.size(); ++p) {
       const ParameterSpec& spec = options_.parameters[p];
       if (spec.init.kind == InitKind::kZero || parameters_[p].lazy) continue;
-      const std::span<float> all = weights(p);
-      const size_t blocks = (all.size() + kBlock - 1) / kBlock;
+      const size_t count = parameters_[p].weights.bytes() / weight_bytes(spec);
+      const size_t blocks = (count + kBlock - 1) / kBlock;
       pool->run([&](size_t worker) {
         const Share share = share_of(blocks, worker, pool->workers());
-        const size_t begin = share.begin * kBlock, end = std::min(share.end * kBlock, all.size());
-        if (begin < end) draw_parameter(spec.init, options_.seed, spec.name, begin, all.subspan(begin, end - begin));
+        draw_weights(p, share.begin * kBlock, std::min(share.end * kBlock, count));
       });
     }
     return {};

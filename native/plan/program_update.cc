@@ -5,11 +5,20 @@
 #include <string>
 #include <utility>
 
+#include "base/philox.h"
+#include "base/xxhash.h"
+
 namespace prerank {
 namespace {
 
 constexpr size_t kChunk = 4096;        // elements: a multiple of every vector width
 constexpr double kClipEpsilon = 1e-6;  // as torch.nn.utils.clip_grad_norm_
+
+// Another stream than that of the table's initial values.
+uint64_t rounding_stream(const std::string& table) {
+  const std::string name = table + ".rounding";
+  return xxh64(name.data(), name.size());
+}
 
 }  // namespace
 
@@ -49,9 +58,11 @@ Status ProgramUpdate::collect(const ProgramMemory& memory) {
     if (!trained[t]) continue;
     PRERANK_ASSIGN_OR_RETURN(const size_t stored, store_.find(plan_.tables[t].name));
     sparse_.push_back({t,
-                       {store_.weights(stored).data(), plan_.tables[t].rows, plan_.tables[t].dim},
+                       {store_.weights(stored).data(), plan_.tables[t].rows, plan_.tables[t].dim,
+                        store_.narrow_weights(stored).data()},
                        store_.state(stored, 0),
                        store_.state(stored, 1),
+                       rounding_stream(plan_.tables[t].name),
                        0});
   }
   return {};
@@ -96,6 +107,14 @@ double ProgramUpdate::sparse_norm_sq(const Batch& batch) {
   double total = 0;
   for (const double norm : worker_norms_) total += norm;
   return total;
+}
+
+uint64_t ProgramUpdate::rounding_of(const SparseTarget& target, uint64_t step) const {
+  const uint64_t stream = target.rounding_stream;
+  const PhiloxCounter words = philox4x32({static_cast<uint32_t>(step), static_cast<uint32_t>(step >> 32),
+                                          static_cast<uint32_t>(stream), static_cast<uint32_t>(stream >> 32)},
+                                         philox_key(options_.seed));
+  return uint64_t{words[0]} << 32 | words[1];
 }
 
 // Distinct rows for a worker: contiguous, with about the same number of entries for each.
@@ -152,7 +171,8 @@ void ProgramUpdate::update(const Batch& batch, const StepOptions& options, doubl
       const BatchTableIndex& index = batch.table_index[target.table];
       const RowRange range = rows_of(index, worker);
       cpu::update_sparse_rows(settings.sparse, options.step, options.sparse_lr, sparse_scale, target.view, target.state0,
-                              target.state1, index, range.begin, range.end, pooled_);
+                              target.state1, index, range.begin, range.end, pooled_,
+                              rounding_of(target, options.step));
       profile.lap(target.operation);
     }
   });

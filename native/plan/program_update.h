@@ -48,6 +48,7 @@ class ProgramUpdate {
     size_t table = 0;  // in Plan::tables
     TableView view;
     std::span<float> state0, state1;
+    uint64_t rounding_stream = 0;
     size_t operation = 0;  // in the profile
   };
   struct RowRange {
@@ -61,6 +62,7 @@ class ProgramUpdate {
   void name_operations();
   double dense_norm_sq();
   double sparse_norm_sq(const Batch& batch);
+  uint64_t rounding_of(const SparseTarget& target, uint64_t step) const;
   RowRange rows_of(const BatchTableIndex& index, size_t worker) const;
   Status not_finite() const;
 

@@ -216,9 +216,9 @@ TEST_P(KernelSparseOptimizer, FollowsTheRulesOverSteps) {
           const double scale = step == 1 ? 0.25 : 1;
           const size_t middle = index.rows.size() / 3;
           cpu::update_sparse_rows(optimizer, step, 0.05, scale, table, s0, s1, index.view(), 0, middle,
-                                  gradients.pooled);
+                                  gradients.pooled, 0);
           cpu::update_sparse_rows(optimizer, step, 0.05, scale, table, s0, s1, index.view(), middle, index.rows.size(),
-                                  gradients.pooled);
+                                  gradients.pooled, 0);
           for (size_t u = 0; u < index.rows.size(); ++u) {
             const Doubles g = gradients.of(index, u, dim);
             if (!g.empty()) want.update(optimizer, step, 0.05, scale, index.rows[u], g);
@@ -237,7 +237,7 @@ TEST_P(KernelSparseOptimizer, RowsWithoutGradientStay) {
   std::vector<float> sums(kTrainedRows);
   const std::array<cpu::PooledGradient, 3> nothing = {};
   cpu::update_sparse_rows({.l2 = 1}, 0, 0.1, 1, {w.data(), kTrainedRows, 4}, sums, {}, index.view(), 0, index.rows.size(),
-                          nothing);
+                          nothing, 0);
   EXPECT_EQ(w, before);
   EXPECT_EQ(sums, std::vector<float>(kTrainedRows));
 }

@@ -140,6 +140,31 @@ TEST(ParameterStore, WritingALazyTableKeepsWhatIsWritten) {
   EXPECT_EQ(others.lazy->read("embeddings.ad.accumulator").value(), state);
 }
 
+TEST(ParameterStore, TablesOf16BitsHoldTheNearestValues) {
+  auto options = small_options();
+  const auto wide = make(options);
+  options.table_type = TableType::kBfloat16;
+  const LazyAndEager stores(options);
+  std::vector<float> nearest = wide->read("embeddings.ad").value();
+  std::vector<Bfloat16> narrow(nearest.size());
+  to_bfloat16(nearest, narrow);
+  to_float(narrow, nearest);
+  for (const auto& store : {stores.eager, stores.lazy}) {
+    EXPECT_TRUE(store->weights(2).empty());
+    EXPECT_EQ(store->narrow_weights(2).size(), 7000u);
+    EXPECT_TRUE(store->narrow_weights(0).empty()) << "only tables";
+    EXPECT_EQ(store->read("tower.0.weight").value(), wide->read("tower.0.weight").value());
+    EXPECT_EQ(store->read("embeddings.ad").value(), nearest);
+    EXPECT_EQ(wide->bytes() - store->bytes(), 7000 * sizeof(Bfloat16));
+  }
+  stores.lazy->touch(2, std::vector<uint32_t>{0, 5, 999});
+  EXPECT_EQ(stores.lazy->read("embeddings.ad").value(), nearest) << "drawn rows are those that a read would draw";
+  const std::vector<float> values(7000, 1.01f);
+  ASSERT_TRUE(stores.lazy->write("embeddings.ad", values).ok());
+  EXPECT_EQ(stores.lazy->read("embeddings.ad").value(), std::vector<float>(7000, 1.0078125f));
+  EXPECT_EQ(stores.lazy->write("embeddings.ad", std::vector<float>(3)).code(), Code::kInvalidArgument);
+}
+
 TEST(ParameterStore, RefusesTensorsThatAreNotThereOrDoNotFit) {
   const auto store = make(small_options());
   EXPECT_EQ(store->read("embeddings.ad.v").status().code(), Code::kNotFound);

@@ -99,6 +99,7 @@ function problemOf(addon: Addon, dataset: Dataset, { batch, seed }: LoaderBenchO
     loader: { shuffle: 'full', tasks: [source] },
     clip: { norm: 0, scope: 'dense' },
     rates: { dense: 1e-3, sparse: 1e-2 },
+    tableType: 'float32',
     optimizers: { sparse: 'adagrad', dense: 'adam' },
     close: async () => dataset.close(),
   };

@@ -14,6 +14,7 @@ import type {
   NativeDataset,
   NativeParameterStore,
   SparseOptimizerSettings,
+  TableType,
 } from '../runtime/native.js';
 import { assembleModel, createStore } from '../train/assemble.js';
 import { openSet } from '../train/encoded-set.js';
@@ -32,6 +33,7 @@ export interface StepProblem {
   readonly loader: Pick<LoaderSpec, 'shuffle' | 'windowRows' | 'weight' | 'tasks'>;
   readonly clip: { readonly norm: number; readonly scope: 'dense' | 'all' };
   readonly rates: { readonly dense: number; readonly sparse: number };
+  readonly tableType: TableType;
   readonly optimizers: { readonly dense: DenseOptimizerConfig['kind']; readonly sparse: SparseOptimizerConfig['kind'] };
   /** Lets go of temporary files. */
   readonly close: () => Promise<void>;
@@ -65,15 +67,18 @@ export interface ReferenceOptions {
   readonly batches?: number;
   /** Instead of the step's own. */
   readonly sparse?: SparseOptimizerConfig['kind'];
+  /** What tables hold; default: float32, or what the configuration says. */
+  readonly tables?: TableType;
 }
 
 export function referenceProblem(addon: Addon, step: ReferenceStep, options: ReferenceOptions): StepProblem {
-  const { seed, batch = step.batch, batches = GENERATED_BATCHES, sparse = step.sparse } = options;
+  const { seed, batch = step.batch, batches = GENERATED_BATCHES, sparse = step.sparse, tables = 'float32' } = options;
   const program = trainingProgram(step.model, step.features, step.tasks);
   const store = new addon.ParameterStore({
     parameters: program.parameters,
     sparse: { kind: sparse, ...SPARSE_SETTINGS },
     dense: { kind: step.dense, ...DENSE_SETTINGS },
+    tableType: tables,
     training: true,
     seed,
   });
@@ -86,6 +91,7 @@ export function referenceProblem(addon: Addon, step: ReferenceStep, options: Ref
     loader: { shuffle: 'full', tasks: step.sources },
     clip: { norm: 0, scope: 'dense' },
     rates: { dense: 1e-3, sparse: 1e-2 },
+    tableType: tables,
     optimizers: { sparse, dense: step.dense },
     close: async () => undefined,
   };
@@ -96,9 +102,10 @@ export async function configProblem(addon: Addon, path: string, options: Referen
   const loaded = loadConfig(path);
   const { seed, batch = loaded.training.batchSize, sparse = loaded.training.sparseOptimizer.kind } = options;
   const { training } = loaded;
+  const { tables = training.tableType } = options;
   const config = {
     ...loaded,
-    training: { ...training, seed, sparseOptimizer: { ...training.sparseOptimizer, kind: sparse } },
+    training: { ...training, seed, tableType: tables, sparseOptimizer: { ...training.sparseOptimizer, kind: sparse } },
   };
   const folder = await mkdtemp(join(tmpdir(), 'prerank-bench-'));
   try {
@@ -119,6 +126,7 @@ export async function configProblem(addon: Addon, path: string, options: Referen
       },
       clip: training.clip,
       rates: { dense: training.denseOptimizer.lr, sparse: training.sparseOptimizer.lr },
+      tableType: tables,
       optimizers: { sparse, dense: training.denseOptimizer.kind },
       close: async () => {
         set.close();

@@ -35,7 +35,7 @@ export function formatStep(result: StepResult): string {
   return [
     `${result.config}: ${thousands(result.samplesPerSecond)} samples/s at the median step ` +
       `(batch ${result.batch}, ${result.threads} thread${result.threads === 1 ? '' : 's'}, ${environment.isa}, ` +
-      `cores ${environment.cores.join(',')}, ${result.optimizers.sparse} + ${result.optimizers.dense})`,
+      `cores ${environment.cores.join(',')}, ${result.optimizers.sparse} on ${result.tableType} tables + ${result.optimizers.dense})`,
     `step: median ${milliseconds(step.p50)} [${milliseconds(step.low)}, ${milliseconds(step.high)}], ` +
       `p90 ${milliseconds(step.p90)}, best ${milliseconds(step.best)}, ${step.samples} steps`,
     `runs: ${result.runs.map((run) => thousands(run.samplesPerSecond)).join(', ')}`,

@@ -35,6 +35,7 @@ export interface StepResult {
   readonly device: 'cpu';
   readonly seed: number;
   readonly optimizers: StepProblem['optimizers'];
+  readonly tableType: StepProblem['tableType'];
   readonly parameters: number;
   /** Rows a second at the median step. */
   readonly samplesPerSecond: number;
@@ -94,6 +95,7 @@ export async function benchStep(addon: Addon, problem: StepProblem, options: Ste
       device: 'cpu',
       seed,
       optimizers: problem.optimizers,
+      tableType: problem.tableType,
       parameters: model.parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0),
       samplesPerSecond: batch / step.p50,
       samplesPerSecondMean: (batch * seconds.length) / wholeSeconds,

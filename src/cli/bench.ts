@@ -4,6 +4,7 @@ import { PrerankError } from '../base/errors.js';
 import type { IngestVariant } from '../bench/ingest.js';
 import { PRESET_NAMES, type PresetName } from '../cascade/presets.js';
 import { loadAddon } from '../runtime/load.js';
+import { TABLE_TYPES, type TableType } from '../runtime/native-program.js';
 import { positiveInteger, positiveIntegers } from './arguments.js';
 import { type CommonOptions, printResult } from './output.js';
 
@@ -40,6 +41,7 @@ interface StepCommandOptions extends CommonOptions {
   readonly steps: number;
   readonly seed: number;
   readonly sparse?: SparseOptimizer;
+  readonly tables?: TableType;
 }
 
 function stepCommand(): Command {
@@ -57,6 +59,7 @@ function stepCommand(): Command {
       `${SPARSE_OPTIMIZERS.join(', ')} on tables (default: the step's own)`,
       sparseOptimizer,
     )
+    .addOption(new Option('--tables <type>', "what tables hold (default: the configuration's)").choices(TABLE_TYPES))
     .action(runStep);
 }
 

@@ -3,6 +3,7 @@
  * Defaults that depend on other fields are filled in by resolve.ts.
  */
 import { z } from 'zod';
+import { TABLE_TYPES } from '../runtime/native-program.js';
 import { BALANCINGS, GRADIENT_NORMS } from '../runtime/plan.js';
 import { modelSchema } from './model-schema.js';
 import { strict } from './strict.js';
@@ -215,6 +216,7 @@ const training = strict({
   gradientCosines: count.default(0),
   pwiser: pwiser.optional(),
   l2: nonNegative.default(0),
+  tableType: z.enum(TABLE_TYPES).default('float32'),
   seed: z.int().nonnegative().default(1),
   device: device.default('auto'),
   threads: z

@@ -2,6 +2,7 @@
  * The configuration with every default filled in. It is itself a valid configuration: written as YAML
  * and read back it is the same.
  */
+import type { TableType } from '../runtime/native-program.js';
 import type { BalancingKind, GradientNorm, LossKind } from '../runtime/plan.js';
 import { type ModelConfig, taskModeOf } from './models.js';
 
@@ -240,6 +241,8 @@ export interface TrainingConfig {
   readonly gradientCosines: number;
   readonly pwiser?: PwiserConfig;
   readonly l2: number;
+  /** What tables hold while they are trained and used; files have float32 all the same. */
+  readonly tableType: TableType;
   readonly seed: number;
   readonly device: 'auto' | 'cpu';
   /** `auto`: every core. */

@@ -31,10 +31,15 @@ export interface DenseOptimizerSettings {
   readonly weightDecay: number;
 }
 
+export const TABLE_TYPES = ['float32', 'bfloat16'] as const;
+export type TableType = (typeof TABLE_TYPES)[number];
+
 export interface StoreSpec {
   readonly parameters: readonly ParameterSpec[];
   readonly sparse: SparseOptimizerSettings;
   readonly dense: DenseOptimizerSettings;
+  /** What tables hold, default float32; tensors are read and written as float32 all the same. */
+  readonly tableType?: TableType;
   /** false: no optimizer state (prediction only). */
   readonly training: boolean;
   readonly seed: number;

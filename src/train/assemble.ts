@@ -75,6 +75,7 @@ export function createStore(
     parameters,
     sparse: sparseSettings(config.training),
     dense: denseSettings(config.training),
+    tableType: config.training.tableType,
     training,
     seed: config.training.seed,
   });

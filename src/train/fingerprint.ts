@@ -12,7 +12,7 @@ export function fingerprint(value: unknown): string {
 /** The part of a configuration that decides every parameter after a given number of steps. */
 export function trajectoryConfig(config: ResolvedConfig): object {
   const { train: _train, eval: _eval, ...data } = config.data;
-  const { batchSize, sparseOptimizer, denseOptimizer, clip, balancing, pwiser, seed } = config.training;
+  const { batchSize, sparseOptimizer, denseOptimizer, clip, balancing, pwiser, tableType, seed } = config.training;
   return {
     data,
     model: config.model,
@@ -24,6 +24,7 @@ export function trajectoryConfig(config: ResolvedConfig): object {
       clip,
       balancing,
       ...(pwiser === undefined ? {} : { pwiser }),
+      ...(tableType === 'float32' ? {} : { tableType }),
       seed,
     },
   };

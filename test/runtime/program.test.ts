@@ -1,7 +1,7 @@
 /** Programs driven from JavaScript: training, prediction, and errors instead of crashes. */
 import assert from 'node:assert/strict';
 import { loadAddon } from '../../src/runtime/load.js';
-import { TASK_STATS } from '../../src/runtime/native.js';
+import { type NativeParameterStore, TASK_STATS } from '../../src/runtime/native.js';
 import {
   makeBatch,
   makeDataset,
@@ -47,6 +47,28 @@ describe('a native program', () => {
     for (const name of [...names, ...whole.states().map((state) => state.name)]) {
       assert.deepEqual(pieces.read(name), whole.read(name), name);
     }
+  });
+
+  it('trains tables of 16 bits: near those of 32, and the same bytes from a copy half-way', async () => {
+    const store = (): NativeParameterStore => new (loadAddon().ParameterStore)({ ...STORE, tableType: 'bfloat16' });
+    const wide = makeStore();
+    await makeTrainer(wide).run(makeLoader(makeDataset(ROWS)), runRequest(20));
+    const whole = store();
+    await makeTrainer(whole).run(makeLoader(makeDataset(ROWS)), runRequest(20));
+    const table = whole.read('embeddings.ad');
+    assert.ok(table.every((_, i) => new Uint16Array(table.buffer)[2 * i] === 0));
+    table.forEach((value, i) => {
+      const other = wide.read('embeddings.ad')[i] ?? Number.NaN;
+      assert.ok(Math.abs(value - other) < 0.02 + 0.05 * Math.abs(other), `${value} and ${other}`);
+    });
+    const first = store();
+    const loader = makeLoader(makeDataset(ROWS));
+    await makeTrainer(first).run(loader, runRequest(7));
+    const second = store();
+    const tensors = [...first.parameters(), ...first.states()].map(({ name }) => name);
+    for (const name of tensors) second.write(name, first.read(name));
+    await makeTrainer(second).run(loader, runRequest(13, 7));
+    for (const name of tensors) assert.deepEqual(second.read(name), whole.read(name), name);
   });
 
   it('predicts with the parameters that another program trains', async () => {

@@ -6,32 +6,34 @@ namespace prerank::cpu::PRERANK_ISA {
 namespace {
 
 constexpr size_t kAhead = 32;         // rows; measured: 16 to 48 are alike for rows below 256 bytes
-constexpr size_t kLineFloats = 16;    // a cache line
+constexpr size_t kLineBytes = 64;     // a cache line
 constexpr size_t kPrefetchLines = 8;  // the hardware follows longer rows by itself
 
-PRERANK_INLINE void prefetch_row(const float* row, size_t dim) {
-  const size_t lines = (dim + kLineFloats - 1) / kLineFloats;
-  for (size_t i = 0; i < lines && i < kPrefetchLines; ++i) __builtin_prefetch(row + i * kLineFloats);
+template <class T>
+PRERANK_INLINE void prefetch_row(const T* row, size_t dim) {
+  constexpr size_t kLine = kLineBytes / sizeof(T);
+  const size_t lines = (dim + kLine - 1) / kLine;
+  for (size_t i = 0; i < lines && i < kPrefetchLines; ++i) __builtin_prefetch(row + i * kLine);
 }
 
-template <int N>
-PRERANK_INLINE void copy_block(size_t column, size_t last, const float* row, float* y) {
+template <int N, class T>
+PRERANK_INLINE void copy_block(size_t column, size_t last, const T* row, float* y) {
   vf v[N];
   load_block<N>(v, row + column, last);
   store_block<N>(y + column, last, v);
 }
 
-void embedding_rows(size_t rows, size_t dim, const float* table, const uint32_t* ids, size_t id_count, float* y,
-                    size_t ys) {
+template <class T>
+void embedding_rows(size_t rows, size_t dim, const T* table, const uint32_t* ids, size_t id_count, float* y, size_t ys) {
   for (size_t r = 0; r < rows; ++r, y += ys) {
     if (r + kAhead < id_count) prefetch_row(table + size_t{ids[r + kAhead]} * dim, dim);
     PRERANK_FOR_BLOCKS(dim, copy_block, table + size_t{ids[r]} * dim, y)
   }
 }
 
-template <int N>
-PRERANK_INLINE void bag_block(size_t column, size_t last, const BagArguments& a, size_t begin, size_t end, float scale,
-                              float* y) {
+template <int N, class T>
+PRERANK_INLINE void bag_block(size_t column, size_t last, const BagArguments<T>& a, size_t begin, size_t end,
+                              float scale, float* y) {
   vf sum[N] = {};
   for (size_t i = begin; i < end; ++i) {
     if (column == 0 && i + kAhead < a.id_count) prefetch_row(a.table + size_t{a.ids[i + kAhead]} * a.dim, a.dim);
@@ -42,7 +44,8 @@ PRERANK_INLINE void bag_block(size_t column, size_t last, const BagArguments& a,
   store_block<N>(y + column, last, sum);
 }
 
-void embedding_bags(const BagArguments& a) {
+template <class T>
+void embedding_bags(const BagArguments<T>& a) {
   float* y = a.y;
   for (size_t r = 0; r < a.rows; ++r, y += a.ys) {
     const size_t begin = a.offsets[r], end = a.offsets[r + 1];
@@ -54,8 +57,10 @@ void embedding_bags(const BagArguments& a) {
 }  // namespace
 
 void add_embedding(SimdTable& table) {
-  table.embedding_rows = embedding_rows;
-  table.embedding_bags = embedding_bags;
+  table.embedding_rows = embedding_rows<float>;
+  table.embedding_bags = embedding_bags<float>;
+  table.embedding_rows_narrow = embedding_rows<Bfloat16>;
+  table.embedding_bags_narrow = embedding_bags<Bfloat16>;
 }
 
 }  // namespace prerank::cpu::PRERANK_ISA

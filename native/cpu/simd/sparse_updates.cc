@@ -1,5 +1,6 @@
 // Updates of table rows: the gradient of a distinct row is summed over its entries in registers, then applied at once.
 #include "cpu/simd/functions.h"
+#include "cpu/simd/table_rows.h"
 #include "cpu/simd/update_math.h"
 
 namespace prerank::cpu::PRERANK_ISA {
@@ -7,15 +8,19 @@ namespace {
 
 constexpr size_t kEntriesAhead = 16;
 constexpr size_t kRowsAhead = 8;
-constexpr size_t kLineFloats = 16;
+constexpr size_t kLineBytes = 64;
 constexpr size_t kPrefetchLines = 8;
 
-template <int kWrite>
-PRERANK_INLINE void prefetch_lines(const float* p, size_t floats) {
-  for (size_t i = 0; i < floats && i < kPrefetchLines * kLineFloats; i += kLineFloats) __builtin_prefetch(p + i, kWrite);
+template <int kWrite, class T>
+PRERANK_INLINE void prefetch_lines(const T* p, size_t count) {
+  constexpr size_t kLine = kLineBytes / sizeof(T);
+  for (size_t i = 0; i < count && i < kPrefetchLines * kLine; i += kLine) __builtin_prefetch(p + i, kWrite);
 }
 PRERANK_INLINE void prefetch(const float* p, size_t floats) { prefetch_lines<0>(p, floats); }
-PRERANK_INLINE void prefetch_to_write(const float* p, size_t floats) { prefetch_lines<1>(p, floats); }
+template <class T>
+PRERANK_INLINE void prefetch_to_write(const T* p, size_t count) {
+  prefetch_lines<1>(p, count);
+}
 
 // As gather, for entries of one input with coefficient 1.
 template <int N>
@@ -49,7 +54,8 @@ PRERANK_INLINE bool gather(const SparseRows& s, size_t u, size_t column, size_t 
   return any;
 }
 
-PRERANK_INLINE void prefetch_ahead(const SparseRows& s, size_t u, const float* w, const float* s0, const float* s1,
+template <class T>
+PRERANK_INLINE void prefetch_ahead(const SparseRows& s, size_t u, const T* w, const float* s0, const float* s1,
                                    size_t s0_width) {
   if (u + kRowsAhead >= s.end) return;
   const size_t row = s.rows[u + kRowsAhead];
@@ -71,50 +77,55 @@ struct Adam {
 // Optimizers whose elements do not depend on each other; s0 and s1 are as wide as the row, or null.
 template <class Optimizer, int kStates>
 struct Elementwise {
-  template <int N>
-  static void block(size_t column, size_t last, const SparseRows& s, size_t u, const UpdateConstants& c, float* w,
-                    float* s0, float* s1) {
+  template <int N, class Row>
+  static void block(size_t column, size_t last, const SparseRows& s, size_t u, const UpdateConstants& c,
+                    const Row& row, float* s0, float* s1) {
     vf g[N] = {};
     if (!gather<N>(s, u, column, last, g)) return;
     const size_t first = size_t{s.rows[u]} * s.dim + column;
     vf x[N], a[N] = {}, b[N] = {};
-    load_block<N>(x, w + first, last);
+    load_row<N>(x, row, column, last);
     if (kStates > 0) load_block<N>(a, s0 + first, last);
     if (kStates > 1) load_block<N>(b, s1 + first, last);
 #pragma GCC unroll 8
     for (int n = 0; n < N; ++n) Optimizer::apply(c, regularised(c, g[n], x[n]), x[n], a[n], b[n]);
-    store_block<N>(w + first, last, x);
+    store_row<N>(row, column, last, x);
     if (kStates > 0) store_block<N>(s0 + first, last, a);
     if (kStates > 1) store_block<N>(s1 + first, last, b);
   }
 
-  static void run(const SparseRows& s, const UpdateConstants& c, float* w, float* s0, float* s1) {
+  template <class T>
+  static void run(const SparseRows& s, const UpdateConstants& c, T* w, float* s0, float* s1) {
     for (size_t u = s.begin; u < s.end; ++u) {
       prefetch_ahead(s, u, w, s0, s1, s.dim);
-      PRERANK_FOR_BLOCKS(s.dim, block, s, u, c, w, s0, s1)
+      const auto row = row_of(s, u, w);
+      PRERANK_FOR_BLOCKS(s.dim, block, s, u, c, row, s0, s1)
     }
   }
 };
 
-void sparse_sgd(const SparseRows& s, const UpdateConstants& c, float* w) {
+template <class T>
+void sparse_sgd(const SparseRows& s, const UpdateConstants& c, T* w) {
   Elementwise<Sgd, 0>::run(s, c, w, nullptr, nullptr);
 }
 
-void sparse_adagrad(const SparseRows& s, const UpdateConstants& c, float* w, float* sum) {
+template <class T>
+void sparse_adagrad(const SparseRows& s, const UpdateConstants& c, T* w, float* sum) {
   Elementwise<Adagrad, 1>::run(s, c, w, sum, nullptr);
 }
 
-void sparse_adam(const SparseRows& s, const UpdateConstants& c, float* w, float* m, float* v) {
+template <class T>
+void sparse_adam(const SparseRows& s, const UpdateConstants& c, T* w, float* m, float* v) {
   Elementwise<Adam, 2>::run(s, c, w, m, v);
 }
 
 // Adds the squares of the regularised gradient's block; `any` as gather's result.
-template <int N>
+template <int N, class Row>
 PRERANK_INLINE void square_block(size_t column, size_t last, const SparseRows& s, size_t u, const UpdateConstants& c,
-                                 const float* w, vf& squares, bool& any) {
+                                 const Row& row, vf& squares, bool& any) {
   vf g[N] = {}, x[N];
   if (!gather<N>(s, u, column, last, g)) return;
-  load_block<N>(x, w + column, last);
+  load_row<N>(x, row, column, last);
   for (int n = 0; n < N; ++n) {
     const vf d = regularised(c, g[n], x[n]);
     squares += d * d;
@@ -122,23 +133,23 @@ PRERANK_INLINE void square_block(size_t column, size_t last, const SparseRows& s
   any = true;
 }
 
-template <int N>
+template <int N, class Row>
 PRERANK_INLINE void step_block(size_t column, size_t last, const SparseRows& s, size_t u, const UpdateConstants& c,
-                               float rate, float* w) {
+                               float rate, const Row& row) {
   vf g[N] = {}, x[N];
   gather<N>(s, u, column, last, g);
-  load_block<N>(x, w + column, last);
+  load_row<N>(x, row, column, last);
   for (int n = 0; n < N; ++n) x[n] -= rate * regularised(c, g[n], x[n]);
-  store_block<N>(w + column, last, x);
+  store_row<N>(row, column, last, x);
 }
 
 // A row that fits one block: its gradient stays in registers between the two halves of the update.
-template <int N>
+template <int N, class Row>
 PRERANK_INLINE void rowwise_block(size_t column, size_t last, const SparseRows& s, size_t u, const UpdateConstants& c,
-                                  float* w, float* sum) {
+                                  const Row& row, float* sum) {
   vf g[N] = {}, x[N];
   if (!gather<N>(s, u, column, last, g)) return;
-  load_block<N>(x, w, last);
+  load_row<N>(x, row, column, last);
   vf squares = {};
 #pragma GCC unroll 8
   for (int n = 0; n < N; ++n) {
@@ -149,13 +160,14 @@ PRERANK_INLINE void rowwise_block(size_t column, size_t last, const SparseRows& 
   const float rate = c.lr / (__builtin_sqrtf(*sum) + c.epsilon);
 #pragma GCC unroll 8
   for (int n = 0; n < N; ++n) x[n] -= rate * g[n];
-  store_block<N>(w, last, x);
+  store_row<N>(row, column, last, x);
 }
 
-void sparse_rowwise_adagrad(const SparseRows& s, const UpdateConstants& c, float* w, float* sum) {
+template <class T>
+void sparse_rowwise_adagrad(const SparseRows& s, const UpdateConstants& c, T* w, float* sum) {
   for (size_t u = s.begin; u < s.end; ++u) {
     prefetch_ahead(s, u, w, sum, nullptr, 1);
-    float* row = w + size_t{s.rows[u]} * s.dim;
+    const auto row = row_of(s, u, w);
     float* row_sum = sum + s.rows[u];
     if (s.dim <= 8 * kLanes) {
       PRERANK_FOR_BLOCKS(s.dim, rowwise_block, s, u, c, row, row_sum)
@@ -191,10 +203,14 @@ double sparse_norm_sq(const SparseRows& s) {
 }  // namespace
 
 void add_sparse_updates(SimdTable& table) {
-  table.sparse_sgd = sparse_sgd;
-  table.sparse_adagrad = sparse_adagrad;
-  table.sparse_rowwise_adagrad = sparse_rowwise_adagrad;
-  table.sparse_adam = sparse_adam;
+  table.sparse_sgd = sparse_sgd<float>;
+  table.sparse_adagrad = sparse_adagrad<float>;
+  table.sparse_rowwise_adagrad = sparse_rowwise_adagrad<float>;
+  table.sparse_adam = sparse_adam<float>;
+  table.sparse_sgd_narrow = sparse_sgd<Bfloat16>;
+  table.sparse_adagrad_narrow = sparse_adagrad<Bfloat16>;
+  table.sparse_rowwise_adagrad_narrow = sparse_rowwise_adagrad<Bfloat16>;
+  table.sparse_adam_narrow = sparse_adam<Bfloat16>;
   table.sparse_norm_sq = sparse_norm_sq;
 }
 

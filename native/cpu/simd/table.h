@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "prerank/bfloat16.h"
+
 namespace prerank::cpu {
 
 // dL/d(pooled) of one id input: row r of its domain at base + r * stride, as wide as the table.
@@ -27,10 +29,11 @@ struct Operand {
   size_t step;
 };
 
+template <class T>
 struct BagArguments {
   size_t rows;
   size_t dim;
-  const float* table;
+  const T* table;
   const uint32_t* ids;      // of the whole batch: offsets index it
   size_t id_count;          // of the whole batch
   const uint32_t* offsets;  // rows + 1, of this tile
@@ -111,6 +114,7 @@ struct SparseRows {
   size_t begin, end;
   const PooledGradient* gradients;
   size_t dim;
+  uint64_t rounding;  // tables of 16 bits: what the random bits of this step's rounding follow from
 };
 
 // rank_best orders so many scores at most.
@@ -192,7 +196,11 @@ struct SimdTable {
   // One id per row: `ids` of this tile, `id_count` of them readable for prefetching.
   void (*embedding_rows)(size_t rows, size_t dim, const float* table, const uint32_t* ids, size_t id_count, float* y,
                          size_t ys);
-  void (*embedding_bags)(const BagArguments& a);
+  void (*embedding_bags)(const BagArguments<float>& a);
+  // Tables of 16 bits, summed in float32.
+  void (*embedding_rows_narrow)(size_t rows, size_t dim, const Bfloat16* table, const uint32_t* ids, size_t id_count,
+                                float* y, size_t ys);
+  void (*embedding_bags_narrow)(const BagArguments<Bfloat16>& a);
 
   // Contiguous: loss, gradient and sigmoid of cross entropy with logits a and labels y.
   void (*bce)(size_t n, const float* a, const float* y, float* loss, float* grad, float* p);
@@ -206,6 +214,11 @@ struct SimdTable {
   void (*sparse_adagrad)(const SparseRows& rows, const UpdateConstants& c, float* w, float* sum);
   void (*sparse_rowwise_adagrad)(const SparseRows& rows, const UpdateConstants& c, float* w, float* sum);
   void (*sparse_adam)(const SparseRows& rows, const UpdateConstants& c, float* w, float* m, float* v);
+  // Tables of 16 bits: weights are rounded to one of their two neighbours at random, so that they are right on average.
+  void (*sparse_sgd_narrow)(const SparseRows& rows, const UpdateConstants& c, Bfloat16* w);
+  void (*sparse_adagrad_narrow)(const SparseRows& rows, const UpdateConstants& c, Bfloat16* w, float* sum);
+  void (*sparse_rowwise_adagrad_narrow)(const SparseRows& rows, const UpdateConstants& c, Bfloat16* w, float* sum);
+  void (*sparse_adam_narrow)(const SparseRows& rows, const UpdateConstants& c, Bfloat16* w, float* m, float* v);
   double (*sparse_norm_sq)(const SparseRows& rows);
 
   // y = x0 + x1 + ... over `count` arrays in that order; y may be x[0].

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "prerank/bfloat16.h"
+
 #define PRERANK_INLINE static inline __attribute__((always_inline))
 
 namespace prerank::cpu::PRERANK_ISA {
@@ -20,6 +22,7 @@ namespace prerank::cpu::PRERANK_ISA {
 
 typedef float vf __attribute__((vector_size(PRERANK_VECTOR_BYTES)));
 typedef int32_t vi __attribute__((vector_size(PRERANK_VECTOR_BYTES)));
+typedef uint32_t vu __attribute__((vector_size(PRERANK_VECTOR_BYTES)));
 // As many lanes as vf: two registers, so it is never passed to a function.
 typedef double vd __attribute__((vector_size(2 * PRERANK_VECTOR_BYTES)));
 
@@ -110,6 +113,53 @@ PRERANK_INLINE vf vsqrt(vf v) {
 #endif
 }
 
+PRERANK_INLINE vf load(const Bfloat16* p) {
+#if defined(__AVX512F__)
+  const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  return reinterpret_cast<vf>(reinterpret_cast<vi>(_mm512_maskz_cvtepu16_epi32(0xffff, v)) << 16);
+#elif defined(__AVX2__)
+  const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return reinterpret_cast<vf>(_mm256_slli_epi32(_mm256_cvtepu16_epi32(v), 16));
+#else
+  const __m128i v = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+  return reinterpret_cast<vf>(_mm_unpacklo_epi16(_mm_setzero_si128(), v));
+#endif
+}
+
+PRERANK_INLINE vf load_tail(const Bfloat16* p, size_t n) {
+  uint16_t whole[kLanes] = {};
+  for (size_t i = 0; i < n; ++i) whole[i] = p[i].bits;
+  return load(reinterpret_cast<const Bfloat16*>(whole));
+}
+
+PRERANK_INLINE vf load_part(const Bfloat16* p, size_t n) { return n == kLanes ? load(p) : load_tail(p, n); }
+
+// The upper halves of the lanes: what is below them is cut off.
+PRERANK_INLINE void store_upper(Bfloat16* p, vu v) {
+  const vu upper = v >> 16;
+#if defined(__AVX512F__)
+  const __m256i narrow = _mm512_maskz_cvtepi32_epi16(0xffff, reinterpret_cast<__m512i>(upper));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), narrow);
+#elif defined(__AVX2__)
+  const __m256i lanes = reinterpret_cast<__m256i>(upper);
+  const __m128i narrow = _mm_packus_epi32(_mm256_castsi256_si128(lanes), _mm256_extracti128_si256(lanes, 1));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), narrow);
+#else
+  const __m128i lanes = reinterpret_cast<__m128i>(upper);
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packus_epi32(lanes, lanes));
+#endif
+}
+
+PRERANK_INLINE void store_upper_part(Bfloat16* p, size_t n, vu v) {
+  if (n == kLanes) {
+    store_upper(p, v);
+    return;
+  }
+  Bfloat16 whole[kLanes];
+  store_upper(whole, v);
+  for (size_t i = 0; i < n; ++i) p[i] = whole[i];
+}
+
 // Horizontal sum, halves first.
 PRERANK_INLINE float hsum(vf v) {
 #if defined(__AVX512F__)
@@ -137,8 +187,8 @@ PRERANK_INLINE Split split(size_t width) {
 }
 
 // N vectors, the last one partial: the accumulators of the blocked loops.
-template <int N>
-PRERANK_INLINE void load_block(vf (&v)[N], const float* p, size_t last) {
+template <int N, class T>
+PRERANK_INLINE void load_block(vf (&v)[N], const T* p, size_t last) {
 #pragma GCC unroll 8
   for (int i = 0; i + 1 < N; ++i) v[i] = load(p + static_cast<size_t>(i) * kLanes);
   v[N - 1] = load_part(p + static_cast<size_t>(N - 1) * kLanes, last);
@@ -158,8 +208,8 @@ PRERANK_INLINE void add_block(vf (&v)[N], const float* p, size_t last) {
   v[N - 1] += load_part(p + static_cast<size_t>(N - 1) * kLanes, last);
 }
 
-template <int N>
-PRERANK_INLINE void add_scaled_block(vf (&v)[N], float scale, const float* p, size_t last) {
+template <int N, class T>
+PRERANK_INLINE void add_scaled_block(vf (&v)[N], float scale, const T* p, size_t last) {
 #pragma GCC unroll 8
   for (int i = 0; i + 1 < N; ++i) v[i] += scale * load(p + static_cast<size_t>(i) * kLanes);
   v[N - 1] += scale * load_part(p + static_cast<size_t>(N - 1) * kLanes, last);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "prerank/bfloat16.h"
 #include "prerank/status.h"
 
 namespace prerank {
@@ -29,6 +30,9 @@ struct ParameterSpec {
 enum class SparseOptimizerKind : uint8_t { kSgd, kAdagrad, kRowwiseAdagrad, kAdam };
 enum class DenseOptimizerKind : uint8_t { kSgd, kAdagrad, kAdam, kAdamW };
 
+// What tables hold. Tensors that are read or written are float32 all the same: bfloat16 goes there and back unchanged.
+enum class TableType : uint8_t { kFloat32, kBfloat16 };
+
 // Learning rates are given per step (StepOptions), already scheduled.
 struct SparseOptimizer {
   SparseOptimizerKind kind = SparseOptimizerKind::kRowwiseAdagrad;
@@ -48,7 +52,7 @@ struct DenseOptimizer {
   double weight_decay = 0;  // AdamW: w -= lr * weight_decay * w
 };
 
-// A named float tensor of the store: a parameter, or one of its optimizer state slots.
+// A named tensor of the store: a parameter, or one of its optimizer state slots. Tables of 16 bits give no data.
 struct Slot {
   std::string name;  // parameter: its name. state: "<parameter>.<slot>", slot in {momentum, accumulator, m, v}
   std::vector<int64_t> shape;
@@ -61,6 +65,7 @@ class ParameterStore {
     std::vector<ParameterSpec> parameters;
     SparseOptimizer sparse;
     DenseOptimizer dense;
+    TableType table_type = TableType::kFloat32;
     bool training = true;  // false: no optimizer state
     size_t eager_bytes = 0;  // a larger store draws tables row by row, at their first touch(). 0: half the memory
     uint64_t seed = 1;     // element e of parameter p is drawn from Philox(seed, hash(name), e): independent of order
@@ -72,8 +77,9 @@ class ParameterStore {
   virtual const Options& options() const = 0;
   // Index of a parameter by name, or kNotFound.
   virtual Result<size_t> find(const std::string& name) const = 0;
-  // Rows of a lazy table hold their values once touched.
+  // Rows of a lazy table hold their values once touched. Empty for a table of 16 bits, whose weights are narrow_weights.
   virtual std::span<float> weights(size_t parameter) = 0;
+  virtual std::span<Bfloat16> narrow_weights(size_t parameter) = 0;
   virtual std::span<const int64_t> shape(size_t parameter) const = 0;
   // Optimizer state of a parameter in the order momentum | accumulator | m, v; empty spans where unused.
   virtual std::span<float> state(size_t parameter, size_t slot) = 0;
