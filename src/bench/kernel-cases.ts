@@ -45,7 +45,8 @@ function tileCase(shape: string, operation: SingleOperation): KernelCase {
   const plan = planOf(operation);
   const batch = batchOf(operation);
   const [op] = plan.segments.flatMap((segment) => segment.ops);
-  const rows = operation.segment === 'request' ? TILE_ROWS / ROWS_PER_REQUEST : TILE_ROWS;
+  const rowsOf = { row: TILE_ROWS, request: TILE_ROWS / ROWS_PER_REQUEST, none: 1 };
+  const rows = rowsOf[operation.segment ?? 'row'];
   return {
     op: operation.kind,
     shape,
@@ -182,6 +183,24 @@ function interactionCases(): KernelCase[] {
   });
 }
 
+/** Gates of groups of columns, one per embedding of the reference models. */
+function gateCases(): KernelCase[] {
+  return INTERACTIONS.flatMap(([groups, dim]) => {
+    const shape = `${TILE_ROWS}x${groups}x${dim}`;
+    const gates = { width: groups };
+    const x = { width: groups * dim };
+    const gate: Operand = { width: groups, domain: 'none' };
+    const settings = { temperature: 0.5, low: -0.1, high: 1.1 };
+    const drawn = { segment: 'none', outputs: [gate], attributes: { ...settings, maskOf: 0 } } as const;
+    return [
+      tileCase(shape, { kind: 'scaleGroups', inputs: [gates, x], outputs: [x] }),
+      tileCase(shape, { kind: 'groupDot', inputs: [x, x], outputs: [gates], attributes: { groups } }),
+      tileCase(`${groups}`, { kind: 'hardConcrete', ...drawn, inputs: [gate] }),
+      tileCase(`${groups}`, { kind: 'hardConcrete.grad', ...drawn, inputs: [gate, gate] }),
+    ];
+  });
+}
+
 function lossCases(): KernelCase[] {
   const losses = ['bce', 'mse', 'huber', 'pseudo-huber', 'log-cosh'] as const;
   const task = (kind: PlanTask['kind'], logits: number): PlanTask => ({
@@ -205,11 +224,25 @@ function lossCases(): KernelCase[] {
       tasks: [task('bce', 0), task('bce', 0)],
     }),
     tileCase(`${TILE_ROWS}`, { kind: 'pairwiseRank.grad', inputs: [one, one], outputs: [one] }),
+    tileCase(`${TILE_ROWS}`, {
+      kind: 'crossEntropy',
+      inputs: [{ width: 3 }],
+      outputs: [one, { width: 3 }],
+      attributes: { events: [0, 1] },
+      tasks: [task('bce', 0), task('bce', 0)],
+    }),
     tileCase(`${TILE_ROWS} bce+mse+bce`, { ...three, tasks: [task('bce', 0), task('mse', 1), task('bce', 2)] }),
   ];
 }
 
 /** Operations of one tile. Lookups and updates: table-cases.ts. */
 export function tileCases(): KernelCase[] {
-  return [...linearCases(), ...elementwiseCases(), ...reductionCases(), ...interactionCases(), ...lossCases()];
+  return [
+    ...linearCases(),
+    ...elementwiseCases(),
+    ...reductionCases(),
+    ...interactionCases(),
+    ...gateCases(),
+    ...lossCases(),
+  ];
 }
