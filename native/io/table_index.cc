@@ -16,19 +16,17 @@ constexpr int kMaxDigits = 3;
 constexpr int kEntryBits = 32;  // of a key, below its row
 
 // Sorts keys by their bits [low, low + bits), stably; returns whichever buffer holds the result.
-template <class Key>
-Key* radix_sort(Key* keys, Key* other, size_t count, int low, int bits) {
-  const int digits = (bits + kMaxDigitBits - 1) / kMaxDigitBits;
-  if (digits == 0) return keys;
-  const int digit_bits = (bits + digits - 1) / digits;
+template <size_t kDigits, class Key>
+Key* sort_digits(Key* keys, Key* other, size_t count, int low, int bits) {
+  const int digit_bits = (bits + static_cast<int>(kDigits) - 1) / static_cast<int>(kDigits);
   const Key mask = (Key{1} << digit_bits) - 1;
-  std::array<std::array<uint32_t, size_t{1} << kMaxDigitBits>, kMaxDigits> starts;
-  for (int d = 0; d < digits; ++d) std::fill_n(starts[static_cast<size_t>(d)].begin(), size_t{mask} + 1, 0u);
+  std::array<std::array<uint32_t, size_t{1} << kMaxDigitBits>, kDigits> starts;
+  for (auto& digit : starts) std::fill_n(digit.begin(), size_t{mask} + 1, 0u);
   for (size_t i = 0; i < count; ++i) {
     Key row = keys[i] >> low;
-    for (size_t d = 0; d < static_cast<size_t>(digits); ++d, row >>= digit_bits) ++starts[d][row & mask];
+    for (size_t d = 0; d < kDigits; ++d, row >>= digit_bits) ++starts[d][row & mask];
   }
-  for (size_t d = 0; d < static_cast<size_t>(digits); ++d) {
+  for (size_t d = 0; d < kDigits; ++d) {
     uint32_t sum = 0;
     for (Key value = 0; value <= mask; ++value) sum += std::exchange(starts[d][value], sum);
     const int shift = low + static_cast<int>(d) * digit_bits;
@@ -36,6 +34,14 @@ Key* radix_sort(Key* keys, Key* other, size_t count, int low, int bits) {
     std::swap(keys, other);
   }
   return keys;
+}
+
+template <class Key>
+Key* radix_sort(Key* keys, Key* other, size_t count, int low, int bits) {
+  if (bits == 0) return keys;
+  if (bits <= kMaxDigitBits) return sort_digits<1>(keys, other, count, low, bits);
+  if (bits <= 2 * kMaxDigitBits) return sort_digits<2>(keys, other, count, low, bits);
+  return sort_digits<3>(keys, other, count, low, bits);
 }
 
 size_t count_entries(const TableInputs& table, std::span<const BatchIds> ids) {
