@@ -222,6 +222,14 @@ std::unique_ptr<FeatureStatistics> BlockEncoder::take_statistics() {
   return statistics;
 }
 
+std::vector<std::unique_ptr<HyperLogLog>> BlockEncoder::take_sketches() {
+  std::vector<std::unique_ptr<HyperLogLog>> sketches;
+  for (auto& encoder : ids_) {
+    sketches.push_back(std::visit([](auto& column) { return column.take_sketch(); }, encoder));
+  }
+  return sketches;
+}
+
 size_t BlockEncoder::dictionary_bytes() const {
   size_t bytes = 0;
   for (const auto& dictionary : dictionaries_) bytes += dictionary == nullptr ? 0 : dictionary->bytes();

@@ -15,6 +15,7 @@
 #include "ingest/dense_encoder.h"
 #include "ingest/dictionary.h"
 #include "ingest/duplicates.h"
+#include "ingest/hyperloglog.h"
 #include "ingest/id_encoder.h"
 #include "ingest/id_list_encoder.h"
 #include "ingest/id_mapper.h"
@@ -42,6 +43,8 @@ class BlockEncoder final : public BatchEncoder {
   size_t dictionary_bytes() const override;
   std::string largest_dictionary() const override;
 
+  // Of the id columns; null where a dictionary counts the distinct values.
+  std::vector<std::unique_ptr<HyperLogLog>> take_sketches();
   // By DictionaryLayout; null where no row has shown the type of a code.
   std::vector<std::unique_ptr<Dictionary>> take_dictionaries() { return std::move(dictionaries_); }
 

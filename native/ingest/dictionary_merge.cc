@@ -17,6 +17,7 @@
 #include "ingest/dictionary_int.h"
 #include "ingest/dictionary_layout.h"
 #include "ingest/dictionary_text.h"
+#include "ingest/hyperloglog.h"
 #include "ingest/statistics.h"
 
 namespace prerank::ingest {
@@ -172,7 +173,8 @@ class UnitedDictionaries final : public DictionaryMerge {
  private:
   FeatureSummary summarise_dense(const DenseColumn& column, const NumberStatistics& statistics,
                                  const LogStatistics& all) const;
-  FeatureSummary summarise_ids(const IdColumn& column, const IdStatistics& statistics, const LogStatistics& all) const;
+  FeatureSummary summarise_ids(size_t index, const IdStatistics& statistics, const LogStatistics& all) const;
+  void unite_sketches(std::vector<std::unique_ptr<HyperLogLog>> sketches);
 
   std::vector<IdTable> tables_;
   std::vector<DenseColumn> dense_;
@@ -180,13 +182,26 @@ class UnitedDictionaries final : public DictionaryMerge {
   std::vector<CodeColumn> codes_;
   DictionaryLayout layout_;
   std::vector<United> united_;
+  std::vector<std::unique_ptr<HyperLogLog>> sketches_;  // of the id columns of all workers
 };
+
+void UnitedDictionaries::unite_sketches(std::vector<std::unique_ptr<HyperLogLog>> sketches) {
+  if (sketches_.empty()) {
+    sketches_ = std::move(sketches);
+    return;
+  }
+  for (size_t i = 0; i < sketches_.size(); ++i) {
+    if (sketches_[i] != nullptr) sketches_[i]->merge(*sketches[i]);
+  }
+}
 
 Status UnitedDictionaries::unite_all(std::span<const std::unique_ptr<BatchEncoder>> encoders, size_t threads) {
   std::vector<Parts> parts(layout_.count);
   for (const auto& encoder : encoders) {
-    auto dictionaries = static_cast<BlockEncoder&>(*encoder).take_dictionaries();
+    auto& block_encoder = static_cast<BlockEncoder&>(*encoder);
+    auto dictionaries = block_encoder.take_dictionaries();
     for (size_t i = 0; i < layout_.count; ++i) parts[i].push_back(std::move(dictionaries[i]));
+    unite_sketches(block_encoder.take_sketches());
   }
   std::vector<Admission> admissions(layout_.count);
   for (size_t table = 0; table < tables_.size(); ++table) {
@@ -259,8 +274,9 @@ FeatureSummary UnitedDictionaries::summarise_dense(const DenseColumn& column, co
   return summary;
 }
 
-FeatureSummary UnitedDictionaries::summarise_ids(const IdColumn& column, const IdStatistics& statistics,
+FeatureSummary UnitedDictionaries::summarise_ids(size_t index, const IdStatistics& statistics,
                                                  const LogStatistics& all) const {
+  const IdColumn& column = ids_[index];
   FeatureSummary summary;
   summary.output = column.output;
   summary.rows = all.rows;
@@ -279,7 +295,7 @@ FeatureSummary UnitedDictionaries::summarise_ids(const IdColumn& column, const I
       summary.top_share = static_cast<double>(united.most_frequent) / static_cast<double>(united.total);
     }
   } else {
-    summary.distinct = static_cast<uint64_t>(std::llround(statistics.sketch->estimate()));
+    summary.distinct = static_cast<uint64_t>(std::llround(sketches_[index]->estimate()));
   }
   return summary;
 }
@@ -291,7 +307,7 @@ std::vector<FeatureSummary> UnitedDictionaries::summarise(const FeatureStatistic
     summaries.push_back(summarise_dense(dense_[i], statistics.dense[i], statistics));
   }
   for (size_t i = 0; i < ids_.size(); ++i) {
-    summaries.push_back(summarise_ids(ids_[i], statistics.ids[i], statistics));
+    summaries.push_back(summarise_ids(i, statistics.ids[i], statistics));
   }
   return summaries;
 }

@@ -1,7 +1,6 @@
 #include "ingest/id_encoder.h"
 
 #include <algorithm>
-#include <memory>
 #include <utility>
 
 #include "ingest/id_values.h"
@@ -15,16 +14,8 @@ void judge_null(NullPolicy policy, size_t row, const IdColumn& column, Verdict& 
     verdict.reject(row, column.source, "", column.label + " is null");
 }
 
-IdStatistics renew(IdStatistics& statistics, bool sketched) {
-  IdStatistics fresh;
-  if (sketched) fresh.sketch = std::make_unique<HyperLogLog>();
-  return std::exchange(statistics, std::move(fresh));
-}
-
 IdEncoder::IdEncoder(const IdColumn& column, IdMapper& mapper, bool sketched)
-    : column_(column), mapper_(&mapper), sketched_(sketched) {
-  renew(statistics_, sketched_);
-}
+    : column_(column), mapper_(&mapper), sketch_(sketched ? std::make_unique<HyperLogLog>() : nullptr) {}
 
 Status IdEncoder::judge(const RowBlock& block, Verdict& verdict) {
   size_t base = 0;
@@ -55,7 +46,7 @@ Status IdEncoder::map(const Elements& elements, uint32_t* rows) {
   const uint64_t* const validity = elements.view->validity;
   valid_.resize(std::max(valid_.size(), elements.count));
   if (validity != nullptr && expand_validity(elements, valid_.data()) > 0) return map_with_nulls(elements, rows);
-  PRERANK_RETURN_IF_ERROR(mapper_->map(elements, rows, statistics_.sketch.get()));
+  PRERANK_RETURN_IF_ERROR(mapper_->map(elements, rows, sketch_.get()));
   statistics_.ids += elements.count;
   if (mapper_->fixed_vocabulary()) {
     statistics_.out_of_vocabulary += static_cast<uint64_t>(std::count(rows, rows + elements.count, 0u));
@@ -70,7 +61,7 @@ Status IdEncoder::map_with_nulls(const Elements& elements, uint32_t* rows) {
   }
   mapped_.resize(std::max(mapped_.size(), present_.size()));
   const Elements present{elements.view, 0, present_.data(), present_.size()};
-  PRERANK_RETURN_IF_ERROR(mapper_->map(present, mapped_.data(), statistics_.sketch.get()));
+  PRERANK_RETURN_IF_ERROR(mapper_->map(present, mapped_.data(), sketch_.get()));
   const uint32_t* next = mapped_.data();
   for (size_t i = 0; i < elements.count; ++i) rows[i] = valid_[i] != 0 ? *next++ : mapper_->null_row();
   const size_t nulls = elements.count - present_.size();
@@ -86,7 +77,7 @@ Status IdEncoder::map_with_nulls(const Elements& elements, uint32_t* rows) {
 
 IdStatistics IdEncoder::take_statistics() {
   statistics_.longest = statistics_.ids > 0 ? 1 : 0;
-  return renew(statistics_, sketched_);
+  return std::exchange(statistics_, {});
 }
 
 }  // namespace prerank::ingest

@@ -3,9 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "ingest/batch_encoder.h"
+#include "ingest/hyperloglog.h"
 #include "ingest/id_mapper.h"
 #include "ingest/kept_rows.h"
 #include "ingest/output_buffer.h"
@@ -30,6 +33,8 @@ class IdEncoder {
   size_t bytes() const { return rows_.bytes(); }
   void clear() { rows_.clear(); }
   IdStatistics take_statistics();
+  // Of all values so far; null unless sketched.
+  std::unique_ptr<HyperLogLog> take_sketch() { return std::move(sketch_); }
 
  private:
   Status map(const Elements& elements, uint32_t* rows);
@@ -37,7 +42,7 @@ class IdEncoder {
 
   IdColumn column_;
   IdMapper* mapper_;
-  bool sketched_;
+  std::unique_ptr<HyperLogLog> sketch_;
   OutputBuffer<uint32_t> rows_;
   IdStatistics statistics_;
   std::vector<uint8_t> valid_;
@@ -47,8 +52,5 @@ class IdEncoder {
 
 // What becomes of a row whose value is null.
 void judge_null(NullPolicy policy, size_t row, const IdColumn& column, Verdict& verdict);
-
-// Fresh statistics of an id feature, with a sketch or without; the old ones are returned.
-IdStatistics renew(IdStatistics& statistics, bool sketched);
 
 }  // namespace prerank::ingest

@@ -30,9 +30,7 @@ bool good_weights(const VectorView& numbers, size_t from, size_t count) {
 }  // namespace
 
 IdListEncoder::IdListEncoder(const IdColumn& column, IdMapper& mapper, bool sketched)
-    : column_(column), mapper_(&mapper), sketched_(sketched) {
-  renew(statistics_, sketched_);
-}
+    : column_(column), mapper_(&mapper), sketch_(sketched ? std::make_unique<HyperLogLog>() : nullptr) {}
 
 Status IdListEncoder::judge_types(const VectorView& lists, const VectorView* weights) const {
   if (lists.type != Physical::kList || lists.child == nullptr) {
@@ -136,7 +134,7 @@ Status IdListEncoder::append_slice(const KeptSlice& slice) {
   uint32_t* next = ids;
   for (const ListRun& run : runs_) {
     const Elements present{lists.view->child.get(), run.from, nullptr, run.count};
-    PRERANK_RETURN_IF_ERROR(mapper_->map(present, next, statistics_.sketch.get()));
+    PRERANK_RETURN_IF_ERROR(mapper_->map(present, next, sketch_.get()));
     next += run.count;
   }
   ids_.extend(elements);
@@ -192,6 +190,6 @@ void IdListEncoder::clear() {
   weights_.clear();
 }
 
-IdStatistics IdListEncoder::take_statistics() { return renew(statistics_, sketched_); }
+IdStatistics IdListEncoder::take_statistics() { return std::exchange(statistics_, {}); }
 
 }  // namespace prerank::ingest

@@ -4,9 +4,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "ingest/batch_encoder.h"
+#include "ingest/hyperloglog.h"
 #include "ingest/id_encoder.h"
 #include "ingest/id_mapper.h"
 #include "ingest/id_values.h"
@@ -33,6 +36,7 @@ class IdListEncoder {
   size_t bytes() const { return ends_.bytes() + ids_.bytes() + weights_.bytes(); }
   void clear();
   IdStatistics take_statistics();
+  std::unique_ptr<HyperLogLog> take_sketch() { return std::move(sketch_); }
 
  private:
   const int32_t* offsets() const;
@@ -46,7 +50,7 @@ class IdListEncoder {
 
   IdColumn column_;
   IdMapper* mapper_;
-  bool sketched_;
+  std::unique_ptr<HyperLogLog> sketch_;
   OutputBuffer<int32_t> ends_;  // offsets: 0, then the end of each list
   OutputBuffer<uint32_t> ids_;
   OutputBuffer<float> weights_;

@@ -17,7 +17,6 @@ void IdStatistics::merge(const IdStatistics& later) {
   longest = std::max(longest, later.longest);
   out_of_vocabulary += later.out_of_vocabulary;
   constant = constant && later.constant;
-  if (sketch != nullptr && later.sketch != nullptr) sketch->merge(*later.sketch);
 }
 
 void LogStatistics::merge(const FeatureStatistics& later) {

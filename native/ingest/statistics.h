@@ -3,12 +3,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <vector>
 
 #include "ingest/batch_encoder.h"
-#include "ingest/hyperloglog.h"
 #include "ingest/statistics_moments.h"
 
 namespace prerank::ingest {
@@ -28,7 +26,6 @@ struct IdStatistics {
   uint64_t longest = 0;
   uint64_t out_of_vocabulary = 0;
   bool constant = true;
-  std::unique_ptr<HyperLogLog> sketch;  // null where the dictionary counts the distinct values
 
   void merge(const IdStatistics& later);
 };
