@@ -61,8 +61,13 @@ export async function profile(
 
 /** What sets up the databases of native jobs; those limit their memory themselves. */
 export function setupStatements({ temporary }: DatabaseLimits): string[] {
-  // Every part is a query of its own, twice: without the cache each of them would parse its file's metadata.
-  return [`SET temp_directory = ${literal(temporary)}`, 'SET parquet_metadata_cache = true'];
+  // Every part is a query of its own, twice: each of them would parse its file's metadata, and put the statistics of
+  // all its row groups together for an optimizer of joins.
+  return [
+    `SET temp_directory = ${literal(temporary)}`,
+    'SET parquet_metadata_cache = true',
+    `SET disabled_optimizers = 'statistics_propagation,join_order'`,
+  ];
 }
 
 /** The parts with what a profile counted; parts without rows are left out. */
