@@ -19,10 +19,24 @@ export function literalList(values: readonly string[]): string {
   return `[${values.map(literal).join(', ')}]`;
 }
 
-/** The first line of DuckDB's message, without its candidate lists and pointers. */
-function firstLine(error: unknown): string {
+/** Lines after the first of DuckDB's message that say what is wrong or near it. */
+const TELLING_LINES =
+  /^(Did you mean|Candidate bindings|Original Line|Expected Number of Columns|Error when converting)/;
+const LONGEST_LINE = 200;
+
+/** The first line of DuckDB's message, and what tells more of the next ones, without its settings and pointers. */
+function summaryOf(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
-  return message.split('\n')[0] ?? message;
+  const [first = message, ...next] = message.split('\n');
+  const telling = next.filter((line) => TELLING_LINES.test(line)).map((line) => line.slice(0, LONGEST_LINE));
+  return [first.replace(/[.!]$/, ''), ...telling].map((line) => (line.endsWith('?') ? line : `${line}.`)).join(' ');
+}
+
+/** What helps when DuckDB does not take a query, or what the query reads. */
+function remedyFor(message: string): string {
+  return /^(Catalog|Binder|Parser) Error/.test(message)
+    ? 'Mend the SQL of the source'
+    : 'Check that the files are complete and of the kind their names say';
 }
 
 /** Extension that a message says is missing. */
@@ -35,7 +49,7 @@ function missingExtension(error: unknown): string | undefined {
 /** A query failure as an error of the data that `what` names. */
 export function dataError(error: unknown, what: string): PrerankError {
   if (error instanceof PrerankError && error.code !== 'INVALID_ARGUMENT' && error.code !== 'UNSUPPORTED') return error;
-  const message = firstLine(error);
+  const message = summaryOf(error);
   if (/Out of Memory/i.test(message)) {
     return new PrerankError('OUT_OF_MEMORY', `${what}: ${message}`, {}, { cause: error });
   }
@@ -51,7 +65,7 @@ export function dataError(error: unknown, what: string): PrerankError {
   }
   return new PrerankError(
     'DATA_INVALID',
-    `${what}: cannot be read: ${message}. Check that the files are complete and of the kind their names say`,
+    `${what}: cannot be read: ${message} ${remedyFor(message)}`,
     {},
     { cause: error },
   );

@@ -293,16 +293,27 @@ describe('bad input', function () {
     await assert.rejects(encodeFile(at('bad.json')), prerankError('DATA_INVALID', /bad\.json: cannot be read/));
     const rows = Array.from({ length: 30_000 }, (_, i) => `1,${i}`);
     writeFileSync(at('bad.csv'), ['click,d', ...rows, '1,oops', ''].join('\n'));
-    await assert.rejects(encodeFile(at('bad.csv')), prerankError('DATA_INVALID', /bad\.csv: cannot be read/));
+    await assert.rejects(
+      encodeFile(at('bad.csv')),
+      prerankError('DATA_INVALID', /bad\.csv: cannot be read:.*"oops".*Check that the files/),
+    );
   });
 
-  it('refuses SQL that is wrong', async () => {
-    const config = configOf({
-      train: { sql: 'SELECT nothing FROM nowhere', directory: folder.path },
-      columns: { click: 'click' },
-      features: DENSE,
-    });
-    await assert.rejects(encode(config, at('sql')), prerankError('DATA_INVALID', /sql: cannot be read:.*nowhere/));
+  it('refuses SQL that is wrong, with the nearest name', async () => {
+    writeFileSync(at('days.csv'), 'click,d\n1,2\n');
+    const wrong: [string, RegExp][] = [
+      ['SELECT nothing FROM nowhere', /sql: cannot be read:.*nowhere/],
+      ['SELECT * FROM dayz', /does not exist\. Did you mean "days"\? Mend the SQL of the source$/],
+      ['SELECT clik FROM days', /"clik" not found.*"click".* Mend the SQL/],
+    ];
+    for (const [query, message] of wrong) {
+      const config = configOf({
+        train: { sql: query, directory: folder.path, files: { days: [at('days.csv')] } },
+        columns: { click: 'click' },
+        features: DENSE,
+      });
+      await assert.rejects(encode(config, at('sql')), prerankError('DATA_INVALID', message));
+    }
   });
 
   it('refuses tables of SQL whose files are not there, empty or damaged', async () => {
