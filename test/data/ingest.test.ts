@@ -1,59 +1,14 @@
-/** `ingest` and `openDataset`: every kind of source, splits, sampling, duplicates, what is reused and what is left behind. */
+/** `ingest` and `openDataset`: every kind of source, splits, sampling, duplicates, threads. */
 import assert from 'node:assert/strict';
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
-import { Field, List, Table, tableFromArrays, tableFromIPC, tableToIPC, Utf8, vectorFromArray } from 'apache-arrow';
-import type { ConfigInput } from '../../src/config/schema.js';
+import { Field, List, Table, tableFromIPC, tableToIPC, Utf8, vectorFromArray } from 'apache-arrow';
 import { type IngestOptions, ingest, openDataset } from '../../src/data/index.js';
-import { configOf, type DataInput, prerankError, readColumns, sql, temporaryFolder, writeLog } from './support/logs.js';
+import { type DataInput, prerankError, readColumns, sql, temporaryFolder, writeLog } from './support/logs.js';
+import { COLUMNS, config, FEATURES, LOG } from './support/small-log.js';
 import { hashText } from './support/xxhash64.js';
-
-/** 3,000 rows: requests of 10 in order, a time, a stage, ids, a list, a number. */
-const LOG = `
-  SELECT i // 10 AS request, i % 37 AS ad, 'u' || (i // 10 % 50) AS user, i // 10 + (i % 10) / 20 AS ts,
-    CASE i % 5 WHEN 0 THEN 'retrieved' WHEN 1 THEN 'early' WHEN 2 THEN 'final' WHEN 3 THEN 'impression' ELSE 'click' END AS stage,
-    (i % 5 >= 3)::INTEGER AS shown, CASE WHEN i % 5 >= 3 THEN (i % 5 = 4)::INTEGER END AS click,
-    (i * 7919 % 1000) / 10 AS x, ['t' || (i % 3), 't' || (i % 11)] AS tags, i AS id
-  FROM range(3000) t(i) ORDER BY i`;
-
-const COLUMNS: DataInput['columns'] = {
-  request: 'request',
-  ad: 'ad',
-  user: 'user',
-  impression: 'shown',
-  click: 'click',
-  stage: 'stage',
-  time: 'ts',
-};
-
-const FEATURES: DataInput['features'] = {
-  user: [{ name: 'user', kind: 'categorical', vocabulary: { minFrequency: 1 } }],
-  ad: [
-    { name: 'ad', kind: 'categorical', hash: { buckets: 64 } },
-    { name: 'tags', kind: 'multi', vocabulary: { minFrequency: 1 } },
-    { name: 'x', kind: 'dense' },
-    { name: 'id', kind: 'dense', transform: 'none' },
-  ],
-};
-
-const TASKS: ConfigInput['tasks'] = { click: { label: 'click' } };
-
-const config = (data: Partial<DataInput>) =>
-  configOf({ columns: COLUMNS, features: FEATURES, ...data } as DataInput, TASKS);
 
 /** Values of the column `id`, which numbers the rows of the log. */
 const idsIn = (dir: string): number[] => readColumns(dir)['feature.id'] as number[];
@@ -307,107 +262,6 @@ describe('ingest', function () {
     assert.deepEqual(readdirSync(three ?? '').sort(), files);
     for (const name of files)
       assert.ok(readFileSync(join(one ?? '', name)).equals(readFileSync(join(three ?? '', name))), name);
-  });
-
-  it('does not read an unchanged log again, and notices a changed one', async () => {
-    const copy = await writeLog(at('copy.parquet'), LOG);
-    const run = async (data: Partial<DataInput> = {}) =>
-      (await ingest(config({ train: copy, split: { by: 'hash' }, ...data }), { out: at('again') })).train;
-    const first = await run();
-    assert.equal(first?.reused, false);
-    const inode = statSync(at('again', 'train')).ino;
-    const second = await ingest(config({ train: copy, split: { by: 'hash' } }), { out: at('again') });
-    assert.deepEqual([second.train?.reused, second.eval?.reused], [true, true]);
-    assert.equal(statSync(at('again', 'train')).ino, inode);
-    utimesSync(copy, new Date(), new Date(2001, 1, 1));
-    const touched = await run();
-    assert.deepEqual([touched?.reused, touched?.fingerprint], [false, first?.fingerprint]);
-    assert.equal((await run({ nulls: 'drop' }))?.reused, false);
-  });
-
-  it('notices sources that change while they are read, requests or none', async () => {
-    const other = await writeLog(at('other.parquet'), LOG.replace('% 37', '% 36'));
-    const lines = await writeLog(at('lines.jsonl'), LOG);
-    const json = await writeLog(at('other.jsonl'), LOG.replace('% 37', '% 36'));
-    const { request: _, ...withoutRequests } = COLUMNS;
-    const garble = (path: string): void => writeFileSync(path, Buffer.alloc(statSync(path).size, 7));
-    const changes: [string, (path: string) => void, Partial<DataInput>][] = [
-      ['same.parquet', (path) => copyFileSync(other, path), { columns: withoutRequests }],
-      ['same.parquet', (path) => copyFileSync(other, path), {}],
-      ['touched.parquet', (path) => utimesSync(path, new Date(), new Date(2001, 1, 1)), { columns: withoutRequests }],
-      ['gone.parquet', (path) => rmSync(path), { columns: withoutRequests }],
-      ['garbled.parquet', garble, { columns: withoutRequests }],
-      ['same.jsonl', (path) => copyFileSync(json, path), { columns: withoutRequests }],
-    ];
-    for (const [name, change, data] of changes) {
-      const path = at(name);
-      copyFileSync(name.endsWith('parquet') ? parquet : lines, path);
-      let changed = false;
-      const onProgress = (): void => {
-        if (!changed) change(path);
-        changed = true;
-      };
-      await assert.rejects(
-        ingest(config({ train: path, ...data }), { out: at('changed'), onProgress }),
-        prerankError('DATASET_CHANGED', /(same|touched|gone|garbled)\.\w+: changed while it was read/),
-        name,
-      );
-      assert.deepEqual(readdirSync(at('changed')), [], name);
-    }
-  });
-
-  it('removes what a killed ingest left, and nothing that is no dataset', async () => {
-    const left = at('left', 'train.tmp-999999999-0');
-    mkdirSync(join(left, 'dataset'), { recursive: true });
-    writeFileSync(join(left, 'dataset', 'part-00000.arrow'), 'x');
-    await ingest(config({ train: parquet }), { out: at('left') });
-    assert.deepEqual(readdirSync(at('left')), ['train']);
-    mkdirSync(at('mine', 'train'), { recursive: true });
-    writeFileSync(at('mine', 'train', 'thesis.txt'), 'x');
-    await assert.rejects(
-      ingest(config({ train: parquet }), { out: at('mine') }),
-      prerankError('INVALID_ARGUMENT', /holds "thesis\.txt"/),
-    );
-    assert.ok(existsSync(at('mine', 'train', 'thesis.txt')));
-  });
-
-  it('stops when it is told to, and leaves no trace', async () => {
-    for (const train of [parquet, at('log.jsonl')]) {
-      const stop = new AbortController();
-      const onProgress = (): void => stop.abort();
-      await assert.rejects(
-        ingest(config({ train }), { out: at('stopped'), signal: stop.signal, onProgress }),
-        prerankError('CANCELLED'),
-      );
-      assert.deepEqual(readdirSync(at('stopped')), []);
-    }
-  });
-
-  it('stops while it stages Arrow files', async () => {
-    const one = at('one.arrow');
-    const rows = 400_000;
-    const columns = { click: new Uint8Array(rows), id: Int32Array.from({ length: rows }, (_, i) => i) };
-    writeFileSync(one, tableToIPC(tableFromArrays(columns), 'stream'));
-    mkdirSync(at('many'));
-    // Far more than can be staged before the file that it goes to is seen.
-    for (let i = 0; i < 2000; i += 1) symlinkSync(one, at('many', `${i}.arrow`));
-    const stop = new AbortController();
-    const out = at('staged');
-    const staging = (): boolean =>
-      readdirSync(out, { recursive: true }).some((name) => /arrow-0\.parquet/.test(`${name}`));
-    const done = ingest(
-      configOf({
-        train: at('many', '*.arrow'),
-        columns: { click: 'click' },
-        features: { ad: [{ name: 'id', kind: 'categorical', hash: { buckets: 10 } }] },
-      }),
-      { out, signal: stop.signal },
-    );
-    const stopped = assert.rejects(done, prerankError('CANCELLED', /reading Arrow files was cancelled/));
-    while (!(existsSync(out) && staging())) await sleep(1);
-    stop.abort();
-    await stopped;
-    assert.deepEqual(readdirSync(out), []);
   });
 
   it('says how to read a remote log without its extension', async () => {
