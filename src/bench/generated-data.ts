@@ -27,7 +27,11 @@ function listColumn(name: string, rows: number, draw: DrawId, length: () => numb
  * impression fair coins, CQS uniform in [−1, 1), the teacher's prediction uniform in [0, 1). The same seed gives the
  * same values; every column draws from a stream of its own.
  */
-export function generateColumns(step: ReferenceStep, rows: number, seed: number): ColumnSpec[] {
+export function generateColumns(
+  step: Pick<ReferenceStep, 'features' | 'listLength'>,
+  rows: number,
+  seed: number,
+): ColumnSpec[] {
   const samplers = new Map<number, Zipf>();
   const zipf = (count: number): Zipf => {
     const known = samplers.get(count) ?? new Zipf(count, ID_SKEW);

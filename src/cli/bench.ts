@@ -246,6 +246,7 @@ async function runReplay(options: ReplayCommandOptions): Promise<void> {
 
 interface ServeCommandOptions extends CommonOptions {
   readonly config: string;
+  readonly models?: boolean;
   readonly ads: number;
   readonly requests: number;
   readonly seed: number;
@@ -255,6 +256,7 @@ function serveCommand(): Command {
   return new Command('serve')
     .description('requests a second and latency of scoring one user with many ads, on one and two cores')
     .option('--config <name>', 'a reference step', 'two-tower-d')
+    .option('--models', 'the pre-ranking models in turn, on one core, instead of a reference step')
     .option('--ads <count>', 'ads of a request', positiveInteger, 1000)
     .option('--requests <count>', 'timed requests of each combination', positiveInteger, 1000)
     .option('--seed <number>', 'seed of data and parameters', positiveInteger, 1)
@@ -262,6 +264,7 @@ function serveCommand(): Command {
 }
 
 async function runServe(options: ServeCommandOptions): Promise<void> {
+  if (options.models === true) return runServeModels(options);
   const [{ referenceStep }, { benchServe }, { formatServe }] = await Promise.all([
     import('../bench/reference-steps.js'),
     import('../bench/serve.js'),
@@ -271,6 +274,18 @@ async function runServe(options: ServeCommandOptions): Promise<void> {
   const combinations = { threads: [1, 2], requestsPerCall: [1, 8] };
   const result = await benchServe(loadAddon(), step, { ...options, ...combinations });
   printResult(options, result, () => formatServe(result));
+}
+
+/** Turns that the models take. */
+const SERVE_ROUNDS = 10;
+
+async function runServeModels(options: ServeCommandOptions): Promise<void> {
+  const [{ benchServeModels }, { formatServeModels }] = await Promise.all([
+    import('../bench/serve-models.js'),
+    import('../bench/serve-models-text.js'),
+  ]);
+  const result = await benchServeModels(loadAddon(), { ...options, rounds: SERVE_ROUNDS });
+  printResult(options, result, () => formatServeModels(result));
 }
 
 interface CascadeCommandOptions extends CommonOptions {
