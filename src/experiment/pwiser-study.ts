@@ -14,23 +14,40 @@ import type { RowPlan } from './study.js';
 
 type Pwiser = NonNullable<NonNullable<ConfigInput['training']>['pwiser']>;
 
-const HEADS = ['ctr', 'ctcvr'] as const;
-
-const KINDS = ['mmoe', 'esmm'] as const;
-
-function pwiser(head: Pwiser['head']): Pwiser {
-  return { weight: 0.1, head, space: 'logit', clickMargin: 0.5, impressionMargin: 1, pairNorm: 'mean' };
+/** A batch of 500 rows has two conversions, so that with λ = .1 each weighs 25 times as much in the pairs as in a cross entropy; with .001, a quarter. */
+interface Variant {
+  readonly kind: 'mmoe' | 'esmm';
+  readonly head: 'ctr' | 'ctcvr';
+  readonly weight: number;
 }
 
-const named = (kind: string, head: string): string => `${kind}, PWiseR on ${head}`;
+const VARIANTS: readonly Variant[] = [
+  { kind: 'mmoe', head: 'ctr', weight: 0.1 },
+  { kind: 'mmoe', head: 'ctcvr', weight: 0.1 },
+  { kind: 'esmm', head: 'ctr', weight: 0.1 },
+  { kind: 'esmm', head: 'ctcvr', weight: 0.1 },
+  { kind: 'esmm', head: 'ctr', weight: 0.001 },
+  { kind: 'esmm', head: 'ctcvr', weight: 0.001 },
+];
 
-const MODELS: Readonly<Record<string, ModelPlan>> = Object.fromEntries(
-  KINDS.flatMap((kind) => {
-    const model = { kind, embeddingDim: EMBEDDING_DIM };
-    const added = HEADS.map((head) => [named(kind, head), { model, training: { pwiser: pwiser(head) } }] as const);
-    return [[kind, { model }] as const, ...added];
-  }),
-);
+function pwiser({ head, weight }: Variant): Pwiser {
+  return { weight, head, space: 'logit', clickMargin: 0.5, impressionMargin: 1, pairNorm: 'mean' };
+}
+
+const named = ({ kind, head, weight }: Variant): string => `${kind}, ${weight} PWiseR on ${head}`;
+
+const modelOf = (kind: Variant['kind']): ModelPlan['model'] => ({ kind, embeddingDim: EMBEDDING_DIM });
+
+const MODELS: Readonly<Record<string, ModelPlan>> = {
+  mmoe: { model: modelOf('mmoe') },
+  esmm: { model: modelOf('esmm') },
+  ...Object.fromEntries(
+    VARIANTS.map((variant) => [
+      named(variant),
+      { model: modelOf(variant.kind), training: { pwiser: pwiser(variant) } },
+    ]),
+  ),
+};
 
 const NOISY = 'three clicks in ten are accidents';
 const CLEAN = 'all clicks are meant';
@@ -38,19 +55,17 @@ const CLEAN = 'all clicks are meant';
 const arms = Object.keys(MODELS);
 
 function rowsIn(world: string, ctcvrSign: RowPlan['sign']): RowPlan<ModelMeasureName>[] {
-  return KINDS.flatMap((kind) =>
-    HEADS.flatMap((head) =>
-      (['ctcvrAuc', 'cvrAuc', 'ctrAuc'] as const).map((measure) => ({
-        table: 'pwiser',
-        row: `${world}: ${named(kind, head)}`,
-        measure,
-        control: { world, arm: kind },
-        treatment: { world, arm: named(kind, head) },
-        paper: measure === 'ctcvrAuc' && ctcvrSign === 1 ? 'up' : null,
-        sign: measure === 'ctcvrAuc' ? ctcvrSign : null,
-        required: false,
-      })),
-    ),
+  return VARIANTS.flatMap((variant) =>
+    (['ctcvrAuc', 'cvrAuc', 'ctrAuc'] as const).map((measure) => ({
+      table: 'pwiser',
+      row: `${world}: ${named(variant)}`,
+      measure,
+      control: { world, arm: variant.kind },
+      treatment: { world, arm: named(variant) },
+      paper: measure === 'ctcvrAuc' && ctcvrSign === 1 ? 'up' : null,
+      sign: measure === 'ctcvrAuc' ? ctcvrSign : null,
+      required: false,
+    })),
   );
 }
 
@@ -59,7 +74,7 @@ export const PWISER: ModelStudy = {
   name: 'pwiser',
   title: 'PWiseR beside the cross entropies, with clean and noisy clicks',
   text:
-    'Two models with and without PWiseR (weight .1, margins .5 and 1 in logits, on the click score or on the score of click and conversion). Evaluation clicks are as noisy as those ' +
+    'Two models with and without PWiseR (weight .1 or .001, margins .5 and 1 in logits, on the click score or on the score of click and conversion). Evaluation clicks are as noisy as those ' +
     'trained on; accidents never convert, so CTCVR is judged without noise. Expected: CTCVR gains where clicks are noisy, and does not change where they are not.',
   data: conversionData,
   tasks: CONVERSION_TASKS,

@@ -114,7 +114,7 @@ describe('an experiment with models', function () {
     const rest: string[] = [];
     const result = await runExperiment({ ...options, onStep: ({ title }) => rest.push(title) });
     assert.equal(rest[0], started.at(-1));
-    assert.equal(result.steps, 2 * (2 * 2 + 2 * 6) - 5, 'two worlds a seed: logs, dataset, six runs');
+    assert.equal(result.steps, 2 * (2 * 2 + 2 * 8) - 3, 'two worlds a seed: logs, dataset, eight runs');
     const again = await runExperiment(options);
     assert.equal(again.steps, 0);
     assert.deepEqual(resultRows(again), resultRows(result));
