@@ -1,6 +1,7 @@
 /** What the gates of a model choose: the mean weight of every expert over a log (TAML, Liu et al. 2023, Fig. 4). */
 import { PrerankError } from '../base/errors.js';
 import { gatingProgram } from '../models/registry.js';
+import { awaitNative } from '../runtime/errors.js';
 import { type EvaluateOptions, withEvaluationSet } from './evaluate.js';
 import { formatTable } from './evaluation-result.js';
 import type { Run } from './run.js';
@@ -40,7 +41,7 @@ export async function gateMeans(run: Run, options: Pick<EvaluateOptions, 'data'>
     });
     try {
       const program = new addon.Program(plan, store, { threads, capacity: BATCH_ROWS, seed: 0 });
-      const outputs = await program.predictAll(loader);
+      const outputs = await awaitNative(() => program.predictAll(loader));
       const gates = plan.outputs.map(({ name }, i): [string, Record<string, number>] => {
         const experts = gating.experts.get(name) ?? [];
         const means = columnMeans(outputs[i] ?? new Float32Array(), experts.length);

@@ -3,6 +3,7 @@ import { PrerankError } from '../base/errors.js';
 import { ROLE_COLUMNS } from '../data/features.js';
 import { sigmoid } from '../losses/tasks.js';
 import type { ModelProgram } from '../models/model.js';
+import { awaitNative } from '../runtime/errors.js';
 import type { Addon, NativeParameterStore, NativeProgram, PredictionSpec } from '../runtime/native.js';
 import type { AssembledModel } from './assemble.js';
 import type { EncodedSet } from './encoded-set.js';
@@ -63,7 +64,7 @@ export class Predictor {
       tasks: [],
     });
     try {
-      const outputs = await this.#program(model).predictAll(loader);
+      const outputs = await awaitNative(() => this.#program(model).predictAll(loader));
       return new Map(model.plan.outputs.map(({ name }, i) => [name, this.#prediction(name, outputs[i], set.rows)]));
     } finally {
       loader.close();

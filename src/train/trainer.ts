@@ -2,6 +2,7 @@
 import { PrerankError } from '../base/errors.js';
 import { writeJsonDurable } from '../base/files.js';
 import type { ResolvedConfig } from '../config/types.js';
+import { awaitNative } from '../runtime/errors.js';
 import type { RunResult } from '../runtime/native.js';
 import type { TrainControl, TrainerCallback, TrainReport } from './callbacks.js';
 import { restoreParameters, writeModelTensors } from './checkpoint.js';
@@ -138,7 +139,9 @@ class Trainer implements TrainControl {
     const denseLr = rates(denseOptimizer);
     const sparseLr = rates(sparseOptimizer);
     const diagnosis = this.#showsGradients(firstStep + steps) ? (session.diagnosis ?? undefined) : undefined;
-    const result = await session.program.run(session.loader, { firstStep, denseLr, sparseLr, diagnosis });
+    const result = await awaitNative(() =>
+      session.program.run(session.loader, { firstStep, denseLr, sparseLr, diagnosis }),
+    );
     if (result.nonFinite !== undefined) {
       throw await this.#nonFiniteError(result.nonFinite);
     }
