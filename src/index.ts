@@ -46,5 +46,6 @@ export { Progress, type ProgressStream } from './train/progress.js';
 export { type OpenRunOptions, openRun, type Run } from './train/run.js';
 export { SafetensorsFile, type TensorEntry, type TensorSource, writeSafetensors } from './train/safetensors.js';
 export type { TrainSummary } from './train/summary.js';
-export { type TrainOptions, train } from './train/trainer.js';
+export { selectFields, train } from './train/train.js';
+export type { TrainOptions } from './train/trainer.js';
 export { version } from './version.js';

@@ -1,5 +1,7 @@
-// Moving values between views: copy, zero, addInto.
+// Moving values between views: copy, zero, constant, addInto.
+#include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include "cpu/operands.h"
 #include "cpu/ops.h"
@@ -26,6 +28,16 @@ KernelResult make_zero(const KernelBuild& build) {
     const Extent e = extent(context.rows, y.width, {y.stride});
     for (size_t r = 0; r < e.rows; ++r) std::memset(y.at(context) + r * y.stride, 0, e.width * sizeof(float));
   });
+}
+
+KernelResult make_constant(const KernelBuild& build) {
+  PRERANK_RETURN_IF_ERROR(check_arity(build, 0, 1));
+  PRERANK_ASSIGN_OR_RETURN(const View y, accumulator_view(build, 0));
+  const auto found = build.op->lists.find("values");
+  if (found == build.op->lists.end()) return invalid(build, "attribute 'values' is missing");
+  const std::vector<float> values(found->second.begin(), found->second.end());
+  PRERANK_RETURN_IF_ERROR(check_width(build, "the result", y.width, values.size()));
+  return make_kernel([=](const TileContext& context) { std::copy(values.begin(), values.end(), y.at(context)); });
 }
 
 KernelResult make_add_into(const KernelBuild& build) {

@@ -40,6 +40,7 @@ KernelResult make_hard_concrete(const KernelBuild& build);
 KernelResult make_hard_concrete_grad(const KernelBuild& build);
 KernelResult make_copy(const KernelBuild& build);
 KernelResult make_zero(const KernelBuild& build);
+KernelResult make_constant(const KernelBuild& build);
 KernelResult make_add_into(const KernelBuild& build);
 KernelResult make_expand(const KernelBuild& build);
 KernelResult make_expand_grad(const KernelBuild& build);

@@ -43,6 +43,7 @@ const std::map<std::string, KernelFactory>& factories() {
       {"hardConcrete.grad", cpu::make_hard_concrete_grad},
       {"copy", cpu::make_copy},
       {"zero", cpu::make_zero},
+      {"constant", cpu::make_constant},
       {"addInto", cpu::make_add_into},
       {"expand", cpu::make_expand},
       {"expand.grad", cpu::make_expand_grad},

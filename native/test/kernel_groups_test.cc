@@ -59,6 +59,17 @@ TEST(KernelGroups, RefuseWidthsThatAreNoMultiple) {
   EXPECT_EQ(dot.build().status().code(), Code::kInvalidArgument);
 }
 
+TEST(KernelConstant, WritesItsValues) {
+  OpHarness h("constant", 1, Domain::kNone);
+  h.op.outputs = {h.value(5, {}, Domain::kNone)};
+  h.op.lists = {{"values", {0.5, -2, 0, 1e-6, 3}}};
+  h.run();
+  expect_near(h.read(h.op.outputs[0]), {0.5, -2, 0, 1e-6, 3}, 1e-9, "values");
+  h.expect_sentinels();
+  h.op.lists = {{"values", {1, 2}}};
+  EXPECT_EQ(h.build().status().code(), Code::kInvalidArgument);
+}
+
 struct Gates {
   std::vector<float> logits;
   double temperature = 2.0 / 3, low = -0.1, high = 1.1;

@@ -1,12 +1,10 @@
 /** Times scoring: the ads of a request with the user's side computed once, as a pre-ranking server does. */
-import { predictionProgram } from '../models/registry.js';
 import type { Addon, ArrayBatch, NativeProgram } from '../runtime/native.js';
 import { predictionBatch } from './array-batches.js';
 import { describeEnvironment, type Environment } from './environment.js';
 import { generateColumns } from './generated-data.js';
-import type { ReferenceStep } from './reference-steps.js';
+import type { ScoredModel } from './scored-model.js';
 import { type Summary, summarize } from './statistics.js';
-import { DENSE_SETTINGS, SPARSE_SETTINGS } from './step-problem.js';
 
 export interface ServeOptions {
   /** Ads of a request. */
@@ -47,19 +45,12 @@ export interface ServeResult {
 const REQUESTS = 16;
 const WARM_UP_CALLS = 20;
 
-export async function benchServe(addon: Addon, step: ReferenceStep, options: ServeOptions): Promise<ServeResult> {
+export async function benchServe(addon: Addon, model: ScoredModel, options: ServeOptions): Promise<ServeResult> {
   const { ads, seed } = options;
   const environment = describeEnvironment(addon);
-  const program = predictionProgram(step.model, step.features, step.tasks, { requestDomain: true });
-  const store = new addon.ParameterStore({
-    parameters: program.parameters,
-    sparse: { kind: step.sparse, ...SPARSE_SETTINGS },
-    dense: { kind: step.dense, ...DENSE_SETTINGS },
-    training: false,
-    seed,
-  });
+  const { program, store } = model;
   const most = Math.max(...options.requestsPerCall);
-  const columns = generateColumns(step, (REQUESTS + most) * ads, seed);
+  const columns = generateColumns(model, (REQUESTS + most) * ads, seed);
   const results: ServeTiming[] = [];
   for (const threads of options.threads) {
     const cores = environment.cores.slice(-threads);
@@ -79,7 +70,7 @@ export async function benchServe(addon: Addon, step: ReferenceStep, options: Ser
     }
   }
   if (environment.cores.length > 0) addon.bench.pin(environment.cores);
-  return { bench: 'serve', config: step.name, ads, seed, environment, results };
+  return { bench: 'serve', config: model.name, ads, seed, environment, results };
 }
 
 async function timeCalls(program: NativeProgram, batches: readonly ArrayBatch[], calls: number): Promise<number[]> {

@@ -245,7 +245,8 @@ async function runReplay(options: ReplayCommandOptions): Promise<void> {
 }
 
 interface ServeCommandOptions extends CommonOptions {
-  readonly config: string;
+  readonly config?: string;
+  readonly run?: string;
   readonly models?: boolean;
   readonly ads: number;
   readonly requests: number;
@@ -255,7 +256,8 @@ interface ServeCommandOptions extends CommonOptions {
 function serveCommand(): Command {
   return new Command('serve')
     .description('requests a second and latency of scoring one user with many ads, on one and two cores')
-    .option('--config <name>', 'a reference step', 'two-tower-d')
+    .option('--config <name>', 'a reference step (default: two-tower-d)')
+    .option('--run <folder>', 'a run instead: its model with its parameters, without what training has switched off')
     .option('--models', 'the pre-ranking models in turn, on one core, instead of a reference step')
     .option('--ads <count>', 'ads of a request', positiveInteger, 1000)
     .option('--requests <count>', 'timed requests of each combination', positiveInteger, 1000)
@@ -264,15 +266,25 @@ function serveCommand(): Command {
 }
 
 async function runServe(options: ServeCommandOptions): Promise<void> {
-  if (options.models === true) return runServeModels(options);
-  const [{ referenceStep }, { benchServe }, { formatServe }] = await Promise.all([
+  const { config, run, models } = options;
+  if ([config, run, models].filter((given) => given !== undefined).length > 1) {
+    throw new PrerankError('USAGE', 'give one of --config, --run and --models');
+  }
+  if (models) return runServeModels(options);
+  const [{ referenceStep }, { benchServe }, scored, { formatServe }, { openRun }] = await Promise.all([
     import('../bench/reference-steps.js'),
     import('../bench/serve.js'),
+    import('../bench/scored-model.js'),
     import('../bench/serve-text.js'),
+    import('../train/run.js'),
   ]);
-  const step = referenceStep(options.config);
+  const addon = loadAddon();
+  const model =
+    run === undefined
+      ? scored.referenceModel(addon, referenceStep(config ?? 'two-tower-d'), options.seed)
+      : scored.trainedModel(await openRun(run));
   const combinations = { threads: [1, 2], requestsPerCall: [1, 8] };
-  const result = await benchServe(loadAddon(), step, { ...options, ...combinations });
+  const result = await benchServe(addon, model, { ...options, ...combinations });
   printResult(options, result, () => formatServe(result));
 }
 

@@ -36,7 +36,8 @@ async function runInspect(path: string, options: Options): Promise<void> {
   if (existsSync(runPaths(path).config)) {
     const { describeRun } = await import('../train/inspect-run.js');
     const run = await describeRun(path);
-    printResult(options, run, () => formatRun(run));
+    const { gateTable } = await import('../train/gates.js');
+    printResult(options, run, () => formatRun(run, run.gates ? gateTable(run.gates) : []));
     return;
   }
   const { datasetFolders, inspectDataset } = await import('../data/inspect-dataset.js');
@@ -76,7 +77,8 @@ function formatNumber(value: number | null): string {
   return value === null ? '' : String(Number(value.toPrecision(6)));
 }
 
-function formatRun(run: InspectedRun): string {
+/** `gates`: the table of the run's gates. */
+function formatRun(run: InspectedRun, gates: readonly string[]): string {
   const tasks = run.tasks.map(({ name, loss, weight }) => `${name} (${loss}, weight ${weight})`);
   const rows = run.parameters.map(({ name, shape, count }) => [name, `[${shape.join(', ')}]`, String(count)]);
   const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
@@ -90,5 +92,7 @@ function formatRun(run: InspectedRun): string {
     '',
     `${run.parameterCount} parameters: ${run.tableParameterCount} in tables, ` +
       `${run.parameterCount - run.tableParameterCount} dense; ${mebibytes(run.bytes)}`,
+    ...(gates.length === 0 ? [] : ['', ...gates]),
+    ...(run.connections ? [`${run.connections.open} of ${run.connections.all} connections are open`] : []),
   ].join('\n');
 }

@@ -27,7 +27,7 @@ export function trainCommand(): Command {
 
 async function runTrain(path: string, options: Options): Promise<void> {
   const { loadConfig } = await import('../config/load.js');
-  const { train } = await import('../train/trainer.js');
+  const { train } = await import('../train/train.js');
   const threads = options.threads === undefined ? [] : [`training.threads=${options.threads}`];
   const config = loadConfig(path, { set: [...options.set, ...threads] });
   const out = options.out ?? join('runs', config.name);

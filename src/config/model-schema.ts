@@ -113,6 +113,7 @@ const vectorProduct = strict({
 });
 
 const head = z.enum(HEADS).default('logit');
+const selection = strict({ keep: positiveCount }).optional();
 
 const cold = strict({
   kind: z.literal('cold'),
@@ -120,11 +121,69 @@ const cold = strict({
   gate: z.enum(FIELD_GATES).default('concat'),
   trunk: sharedLayers([128, 64, 32]),
   head,
+  selection,
+});
+
+const fscd = strict({
+  kind: z.literal('fscd'),
+  ...base,
+  phase: z.enum(['search', 'tune']).default('search'),
+  temperature: z.number().positive().default(0.1),
+  complexity: strict({
+    weight: nonNegative.default(1 / 4096),
+    operations: strict({
+      user: nonNegative.default(0.4),
+      ad: nonNegative.default(1.5),
+      context: nonNegative.default(3),
+    }).prefault({}),
+    fields: z.array(strict({ field: z.string(), operations: nonNegative })).default([]),
+    gamma: strict({
+      operations: nonNegative.default(1),
+      width: nonNegative.default(0.01),
+      keys: nonNegative.default(0),
+    }).prefault({}),
+  }).prefault({}),
+  trunk: sharedLayers([128, 64, 32]),
+  head,
+  selection,
 });
 
 const ecm = strict({ kind: z.literal('ecm'), ...base, trunk: sharedLayers([128, 64, 32]) });
 
-const MODELS = [twoTower, dlrm, mlp, sharedBottom, mmoe, ple, esmm, aitm, taml, vectorProduct, cold, ecm] as const;
+const ecmm = strict({
+  kind: z.literal('ecmm'),
+  ...base,
+  inputGate: z.boolean().default(true),
+  subnets: strict({
+    counts: z.array(positiveCount).min(1).default([8, 4]),
+    width: positiveCount.default(128),
+  }).prefault({}),
+  routing: strict({
+    gates: z.boolean().default(true),
+    temperature: z.number().positive().default(0.66),
+    low: z.number().negative().default(-0.1),
+    high: z.number().gt(1).default(1.1),
+    l0: nonNegative.default(1e-5),
+  }).prefault({}),
+  stacks: layers([128, 64, 32]),
+});
+
+const MODELS = [
+  twoTower,
+  dlrm,
+  mlp,
+  sharedBottom,
+  mmoe,
+  ple,
+  esmm,
+  aitm,
+  taml,
+  vectorProduct,
+  cold,
+  ecm,
+  fscd,
+  ecmm,
+] as const;
 const KINDS = MODELS.map(({ shape }) => shape.kind.value);
 
 export const modelSchema = z

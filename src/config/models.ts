@@ -124,12 +124,58 @@ export type Head = (typeof HEADS)[number];
 
 export const FIELD_GATES = ['concat', 'own', 'none'] as const;
 
+/** Training searches for fields, and is done again on the `keep` fields that matter most. */
+export interface SelectionConfig {
+  readonly keep: number;
+}
+
 export interface ColdConfig extends ModelBase {
   readonly kind: 'cold';
   /** What the weight of a field is computed from: all fields, or the field alone; none: fields are not weighted. */
   readonly gate: (typeof FIELD_GATES)[number];
   readonly trunk: LayersConfig;
   readonly head: Head;
+  readonly selection?: SelectionConfig;
+}
+
+export interface EcmmConfig extends ModelBase {
+  readonly kind: 'ecmm';
+  /** Whether x is scaled by σ(W x). */
+  readonly inputGate: boolean;
+  /** Sub-networks of each layer, and the width of each. */
+  readonly subnets: { readonly counts: readonly number[]; readonly width: number };
+  readonly routing: {
+    /** false: every connection is open, and there is nothing to learn. */
+    readonly gates: boolean;
+    /** β, γ and ζ of the hard concrete distribution. */
+    readonly temperature: number;
+    readonly low: number;
+    readonly high: number;
+    /** λ of the expected number of open connections. */
+    readonly l0: number;
+  };
+  /** Of each task, on what is routed to it. */
+  readonly stacks: LayersConfig;
+}
+
+export interface FscdConfig extends ModelBase {
+  readonly kind: 'fscd';
+  /** search: fields have gates and a cost; tune: neither. */
+  readonly phase: 'search' | 'tune';
+  /** Of the gates; the lower, the closer to 0 or 1. */
+  readonly temperature: number;
+  readonly complexity: {
+    /** 1 / N of the regulariser. */
+    readonly weight: number;
+    /** Of a field, by side. */
+    readonly operations: { readonly user: number; readonly ad: number; readonly context: number };
+    /** Fields that have other operations than their side. */
+    readonly fields: readonly { readonly field: string; readonly operations: number }[];
+    readonly gamma: { readonly operations: number; readonly width: number; readonly keys: number };
+  };
+  readonly trunk: LayersConfig;
+  readonly head: Head;
+  readonly selection?: SelectionConfig;
 }
 
 export interface EcmConfig extends ModelBase {
@@ -149,7 +195,9 @@ export type ModelConfig =
   | TamlConfig
   | VectorProductConfig
   | ColdConfig
-  | EcmConfig;
+  | EcmConfig
+  | EcmmConfig
+  | FscdConfig;
 
 /** How a model's ctr, cvr and ctcvr hang together; undefined: each has a head. */
 export function taskModeOf(model: ModelConfig): TaskMode | undefined {
@@ -159,6 +207,7 @@ export function taskModeOf(model: ModelConfig): TaskMode | undefined {
     case 'vector-product':
       return undefined;
     case 'cold':
+    case 'fscd':
       return model.head === 'softmax' ? 'softmax' : undefined;
     case 'ecm':
       return 'softmax';
@@ -168,6 +217,7 @@ export function taskModeOf(model: ModelConfig): TaskMode | undefined {
     case 'taml':
       return 'ctr+cvr(product)';
     case 'aitm':
+    case 'ecmm':
       return 'ctr+ctcvr';
     default:
       return model.taskMode;

@@ -102,10 +102,12 @@ export function resolveFeatures(parsed: ParsedConfig, report: Report): DataConfi
 }
 
 function checkFields({ model }: ParsedConfig, names: ReadonlySet<string>, report: Report): void {
-  for (const [i, name] of (model.fields ?? []).entries()) {
-    if (!names.has(name))
-      report(['model', 'fields', i], `there is no feature "${name}"${didYouMean(name, [...names])}`);
-  }
+  const known = (path: (string | number)[], name: string): void => {
+    if (!names.has(name)) report(path, `there is no feature "${name}"${didYouMean(name, [...names])}`);
+  };
+  for (const [i, name] of (model.fields ?? []).entries()) known(['model', 'fields', i], name);
+  if (model.kind !== 'fscd') return;
+  for (const [i, { field }] of model.complexity.fields.entries()) known(['model', 'complexity', 'fields', i], field);
 }
 
 function checkSides(parsed: ParsedConfig, features: DataConfig['features'], report: Report): void {

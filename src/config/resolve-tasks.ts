@@ -50,7 +50,10 @@ function defaultsOf(model: ModelConfig, columns: ColumnsConfig): Record<string, 
       return {};
     case 'vector-product':
       return possible(columns, ['ctr']);
+    case 'ecmm':
+      return possible(columns, ['etctr', 'etr', 'itr']);
     case 'cold':
+    case 'fscd':
       return model.head === 'softmax' ? defaultTasks(columns, 'softmax') : possible(columns, ['ctr']);
     default:
       return defaultTasks(columns, taskModeOf(model));

@@ -215,6 +215,7 @@ const training = strict({
   }).prefault({}),
   gradientCosines: count.default(0),
   pwiser: pwiser.optional(),
+  startFrom: z.string().optional(),
   l2: nonNegative.default(0),
   tableType: z.enum(TABLE_TYPES).default('float32'),
   seed: z.int().nonnegative().default(1),

@@ -240,6 +240,8 @@ export interface TrainingConfig {
   /** Steps between lines with the norms and cosines of the tasks' gradients; 0: none. */
   readonly gradientCosines: number;
   readonly pwiser?: PwiserConfig;
+  /** Folder of the run whose parameters training goes on from. */
+  readonly startFrom?: string;
   readonly l2: number;
   /** What tables hold while they are trained and used; files have float32 all the same. */
   readonly tableType: TableType;

@@ -3,7 +3,7 @@ import { PrerankError } from '../base/errors.js';
 import type { ResolvedConfig } from '../config/types.js';
 import { runPaths } from '../train/run-folder.js';
 import { readSummary, type TrainSummary } from '../train/summary.js';
-import { train } from '../train/trainer.js';
+import { train } from '../train/train.js';
 
 export interface TrainRunOptions {
   readonly threads?: number;

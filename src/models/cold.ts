@@ -11,7 +11,7 @@ import { Graph, mlp, type Value } from '../graph/index.js';
 import { type BuildModel, defineModel } from './define.js';
 import { FeatureInputs } from './features.js';
 import { scaleFields, squeezeAll, squeezeEach } from './field-gates.js';
-import { allFields, type Fields, fieldNames, joinFields } from './fields.js';
+import { allFields, type Fields, fieldsInOrder, joinFields } from './fields.js';
 import { heads } from './heads.js';
 
 const build: BuildModel<ColdConfig> = (config, features, tasks, userDomain) => {
@@ -22,7 +22,10 @@ const build: BuildModel<ColdConfig> = (config, features, tasks, userDomain) => {
   const weights = fieldWeights(graph, fields, gate);
   const x = joinFields(weights === undefined ? fields : scaleFields(fields, weights), bottom);
   const h = mlp(x, 'trunk', { sizes: trunk.hidden, last: 'relu', dropout: trunk.dropout });
-  const gates = weights === undefined ? [] : [{ name: 'fields', experts: fieldNames(features), weights }];
+  const gates =
+    weights === undefined
+      ? []
+      : [{ name: 'fields', experts: fieldsInOrder(features).map(({ name }) => name), weights }];
   return { graph, inputs, ...heads(h, tasks, config.head), gates };
 };
 

@@ -2,11 +2,11 @@
 import { PrerankError } from '../base/errors.js';
 import type { PwiserConfig } from '../config/types.js';
 import type { FeatureMap } from '../data/features.js';
-import { compile, type Graph, type TaskLoss, type Value } from '../graph/index.js';
+import { compile, everyRow, type Graph, type TaskLoss, type Value } from '../graph/index.js';
 import { pwiser } from '../losses/pwiser.js';
 import type { FeatureInputs, InputDomain } from './features.js';
 import type { Gate } from './mixture.js';
-import type { Architecture, ModelTask } from './model.js';
+import type { Architecture, ModelTask, PredictionOptions } from './model.js';
 
 /** A term of the loss that is the model's own: λ · the mean of `value` over the rows that train a task. */
 export interface LossTerm {
@@ -27,12 +27,13 @@ export interface BuiltModel {
   readonly gates?: readonly Gate[];
 }
 
-/** `userDomain`: request, when user features are to run once per request. */
+/** `userDomain`: request, when user features are to run once per request. `weights`: of parameters that no longer change. */
 export type BuildModel<Config> = (
   config: Config,
   features: FeatureMap,
   tasks: readonly ModelTask[],
   userDomain: InputDomain,
+  weights?: PredictionOptions['weights'],
 ) => BuiltModel;
 
 interface NamedLoss extends TaskLoss {
@@ -111,17 +112,20 @@ export function defineModel<Config>(kind: string, build: BuildModel<Config>): Ar
         found.map(({ source }) => source),
       );
     },
-    prediction(config, features, tasks, { requestDomain } = {}) {
-      const { graph, inputs, outputs } = build(config, features, tasks, requestDomain ? 'request' : 'row');
+    prediction(config, features, tasks, { requestDomain, weights } = {}) {
+      const { graph, inputs, outputs } = build(config, features, tasks, requestDomain ? 'request' : 'row', weights);
       return inputs.program(compile({ graph, outputs }), []);
     },
     gating(config, features, tasks) {
       const { graph, inputs, gates = [] } = build(config, features, tasks, 'row');
       if (gates.length === 0) return null;
-      const outputs = Object.fromEntries(gates.map(({ name, weights }) => [name, weights]));
+      const outputs = Object.fromEntries(
+        gates.map(({ name, weights }) => [name, weights.domain === 'none' ? everyRow(weights) : weights]),
+      );
       return {
         program: inputs.program(compile({ graph, outputs }), []),
         experts: new Map(gates.map(({ name, experts }) => [name, experts])),
+        connections: new Set(gates.filter(({ connections }) => connections).map(({ name }) => name)),
       };
     },
   };

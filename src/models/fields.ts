@@ -23,10 +23,10 @@ export function withFields(map: FeatureMap, names: readonly string[] | undefined
   });
 }
 
-/** Names of the features in the order of `Fields`: dense ones, then embeddings, each with the user's first. */
-export function fieldNames(map: FeatureMap): string[] {
+/** The features in the order of `Fields`: dense ones, then embeddings, each with the user's first. */
+export function fieldsInOrder(map: FeatureMap): Feature[] {
   const listed = partsOf(map, 'row').flatMap(({ features }) => features);
-  return [...listed.filter(isDense), ...listed.filter(isId)].map(({ name }) => name);
+  return [...listed.filter(isDense), ...listed.filter(isId)];
 }
 
 /** The features of one tower; context features are the user's. */

@@ -22,8 +22,10 @@ export function experts(x: Value, name: string, count: number, { hidden, dropout
 export interface Gate {
   readonly name: string;
   readonly experts: readonly string[];
-  /** The weights, row [experts]. */
+  /** The weights, row or none [experts]. */
   readonly weights: Value;
+  /** They are of connections, which are open or closed. */
+  readonly connections?: boolean;
 }
 
 /** The gates of one model and how they mix. */

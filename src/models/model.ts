@@ -38,6 +38,8 @@ export interface GatingProgram {
   readonly program: ModelProgram;
   /** Names by gate. */
   readonly experts: ReadonlyMap<string, readonly string[]>;
+  /** Gates whose weights are of connections, which are open or closed, and add up to nothing. */
+  readonly connections: ReadonlySet<string>;
 }
 
 /** What any model can be trained with. */
@@ -46,18 +48,25 @@ export interface TrainingOptions {
   readonly pwiser?: PwiserConfig | undefined;
 }
 
+/** How a model predicts. */
+export interface PredictionOptions {
+  /** User features and the user tower run once per request. */
+  readonly requestDomain?: boolean;
+  /** Values of the parameters, when they no longer change: what they have switched off is left out, and the outputs stay the same. */
+  readonly weights?: ((parameter: string) => Float32Array) | undefined;
+}
+
 /** One architecture: each is one file of `src/models/` and is listed in `registry.ts`. */
 export interface Architecture<Config> {
   readonly kind: string;
   /** Forward, backward and loss over the tasks, in their order, and over the terms that the model adds. */
   training(config: Config, features: FeatureMap, tasks: readonly ModelTask[], options?: TrainingOptions): ModelProgram;
-  /** Forward only; one output per task that has one, named by task: logits (bce), values, or the log of a ratio, [rows, 1].
-   *  `requestDomain`: user features and the user tower run once per request. */
+  /** Forward only; one output per task that has one, named by task: logits (bce), values, or the log of a ratio, [rows, 1]. */
   prediction(
     config: Config,
     features: FeatureMap,
     tasks: readonly ModelTask[],
-    options?: { readonly requestDomain?: boolean },
+    options?: PredictionOptions,
   ): ModelProgram;
   /** Null without gates. */
   gating(config: Config, features: FeatureMap, tasks: readonly ModelTask[]): GatingProgram | null;

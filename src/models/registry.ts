@@ -5,11 +5,20 @@ import { aitm } from './aitm.js';
 import { cold } from './cold.js';
 import { dlrm } from './dlrm.js';
 import { ecm } from './ecm.js';
+import { ecmm } from './ecmm.js';
 import { esmm } from './esmm.js';
 import { withFields } from './fields.js';
+import { fscd } from './fscd.js';
 import { mlp } from './mlp.js';
 import { mmoe } from './mmoe.js';
-import type { Architecture, GatingProgram, ModelProgram, ModelTask, TrainingOptions } from './model.js';
+import type {
+  Architecture,
+  GatingProgram,
+  ModelProgram,
+  ModelTask,
+  PredictionOptions,
+  TrainingOptions,
+} from './model.js';
 import { ple } from './ple.js';
 import { sharedBottom } from './shared-bottom.js';
 import { taml } from './taml.js';
@@ -21,10 +30,6 @@ interface Bound {
   training(features: FeatureMap, tasks: readonly ModelTask[], options: TrainingOptions): ModelProgram;
   prediction(features: FeatureMap, tasks: readonly ModelTask[], options: PredictionOptions): ModelProgram;
   gating(features: FeatureMap, tasks: readonly ModelTask[]): GatingProgram | null;
-}
-
-interface PredictionOptions {
-  readonly requestDomain?: boolean;
 }
 
 function bind<Config extends { readonly fields?: readonly string[] }>(
@@ -65,6 +70,10 @@ function architectureOf(config: ModelConfig): Bound {
       return bind(cold, config);
     case 'ecm':
       return bind(ecm, config);
+    case 'ecmm':
+      return bind(ecmm, config);
+    case 'fscd':
+      return bind(fscd, config);
   }
 }
 
@@ -78,7 +87,7 @@ export function trainingProgram(
   return architectureOf(config).training(features, tasks, options);
 }
 
-/** The prediction program of a model; `requestDomain`: user features run once per request. */
+/** The prediction program of a model; see PredictionOptions. */
 export function predictionProgram(
   config: ModelConfig,
   features: FeatureMap,

@@ -3,7 +3,7 @@ import { elementCount } from '../base/shape.js';
 import type { ResolvedConfig, TrainingConfig } from '../config/types.js';
 import type { FeatureMap } from '../data/features.js';
 import type { BalancingRequest } from '../graph/index.js';
-import type { ModelProgram } from '../models/model.js';
+import type { ModelProgram, PredictionOptions } from '../models/model.js';
 import { predictionProgram, trainingProgram } from '../models/registry.js';
 import type {
   Addon,
@@ -35,8 +35,21 @@ export function assembleModel(config: ResolvedConfig, features: FeatureMap): Ass
     tasks,
     training: program(balancing.kind === 'fixed' ? undefined : balancing),
     diagnosis: together && gradientCosines > 0 ? program({ ...balancing, apart: true }) : null,
-    prediction: predictionProgram(config.model, features, models),
-    requestPrediction: predictionProgram(config.model, features, models, { requestDomain: true }),
+    ...predictionPrograms(config, features, { tasks }),
+  };
+}
+
+/** Programs that predict; `weights`, of parameters that no longer change: without what these have switched off. */
+export function predictionPrograms(
+  { model }: Pick<ResolvedConfig, 'model'>,
+  features: FeatureMap,
+  { tasks }: Pick<AssembledModel, 'tasks'>,
+  weights?: PredictionOptions['weights'],
+): Pick<AssembledModel, 'prediction' | 'requestPrediction'> {
+  const models = tasks.map((task) => task.model);
+  return {
+    prediction: predictionProgram(model, features, models, { weights }),
+    requestPrediction: predictionProgram(model, features, models, { requestDomain: true, weights }),
   };
 }
 

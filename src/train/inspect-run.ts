@@ -3,6 +3,7 @@
 import { elementCount } from '../base/shape.js';
 import { Checkpoints } from './checkpoint.js';
 import { readRun } from './run.js';
+import { readSummary, type TrainSummary } from './summary.js';
 
 export interface InspectedRun {
   readonly name: string;
@@ -22,6 +23,9 @@ export interface InspectedRun {
   /** Of all parameters, without optimizer state. */
   readonly bytes: number;
   /** Steps. */
+  /** Mean weights of the gates, as the summary has them; null before the run has ended or without gates. */
+  readonly gates: TrainSummary['gates'] | null;
+  readonly connections: TrainSummary['connections'] | null;
   readonly checkpoints: { readonly last: number | null; readonly best: number | null };
 }
 
@@ -37,6 +41,7 @@ export async function describeRun(folder: string): Promise<InspectedRun> {
   }));
   const total = (listed: typeof parameters): number => listed.reduce((sum, { count }) => sum + count, 0);
   const parameterCount = total(parameters);
+  const summary = await readSummary(paths.summary);
   return {
     name: config.name,
     model: config.model.kind,
@@ -46,6 +51,8 @@ export async function describeRun(folder: string): Promise<InspectedRun> {
     parameterCount,
     tableParameterCount: total(parameters.filter(({ table }) => table)),
     bytes: parameterCount * Float32Array.BYTES_PER_ELEMENT,
+    gates: summary?.gates ?? null,
+    connections: summary?.connections ?? null,
     checkpoints: { last: await checkpoints.last(), best: await checkpoints.best() },
   };
 }

@@ -7,7 +7,7 @@ import { readFeatureMap } from '../data/feature-map.js';
 import type { FeatureMap } from '../data/features.js';
 import { loadAddon } from '../runtime/load.js';
 import type { Addon, NativeParameterStore } from '../runtime/native.js';
-import { type AssembledModel, assembleModel, createStore, threadCount } from './assemble.js';
+import { type AssembledModel, assembleModel, createStore, predictionPrograms, threadCount } from './assemble.js';
 import { Checkpoints, restoreParameters } from './checkpoint.js';
 import { Predictor } from './predictor.js';
 import { type RunPaths, runPaths } from './run-folder.js';
@@ -55,12 +55,13 @@ export function readRun(folder: string): RunDescription {
  */
 export async function openRun(folder: string, options: OpenRunOptions = {}): Promise<Run> {
   const description = readRun(folder);
-  const { config, model, paths } = description;
+  const { config, features, model, paths } = description;
   const { path, step } = await parametersOf(paths, config, options.checkpoint);
   const addon = loadAddon();
   const store = createStore(addon, config, model.training.parameters, false);
   await restoreParameters(path, store);
-  return { ...description, addon, store, step, threads: options.threads ?? threadCount(addon, config) };
+  const pruned = { ...model, ...predictionPrograms(config, features, model, (name) => store.read(name)) };
+  return { ...description, model: pruned, addon, store, step, threads: options.threads ?? threadCount(addon, config) };
 }
 
 async function parametersOf(

@@ -24,9 +24,11 @@ import { EncodingDisplay } from './encoding-display.js';
 import { evaluateSet } from './evaluate-set.js';
 import type { EvaluationResult } from './evaluation-result.js';
 import { differences, fingerprint, trajectoryConfig } from './fingerprint.js';
+import { type GateMeans, meansOver } from './gates.js';
 import { Predictor } from './predictor.js';
 import type { Progress } from './progress.js';
 import { MetricsLog, prepareRunFolder, type RunPaths } from './run-folder.js';
+import { startFrom } from './start-from.js';
 import { type ResolvedTask, resolveTasks, type TaskModel } from './tasks.js';
 import { MetricWindow } from './window.js';
 
@@ -94,6 +96,8 @@ export async function openSession(config: ResolvedConfig, out: string, options: 
   };
   const last = options.resume ? await parts.checkpoints.last() : null;
   const state = last === null ? null : await resume(parts, last, options.log);
+  const { startFrom: search } = config.training;
+  if (state === null && search !== undefined) await startFrom(search, config.model, sets.train.features, store);
   const metrics = await MetricsLog.open(paths.metrics, state?.metricsBytes ?? 0);
   await writeTextDurable(paths.config, toYaml(config));
   await writeJsonDurable(paths.features, sets.train.features);
@@ -337,6 +341,13 @@ export class Session {
     const even = { outputs: new Float32Array(set.rows), link: 'sigmoid' } as const;
     const predictions = new Map(outputs.map(({ name }) => [name, even]));
     return evaluateSet({ config, set, predictions, metrics: addon.metrics, step: null });
+  }
+
+  /** What the model's gates choose, over the evaluation data or without it the training data; null without gates. */
+  async gates(): Promise<GateMeans | null> {
+    const { addon, config, model, store, versions, train, eval: set } = this.#parts;
+    const { features } = train;
+    return meansOver({ addon, config, features, model, store, threads: versions.threads }, set ?? train);
   }
 
   async writeCheckpoint(best: boolean): Promise<string> {

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Fingerprints, Versions } from './checkpoint.js';
 import type { MetricValues } from './evaluation-result.js';
+import type { GateMeans, Gates } from './gates.js';
 import type { WindowFigures } from './window.js';
 
 export interface TrainSummary {
@@ -19,6 +20,10 @@ export interface TrainSummary {
     /** By task, and `replay`; null without evaluation data. */
     readonly eval: Readonly<Record<string, MetricValues>> | null;
   };
+  /** Mean weights of the model's gates over the evaluation log, or without one the training log; absent without gates. */
+  readonly gates?: Gates;
+  /** Open connections between sub-networks, and all of them. */
+  readonly connections?: GateMeans['connections'];
   /** Training only, without reading, evaluation and checkpoints. */
   readonly samplesPerSecond: number;
   /** Share of the training time spent waiting for data, in [0, 1]. */

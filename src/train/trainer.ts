@@ -7,6 +7,7 @@ import type { RunResult } from '../runtime/native.js';
 import type { TrainControl, TrainerCallback, TrainReport } from './callbacks.js';
 import { restoreParameters, writeModelTensors } from './checkpoint.js';
 import { type EvaluationResult, nestMetrics, stoppingMetric } from './evaluation-result.js';
+import type { GateMeans } from './gates.js';
 import { nonFiniteError } from './non-finite.js';
 import type { Progress } from './progress.js';
 import { learningRates } from './schedule.js';
@@ -29,15 +30,8 @@ export interface TrainOptions {
 const CHUNK_SECONDS = 0.25;
 const MAX_CHUNK_STEPS = 4096;
 
-/**
- * Trains a model and leaves the run in `options.out`: config, metrics, checkpoints, model, summary. Resuming a run that is
- * finished leaves it as it is.
- *
- * @returns the summary; `status` says whether the run completed, stopped early or was interrupted.
- * @throws PrerankError RUN_EXISTS when the folder is not empty and `resume` is not set; CHECKPOINT_* when resuming fails;
- * NON_FINITE when a loss is not finite; the data's and the configuration's errors.
- */
-export async function train(config: ResolvedConfig, options: TrainOptions): Promise<TrainSummary> {
+/** Trains one model: see `train`. */
+export async function trainModel(config: ResolvedConfig, options: TrainOptions): Promise<TrainSummary> {
   const started = performance.now();
   const session = await openSession(config, options.out, { resume: options.resume ?? false, log: options.progress });
   try {
@@ -288,7 +282,7 @@ class Trainer implements TrainControl {
     const { step, totalSteps } = session;
     const train = this.#lastReport ?? session.window.figures();
     if (this.#interrupted && step < totalSteps) {
-      return this.#summary('interrupted', train, null);
+      return this.#summary('interrupted', train, null, null);
     }
     const before = this.#ran ? null : await readSummary(session.paths.summary);
     if (before !== null && before.step === step) {
@@ -296,9 +290,10 @@ class Trainer implements TrainControl {
     }
     await this.#restoreBest();
     const result = await this.#evaluate();
+    const gates = await session.gates();
     await writeModelTensors(session.paths.modelTensors, session.store);
     const status = step === totalSteps && this.#stopReason === null ? 'completed' : 'stopped';
-    const summary = this.#summary(status, train, result);
+    const summary = this.#summary(status, train, result, gates);
     await writeJsonDurable(session.paths.summary, summary);
     return summary;
   }
@@ -312,7 +307,12 @@ class Trainer implements TrainControl {
     }
   }
 
-  #summary(status: TrainSummary['status'], train: WindowFigures, result: EvaluationResult | null): TrainSummary {
+  #summary(
+    status: TrainSummary['status'],
+    train: WindowFigures,
+    result: EvaluationResult | null,
+    gates: GateMeans | null,
+  ): TrainSummary {
     const session = this.#session;
     const { loss, ne, calibration, nmse } = train;
     return {
@@ -323,6 +323,8 @@ class Trainer implements TrainControl {
       modelStep: session.modelStep,
       samples: session.samples,
       metrics: { train: { loss, ne, calibration, nmse }, eval: result === null ? null : nestMetrics(result) },
+      ...(gates === null ? {} : { gates: gates.gates }),
+      ...(gates?.connections === undefined ? {} : { connections: gates.connections }),
       samplesPerSecond: session.seconds > 0 ? session.samples / session.seconds : 0,
       waitShare: session.seconds > 0 ? Math.min(1, session.waitSeconds / session.seconds) : 0,
       trainSeconds: session.seconds,

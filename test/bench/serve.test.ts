@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { predictionBatch } from '../../src/bench/array-batches.js';
 import { generateColumns } from '../../src/bench/generated-data.js';
+import { referenceModel } from '../../src/bench/scored-model.js';
 import { benchServe } from '../../src/bench/serve.js';
 import { formatServe } from '../../src/bench/serve-text.js';
 import { predictionProgram } from '../../src/models/registry.js';
@@ -34,7 +35,7 @@ describe('bench: serve', () => {
     const addon = loadAddon();
     const before = addon.bench.allowedCores();
     const options = { ads: 50, threads: [1, 2], requestsPerCall: [1, 4], requests: 8, seed: 1 };
-    const result = await benchServe(addon, smallStep(), options);
+    const result = await benchServe(addon, referenceModel(addon, smallStep(), 1), options);
     assert.deepEqual(
       result.results.map(({ threads, requestsPerCall, latency }) => [threads, requestsPerCall, latency.samples]),
       [

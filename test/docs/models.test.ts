@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { modelSchema } from '../../src/config/model-schema.js';
-import { taskModeOf } from '../../src/config/models.js';
+import { type ModelConfig, taskModeOf } from '../../src/config/models.js';
 import { configSchema } from '../../src/config/schema.js';
+import type { ModelTask } from '../../src/models/model.js';
 import { predictionProgram, trainingProgram } from '../../src/models/registry.js';
 import { operationCost } from '../../src/runtime/plan-cost.js';
 import { CONVERSIONS, categorical, featureMap, table, WHOLE_CHAIN } from '../models/fixtures.js';
@@ -12,11 +13,22 @@ import { tableRows } from './keys.js';
 
 const markdown = readFileSync(new URL('../../../docs/models.md', import.meta.url), 'utf8');
 
-/** Kinds whose size is that of one task. */
-const SINGLE_TASK = ['vector-product', 'cold'];
-
-/** Kinds that learn etr, ctr and etctr. */
-const WHOLE_CHAIN_KINDS = ['ecm'];
+/** The tasks that a model's size is given with. */
+function tasksOf(config: ModelConfig): readonly ModelTask[] {
+  const conversions = CONVERSIONS[taskModeOf(config) ?? 'separate'];
+  switch (config.kind) {
+    case 'ecm':
+      return WHOLE_CHAIN.slice(0, 3);
+    case 'ecmm':
+      return WHOLE_CHAIN.filter(({ name }) => name !== 'ctr');
+    case 'vector-product':
+    case 'cold':
+    case 'fscd':
+      return conversions.slice(0, 1);
+    default:
+      return conversions;
+  }
+}
 
 describe('docs/models.md', () => {
   const blocks = [...markdown.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text = '']) => text);
@@ -47,11 +59,8 @@ describe('docs/models.md', () => {
       names.map((name) => table(name, 10, 5)),
     );
     for (const [kind, [parameters, operations]] of sizes) {
-      const config = modelSchema.parse({ kind, embeddingDim: 5 });
-      const all = WHOLE_CHAIN_KINDS.includes(kind)
-        ? WHOLE_CHAIN.slice(0, 3)
-        : CONVERSIONS[taskModeOf(config) ?? 'separate'];
-      const tasks = SINGLE_TASK.includes(kind) ? all.slice(0, 1) : all;
+      const config = modelSchema.parse({ kind, embeddingDim: 5 }) as ModelConfig;
+      const tasks = tasksOf(config);
       const dense = trainingProgram(config, features, tasks).parameters.filter((parameter) => !parameter.table);
       const count = dense.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
       assert.equal(Number(parameters), count, kind);

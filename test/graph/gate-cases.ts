@@ -1,6 +1,8 @@
 /** Cases of the operations that gates of fields and of connections are made of, and of labels of the whole chain. */
 import {
+  constant,
   crossEntropy,
+  everyRow,
   type Graph,
   groupDot,
   hardConcrete,
@@ -9,6 +11,7 @@ import {
   scaleGroups,
   sigmoid,
   type Value,
+  weightedSum,
 } from '../../src/graph/index.js';
 import type { OperationCase } from './cases.js';
 
@@ -50,6 +53,20 @@ export const GATE_CASES: readonly OperationCase[] = [
       },
     }),
   ),
+  {
+    name: 'constant beside a parameter, in every row',
+    kinds: ['constant', 'zero', 'sumRows'],
+    shape: [3],
+    tolerance: 2e-5,
+    build: (g) => everyRow(mul(weights(g, 'p', [3]), constant(g, [0.5, -2, 3]))),
+  },
+  {
+    name: 'weightedSum by a parameter',
+    kinds: ['weightedSum', 'weightedSum.grad', 'sumRows'],
+    shape: [5],
+    tolerance: 2e-5,
+    build: (g) => weightedSum(weights(g, 'gates', [3]), row(g, 'experts', 15)),
+  },
   {
     name: 'crossEntropy of nested events',
     kinds: ['crossEntropy', 'mul'],

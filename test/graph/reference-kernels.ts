@@ -1,6 +1,6 @@
 /** The float64 kernels of operations that look at their operands alone. */
 import type { PlanOp } from '../../src/runtime/plan.js';
-import { fill, get, getBroadcast, number, present, range, set, sum, type View } from './reference-views.js';
+import { fill, get, getBroadcast, list, number, present, range, set, sum, type View } from './reference-views.js';
 
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 const ACTIVATIONS: Record<string, (x: number) => number> = {
@@ -168,6 +168,7 @@ export const KERNELS: Record<string, ReferenceKernel> = {
     fill(present(dScore), rows, (r) => total * get(present(slope), r, 0));
   },
   addInto: (_op, [x], [y], rows) => fill(present(y), rows, (r, c) => get(present(y), r, c) + get(present(x), r, c)),
+  constant: (op, _x, [y]) => fill(present(y), 1, (_, i) => present(list(op, 'values')[i])),
   zero: (_op, _x, [y], rows) => fill(present(y), rows, () => 0),
   concat: doNothing,
   slice: doNothing,

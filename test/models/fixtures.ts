@@ -4,7 +4,9 @@ import type {
   ColdConfig,
   DlrmConfig,
   EcmConfig,
+  EcmmConfig,
   EsmmConfig,
+  FscdConfig,
   MlpConfig,
   MmoeConfig,
   PleConfig,
@@ -145,6 +147,30 @@ export const VECTOR_PRODUCT: VectorProductConfig = {
 };
 
 export const COLD: ColdConfig = { kind: 'cold', embeddingDim: 4, gate: 'concat', trunk: layers(9, 5), head: 'logit' };
+
+export const FSCD: FscdConfig = {
+  kind: 'fscd',
+  embeddingDim: 4,
+  phase: 'search',
+  temperature: 0.5,
+  complexity: {
+    weight: 0.1,
+    operations: { user: 0.4, ad: 1.5, context: 3 },
+    fields: [{ field: 'price', operations: 7 }],
+    gamma: { operations: 1, width: 0.01, keys: 0.02 },
+  },
+  trunk: layers(9, 5),
+  head: 'logit',
+};
+
+export const ECMM: EcmmConfig = {
+  kind: 'ecmm',
+  embeddingDim: 4,
+  inputGate: true,
+  subnets: { counts: [3, 2], width: 5 },
+  routing: { gates: true, temperature: 0.66, low: -0.1, high: 1.1, l0: 0.05 },
+  stacks: layers(4),
+};
 
 export const ECM: EcmConfig = { kind: 'ecm', embeddingDim: 4, trunk: layers(9, 5) };
 

@@ -18,8 +18,10 @@ import {
   COLD,
   CONVERSIONS,
   ECM,
+  ECMM,
   ESMM,
   FEATURES,
+  FSCD,
   MLP,
   MMOE,
   PLE,
@@ -32,7 +34,7 @@ import {
 
 const RUN = { seed: 1, step: 0 };
 const FRAMEWORK = [MLP, SHARED_BOTTOM, MMOE, PLE, COLD];
-const KINDS = [...FRAMEWORK, ESMM, AITM, TAML, ECM];
+const KINDS = [...FRAMEWORK, ESMM, AITM, TAML, ECM, ECMM, FSCD];
 
 const conversions = (config: ModelConfig): readonly ModelTask[] => CONVERSIONS[taskModeOf(config) ?? 'separate'];
 
@@ -71,6 +73,14 @@ const VARIANTS: readonly Variant[] = [
   ['cold on embeddings', { ...COLD, gate: 'own', fields: ['country', 'words', 'ad_id'] }, TASKS.slice(0, 1)],
   ['ecm of the whole chain', ECM, WHOLE_CHAIN],
   ['cold with a softmax beside other heads', { ...COLD, head: 'softmax' }, [...WHOLE_CHAIN, ...TASKS.slice(1)]],
+  ['fscd of the whole chain', { ...FSCD, head: 'softmax', bottom: [6] }, WHOLE_CHAIN],
+  ['fscd that is tuned on some fields', { ...FSCD, phase: 'tune', fields: ['country', 'price'] }, TASKS.slice(0, 1)],
+  [
+    'ecmm without gates',
+    { ...ECMM, inputGate: false, routing: { ...ECMM.routing, gates: false } },
+    WHOLE_CHAIN.filter(({ name }) => name !== 'ctr'),
+  ],
+  ['ecmm of one layer', { ...ECMM, subnets: { counts: [4], width: 3 } }, CONVERSIONS['ctr+ctcvr']],
   ['vector-product', VECTOR_PRODUCT, TASKS.slice(0, 1)],
   [
     'mmoe with dropout',

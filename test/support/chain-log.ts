@@ -24,8 +24,8 @@ function rowsSql(log: ChainLog, salt: number): string {
   const { useful, useless } = chainFields(log);
   const uniform = (name: string): string => `((hash(i, '${name}', ${salt}) % 1000003)::DOUBLE / 1000003)`;
   const drawn = [...useful, ...useless].map((name) => `hash(i, '${name}', ${salt}) % 6 AS ${name}`).join(', ');
-  const strength = 3 / Math.sqrt(log.useful);
-  const affinity = useful.map((name, j) => `(((${name} * ${(2 * j + 3) % 5} + ${name}) % 6) / 2.5 - 1)`).join(' + ');
+  const strength = 2 / Math.sqrt(log.useful);
+  const affinity = useful.map((name, j) => `CASE WHEN (${name} + ${j}) % 6 < 3 THEN 1 ELSE -1 END`).join(' + ');
   return `
     WITH drawn AS (SELECT i, i // ${CANDIDATES} AS request_id, ${drawn} FROM range(${log.requests * CANDIDATES}) t(i)),
     scored AS (SELECT *, ${strength} * (${affinity}) AS affinity FROM drawn),

@@ -4,6 +4,7 @@ import { activation, activationGrad } from './activation.js';
 import { addIntoOp } from './add-into.js';
 import { affineOp } from './affine.js';
 import { concatOp, sliceOp } from './concat.js';
+import { constantOp } from './constant.js';
 import { copyOp } from './copy.js';
 import { crossEntropyOp } from './cross-entropy.js';
 import { dotInteractionGrad, dotInteractionOp } from './dot-interaction.js';
@@ -63,6 +64,7 @@ export const OPERATIONS: readonly OpDefinition[] = [
   expandGrad,
   copyOp,
   zeroOp,
+  constantOp,
   addIntoOp,
   lossOp,
   crossEntropyOp,

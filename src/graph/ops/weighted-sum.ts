@@ -4,7 +4,7 @@ import { describe, graphError, type Value } from '../graph.js';
 import { operands, sameDomain } from '../shapes.js';
 
 function check(gates: Value, experts: Value, layer: string): void {
-  sameDomain(gates, experts, layer);
+  if (gates.domain !== 'none') sameDomain(gates, experts, layer);
   if (experts.width % gates.width !== 0) {
     throw graphError(
       layer,
@@ -19,9 +19,9 @@ export const weightedSumGrad: OpDefinition = {
   infer(inputs, _attributes, layer) {
     const [dY, gates, experts] = operands(inputs, 3, layer);
     check(gates, experts, layer);
-    sameDomain(dY, gates, layer);
+    sameDomain(dY, experts, layer);
     return [
-      { domain: gates.domain, shape: gates.shape },
+      { domain: experts.domain, shape: gates.shape },
       { domain: experts.domain, shape: experts.shape },
     ];
   },
@@ -32,7 +32,7 @@ export const weightedSumOp: OpDefinition = {
   infer(inputs, _attributes, layer) {
     const [gates, experts] = operands(inputs, 2, layer);
     check(gates, experts, layer);
-    return [{ domain: gates.domain, shape: [experts.width / gates.width] }];
+    return [{ domain: experts.domain, shape: [experts.width / gates.width] }];
   },
   gradient(context, operation, [dY]) {
     const [gates, experts] = operands(operation.inputs, 2, operation.layer);
@@ -43,7 +43,7 @@ export const weightedSumOp: OpDefinition = {
   },
 };
 
-/** gates [E], experts [E·D] (concatenated) → [D]. */
+/** gates [E], of the rows or the same for all of them, experts [E·D] (concatenated) → [D]. */
 export function weightedSum(gates: Value, experts: Value, name = 'weighted_sum'): Value {
   const layer = gates.graph.layer(name);
   const [y] = gates.graph.emit(weightedSumOp, [gates, experts], { layer, attributes: { experts: gates.width } });

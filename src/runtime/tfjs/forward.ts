@@ -242,9 +242,10 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
   logSumExp: ({ tf }, op, x) => tf.logSumExp(operand(op, x, 0), 1, true),
   weightedSum: ({ tf }, op, x) => {
     const experts = numberOf(op, 'experts');
-    const gates = operand(op, x, 0);
-    const rows = gates.shape[0] ?? 1;
-    return tf.sum(tf.mul(gates.reshape([rows, experts, 1]), operand(op, x, 1).reshape([rows, experts, -1])), 1);
+    const from = operand(op, x, 1);
+    const [rows = 1, width = 0] = from.shape;
+    const each = from.reshape([rows, experts, width / experts]);
+    return tf.sum(tf.mul(operand(op, x, 0).reshape([-1, experts, 1]), each), 1);
   },
   scaleGroups: ({ tf }, op, x) => {
     const [gates, from] = [operand(op, x, 0), operand(op, x, 1)];
@@ -278,6 +279,12 @@ const KERNELS: Readonly<Record<string, Kernel>> = {
     return tf.mul(from, tf.tensor2d(factors, [rows, width]));
   },
   hardConcrete,
+  constant: ({ tf }, op) => tf.tensor2d([...numbersOf(op, 'values')], [1, numbersOf(op, 'values').length]),
+  zero: ({ tf, plan, batch }, op) => {
+    const output = plan.values[op.outputs[0] ?? -1];
+    const rows = output?.domain === 'request' ? requestsOf(batch) : batch.rows;
+    return tf.zeros([output?.domain === 'none' ? 1 : rows, output?.width ?? 1]);
+  },
   concat: ({ tf }, _op, x) => tf.concat([...x], 1),
   slice: (_run, op, x) => {
     const from = operand(op, x, 0);

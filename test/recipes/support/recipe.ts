@@ -11,7 +11,7 @@ import { loadConfig } from '../../../src/config/load.js';
 import { Log } from '../../../src/data/log.js';
 import { FILE_COLUMN, ROW_COLUMN } from '../../../src/data/log-columns.js';
 import type { TrainSummary } from '../../../src/train/summary.js';
-import { train } from '../../../src/train/trainer.js';
+import { train } from '../../../src/train/train.js';
 import { readColumns } from '../../data/support/logs.js';
 import { skip } from '../../support/skip.js';
 

@@ -1,0 +1,42 @@
+/** What `prerank bench serve` scores with: a reference step with drawn parameters, or a run with its own. */
+import { PrerankError } from '../base/errors.js';
+import type { ModelProgram } from '../models/model.js';
+import { predictionProgram } from '../models/registry.js';
+import type { Addon, NativeParameterStore } from '../runtime/native.js';
+import type { Run } from '../train/run.js';
+import type { ReferenceStep } from './reference-steps.js';
+import { DENSE_SETTINGS, SPARSE_SETTINGS } from './step-problem.js';
+
+export interface ScoredModel extends Pick<ReferenceStep, 'name' | 'features' | 'listLength'> {
+  /** The user's side once per request. */
+  readonly program: ModelProgram;
+  readonly store: NativeParameterStore;
+}
+
+export function referenceModel(addon: Addon, step: ReferenceStep, seed: number): ScoredModel {
+  const program = predictionProgram(step.model, step.features, step.tasks, { requestDomain: true });
+  const store = new addon.ParameterStore({
+    parameters: program.parameters,
+    sparse: { kind: step.sparse, ...SPARSE_SETTINGS },
+    dense: { kind: step.dense, ...DENSE_SETTINGS },
+    training: false,
+    seed,
+  });
+  const { name, features, listLength } = step;
+  return { name, features, listLength, program, store };
+}
+
+/** Lists of a run's features have 1 to 10 ids here. */
+const LIST_LENGTH = { min: 1, max: 10 };
+
+/**
+ * The prediction program of a run, without what training has switched off.
+ * @throws PrerankError UNSUPPORTED where its features have lists with weights.
+ */
+export function trainedModel({ config, features, model, store }: Run): ScoredModel {
+  const weighted = features.features.find((feature) => feature.kind !== 'dense' && feature.weightsColumn !== undefined);
+  if (weighted !== undefined) {
+    throw new PrerankError('UNSUPPORTED', `bench serve draws no list weights, which feature ${weighted.name} needs`);
+  }
+  return { name: config.name, features, listLength: LIST_LENGTH, program: model.requestPrediction, store };
+}
