@@ -6,7 +6,7 @@ import { loadConfig } from '../../src/config/load.js';
 import type { ConfigInput } from '../../src/config/schema.js';
 import { readDescription } from '../../src/data/dataset-file.js';
 import { ingest } from '../../src/data/index.js';
-import { train } from '../../src/train/trainer.js';
+import { train } from '../../src/train/train.js';
 import { prerankError, temporaryFolder } from '../data/support/logs.js';
 import { sampleConfig, writeLogs } from '../support/sample-run.js';
 
