@@ -68,9 +68,11 @@ export function chainData(simulation: SimulationConfig, logs: string): ConfigInp
   };
 }
 
+export const BATCH_SIZE = 1000;
+
 /** Sizes are the paper's; batches and rate suit a log of a hundred thousand rows. */
 export const CHAIN_TRAINING: NonNullable<ConfigInput['training']> = {
-  batchSize: 1000,
+  batchSize: BATCH_SIZE,
   epochs: 4,
   denseOptimizer: { kind: 'adam', lr: 0.003 },
   sparseOptimizer: { kind: 'adam', lr: 0.003 },

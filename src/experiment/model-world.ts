@@ -35,8 +35,13 @@ export class ModelWorld {
     private readonly options: SeedWorldOptions,
   ) {
     this.#logsKey = contentKey(config);
-    this.#dataKey = contentKey({ logs: this.#logsKey, data: study.data(config, ''), tasks: study.tasks });
+    this.#dataKey = contentKey({ logs: this.#logsKey, data: study.data(config, ''), tasks: this.#labels() });
     this.#folder = join(options.out, 'worlds', this.#logsKey);
+  }
+
+  /** The tasks of all models, whose labels the dataset must hold. */
+  #labels(): NonNullable<ConfigInput['tasks']> {
+    return Object.assign({}, this.study.tasks, ...Object.values(this.study.models).map(({ tasks }) => tasks ?? {}));
   }
 
   get #logs(): string {
@@ -68,7 +73,7 @@ export class ModelWorld {
 
   async makeDataset(): Promise<void> {
     const { threads, signal } = this.options;
-    const config = loadConfig({ data: this.study.data(this.config, this.#logs), tasks: this.study.tasks });
+    const config = loadConfig({ data: this.study.data(this.config, this.#logs), tasks: this.#labels() });
     await ingest(config, { out: this.#dataset, threads, signal });
   }
 
