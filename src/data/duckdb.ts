@@ -63,9 +63,10 @@ export function dataError(error: unknown, what: string): PrerankError {
       { cause: error },
     );
   }
+  const reason = message.startsWith(`${what}: `) ? message.slice(what.length + 2) : message;
   return new PrerankError(
     'DATA_INVALID',
-    `${what}: cannot be read: ${message} ${remedyFor(message)}`,
+    `${what}: cannot be read: ${reason} ${remedyFor(reason)}`,
     {},
     { cause: error },
   );

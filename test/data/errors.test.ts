@@ -284,7 +284,10 @@ describe('bad input', function () {
     const bytes = tableToIPC(table, 'file');
     for (const length of [4, 100, 6000, bytes.length - 20]) {
       writeFileSync(at('cut.arrow'), bytes.subarray(0, length));
-      await assert.rejects(encodeFile(at('cut.arrow')), prerankError('DATA_INVALID', /cut\.arrow: cannot be read/));
+      await assert.rejects(
+        encodeFile(at('cut.arrow')),
+        prerankError('DATA_INVALID', /cut\.arrow: cannot be read: (?!\/)/),
+      );
     }
   });
 
