@@ -1,7 +1,6 @@
 #include "ingest/statistics_moments.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 namespace prerank::ingest {
@@ -9,21 +8,14 @@ namespace {
 
 constexpr size_t kLanes = 8;  // partial sums, so that an addition does not wait for the one before
 
-using Lanes = double __attribute__((vector_size(kLanes * sizeof(double))));
-
-// f(Lanes) for all whole groups of the values; returns the others.
 template <class F>
-std::span<const double> in_lanes(std::span<const double> values, F&& f) {
-  while (values.size() >= kLanes) {
-    Lanes group;
-    std::memcpy(&group, values.data(), sizeof(group));
-    f(group);
-    values = values.subspan(kLanes);
+double sum(std::span<const double> values, F&& term) {
+  double lanes[kLanes] = {};
+  size_t i = 0;
+  for (; i + kLanes <= values.size(); i += kLanes) {
+    for (size_t lane = 0; lane < kLanes; ++lane) lanes[lane] += term(values[i + lane]);
   }
-  return values;
-}
-
-double sum(const Lanes& lanes) {
+  for (size_t lane = 0; i < values.size(); ++i, ++lane) lanes[lane] += term(values[i]);
   return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
 }
 
@@ -33,32 +25,17 @@ CentralMoments CentralMoments::of(std::span<const double> values) {
   CentralMoments result;
   if (values.empty()) return result;
   result.count = values.size();
-  Lanes minimum = Lanes{} + values[0], maximum = minimum, total = {}, second = {}, third = {};
-  const auto rest = in_lanes(values, [&](const Lanes& x) {
+  double minimum = values[0], maximum = values[0];
+  for (const double x : values) {
     minimum = x < minimum ? x : minimum;
     maximum = x > maximum ? x : maximum;
-    total += x;
-  });
-  result.minimum = result.maximum = values[0];
-  for (size_t lane = 0; lane < kLanes; ++lane) {
-    result.minimum = std::min(result.minimum, minimum[lane]);
-    result.maximum = std::max(result.maximum, maximum[lane]);
   }
-  for (size_t i = 0; i < rest.size(); ++i) {
-    result.minimum = std::min(result.minimum, rest[i]);
-    result.maximum = std::max(result.maximum, rest[i]);
-    total[i] += rest[i];
-  }
-  result.mean = sum(total) / static_cast<double>(values.size());
-  const auto add_powers = [&, mean = result.mean](const auto& x, auto&& to_second, auto&& to_third) {
-    const auto square = (x - mean) * (x - mean);
-    to_second += square;
-    to_third += square * (x - mean);
-  };
-  in_lanes(values, [&](const Lanes& x) { add_powers(x, second, third); });
-  for (size_t i = 0; i < rest.size(); ++i) add_powers(rest[i], second[i], third[i]);
-  result.second = sum(second);
-  result.third = sum(third);
+  result.minimum = minimum;
+  result.maximum = maximum;
+  const double mean = sum(values, [](double x) { return x; }) / static_cast<double>(values.size());
+  result.mean = mean;
+  result.second = sum(values, [mean](double x) { return (x - mean) * (x - mean); });
+  result.third = sum(values, [mean](double x) { return (x - mean) * (x - mean) * (x - mean); });
   return result;
 }
 
