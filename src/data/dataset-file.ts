@@ -1,5 +1,5 @@
 /** `dataset.json`: what an encoded dataset holds and what it was made from. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { PrerankError } from '../base/errors.js';
@@ -106,4 +106,21 @@ export function readDescription(folder: string): DatasetDescription {
   throw new PrerankError('DATA_INVALID', `${path}: ${issue?.path.join('.')}: ${issue?.message}. Encode the log again`, {
     file: path,
   });
+}
+
+export function datasetChanged(file: string, reason: string): PrerankError {
+  return new PrerankError('DATASET_CHANGED', `${file}: ${reason}. Datasets must not change; encode the log again`, {
+    file,
+  });
+}
+
+/**
+ * The path of a file that a description lists.
+ * @throws PrerankError DATASET_CHANGED where it is missing or has another size.
+ */
+export function intactFile(folder: string, { name, bytes }: DatasetDescription['files'][number]): string {
+  const path = join(folder, name);
+  const size = statSync(path, { throwIfNoEntry: false })?.size;
+  if (size !== bytes) throw datasetChanged(path, size === undefined ? 'missing' : `${size} bytes instead of ${bytes}`);
+  return path;
 }

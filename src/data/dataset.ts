@@ -1,6 +1,5 @@
 /** Opens an encoded dataset: its files are mapped and handed to the native core without a copy. */
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { type Data, type RecordBatch, RecordBatchReader, Table } from 'apache-arrow';
 import { PrerankError } from '../base/errors.js';
 import { loadAddon } from '../runtime/load.js';
@@ -15,7 +14,7 @@ import type {
 } from '../runtime/native.js';
 import { checkArrowFile } from './arrow-check.js';
 import { readFeatures } from './dataset-features.js';
-import { type DatasetDescription, readDescription } from './dataset-file.js';
+import { type DatasetDescription, datasetChanged, intactFile, readDescription } from './dataset-file.js';
 import type { FeatureMap } from './features.js';
 
 type Values = Float32Array | Uint32Array | Uint8Array;
@@ -31,17 +30,11 @@ interface MappedColumn {
   readonly chunks: LocatedChunk[];
 }
 
-function changed(file: string, reason: string): PrerankError {
-  return new PrerankError('DATASET_CHANGED', `${file}: ${reason}. Datasets must not change; encode the log again`, {
-    file,
-  });
-}
-
 function chunkOf(file: string, type: ColumnType, data: Data): LocatedChunk {
   if (!type.startsWith('list'))
     return { file, values: (data.values as Values).subarray(0, data.length), rows: data.length };
   const [child] = data.children;
-  if (!child) throw changed(file, 'a list column has no values');
+  if (!child) throw datasetChanged(file, 'a list column has no values');
   const values = (child.values as Values).subarray(0, child.length);
   return { file, values, offsets: data.valueOffsets as Int32Array, rows: data.length };
 }
@@ -66,11 +59,11 @@ function addFile(
     for (const batch of RecordBatchReader.from(bytes)) {
       const rows = batches[found.length]?.rows;
       if (batch.numRows !== rows)
-        throw changed(path, `a record batch of ${batch.numRows} rows instead of ${rows ?? 0}`);
+        throw datasetChanged(path, `a record batch of ${batch.numRows} rows instead of ${rows ?? 0}`);
       found.push(batch);
       for (const { name, type, chunks } of columns) {
         const data = batch.getChild(name)?.data[0];
-        if (!data) throw changed(path, `no column "${name}"`);
+        if (!data) throw datasetChanged(path, `no column "${name}"`);
         chunks.push(chunkOf(path, type, data));
       }
     }
@@ -85,7 +78,7 @@ function addFile(
     );
   }
   if (found.length !== batches.length) {
-    throw changed(path, `${found.length} record batches instead of ${batches.length}`);
+    throw datasetChanged(path, `${found.length} record batches instead of ${batches.length}`);
   }
   return found;
 }
@@ -93,7 +86,7 @@ function addFile(
 /** What the messages of a file's record batches must hash to. */
 function checksumsOf(path: string, mapping: NativeMapping, { batches }: DescribedFile): ChunkChecksumSpec[] {
   return batches.map(({ offset, bytes, checksum }, batch) => {
-    if (offset + bytes > mapping.byteLength) throw changed(path, `record batch ${batch} ends outside the file`);
+    if (offset + bytes > mapping.byteLength) throw datasetChanged(path, `record batch ${batch} ends outside the file`);
     return { message: new Uint8Array(mapping.buffer, offset, bytes), checksum, file: path, batch };
   });
 }
@@ -103,7 +96,7 @@ function readExactly(file: string, target: Uint8Array, position: number): void {
   try {
     for (let done = 0; done < target.length; ) {
       const count = readSync(descriptor, target, done, target.length - done, position + done);
-      if (count === 0) throw changed(file, 'shorter than when it was opened');
+      if (count === 0) throw datasetChanged(file, 'shorter than when it was opened');
       done += count;
     }
   } finally {
@@ -139,10 +132,7 @@ export class Dataset {
     const batches: RecordBatch[] = [];
     const checksums: ChunkChecksumSpec[] = [];
     const mappings = description.files.map((file) => {
-      const { name, bytes } = file;
-      const path = join(dir, name);
-      const size = statSync(path, { throwIfNoEntry: false })?.size;
-      if (size !== bytes) throw changed(path, size === undefined ? 'missing' : `${size} bytes instead of ${bytes}`);
+      const path = intactFile(dir, file);
       const mapping = addon.mapFile(path);
       batches.push(...addFile(columns, path, mapping, file));
       checksums.push(...checksumsOf(path, mapping, file));

@@ -1,7 +1,7 @@
 /** What a dataset folder holds, as its dataset.json says. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { DATASET_FILE, type FeatureSummary, type IngestSummary, readDescription } from './dataset-file.js';
+import { DATASET_FILE, type FeatureSummary, type IngestSummary, intactFile, readDescription } from './dataset-file.js';
 
 export interface InspectedFeature extends FeatureSummary {
   /** Share of the rows with a value; of lists, with an id. */
@@ -50,9 +50,10 @@ function inspectFeature(feature: FeatureSummary, rows: number): InspectedFeature
   };
 }
 
-/** @throws PrerankError DATA_NOT_FOUND, DATA_INVALID. */
+/** @throws PrerankError DATA_NOT_FOUND, DATA_INVALID; DATASET_CHANGED where a file is missing or has another size. */
 export function inspectDataset(folder: string): InspectedDataset {
   const description = readDescription(folder);
+  for (const file of description.files) intactFile(folder, file);
   const { split, rows, requests, files, fingerprint, source, sources, constantInRequest, ingests } = description;
   return {
     folder,

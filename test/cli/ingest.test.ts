@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -79,6 +79,15 @@ describe('prerank ingest', function () {
     );
     const x = datasets[0]?.ingests[0]?.features.find(({ name }) => name === 'x');
     assert.ok(x && Math.abs(x.mean) < 0.1);
+  });
+
+  it('inspect tells a dataset with a shortened file', async () => {
+    const damaged = join(folder, 'shortened');
+    await cp(out, damaged, { recursive: true });
+    await truncate(join(damaged, 'train', 'part-00000.arrow'), 1000);
+    const { status, stderr } = await runPrerank('inspect', damaged);
+    assert.equal(status, 2, stderr);
+    assert.match(stderr, /DATASET_CHANGED.*part-00000\.arrow: 1000 bytes instead of \d+/);
   });
 
   it('training maps the folder, takes its columns and features, and evaluates on its eval', async () => {
