@@ -1,9 +1,9 @@
 """Trains the model of parity.mjs in PyTorch on the same batches from the same checkpoint, and compares.
 
 Usage: python bench/peers/parity.py DIR [DIR ...]      (needs torch, numpy, safetensors; CPU wheels)
-PyTorch trains twice, in float32 and in float64. Exit code 1 when, against float64, a loss differs by more than 1e-4 (relative) or a
-tensor by more than 1e-3 (norm of the difference over norm). The float32 figures are printed beside PyTorch's own float32 error:
-a ReLU whose input is within rounding of 0 may fall to either side, and then two correct float32 programs part.
+PyTorch trains twice, in float32 and in float64. Exit code 1 when, against each of them, a loss differs by more than 1e-4 (relative) or a
+tensor by more than 1e-3 (norm of the difference over norm). One is enough: a ReLU whose input is within rounding of 0 may fall to either
+side, and then PyTorch's float32 and float64 part as two correct programs do.
 """
 
 import json
@@ -207,17 +207,18 @@ def compare(folder):
     problem = Problem(folder)
     ours = (problem.losses, problem.final)
     single, double = train(problem, torch.float32), train(problem, torch.float64)
-    loss, weight, name = distance(ours, double)
-    good = loss <= LOSS_TOLERANCE and weight <= WEIGHT_TOLERANCE
-    spec = problem.spec
-    print(f"{spec['model']['kind']}, adam + {spec['sparse']['kind']}, {spec['steps']} steps of {spec['rows']} rows")
-    for title, (a, b, c) in (
-        ("prerank against PyTorch float64", (loss, weight, name)),
+    distances = (
+        ("prerank against PyTorch float64", distance(ours, double)),
         ("prerank against PyTorch float32", distance(ours, single)),
         ("PyTorch float32 against float64", distance(single, double)),
-    ):
+    )
+    # Either precision may be the one that rounds to the other side of a ReLU's 0: PyTorch's two then differ as much.
+    good = any(loss <= LOSS_TOLERANCE and weight <= WEIGHT_TOLERANCE for _, (loss, weight, _) in distances[:2])
+    spec = problem.spec
+    print(f"{spec['model']['kind']}, adam + {spec['sparse']['kind']}, {spec['steps']} steps of {spec['rows']} rows")
+    for title, (a, b, c) in distances:
         print(f"  {title}   losses {a:.1e}   weights {b:.1e} ({c})")
-    print(f"  {'ok' if good else 'DIFFERENT'}: losses <= {LOSS_TOLERANCE:.0e}, weights <= {WEIGHT_TOLERANCE:.0e}")
+    print(f"  {'ok' if good else 'DIFFERENT'}: losses <= {LOSS_TOLERANCE:.0e}, weights <= {WEIGHT_TOLERANCE:.0e}, in either precision")
     return good
 
 
