@@ -11,38 +11,28 @@ function table(head, rows) {
 /** A hyphen would read as a minus. */
 const range = (low, high) => `${fixed(low, 2)}–${fixed(high, 2)}`;
 
+const VARIANTS = { eager: 'stock', onednn: 'oneDNN linears', bf16: 'bf16 autocast' };
+
+/** A row for each variant of PyTorch that a side was measured against. */
 function peersTable(results) {
-  const rows = Object.entries(results)
-    .filter(([, result]) => result.bench === 'peers')
-    .flatMap(([, { config, batch, threads, sparse, modes }]) =>
-      Object.entries(modes).map(([mode, sides]) => {
-        const [ours, ...others] = sides;
-        return [
+  const rows = Object.values(results)
+    .filter((result) => result.bench === 'peers')
+    .flatMap(({ config, batch, threads, sparse, tables, modes }) =>
+      Object.entries(modes).flatMap(([mode, [ours, ...others]]) =>
+        others.map((side) => [
           `\`${config}\``,
           batch,
-          sparse,
+          `${sparse}${tables === 'bfloat16' ? ', bfloat16' : ''}`,
           threads,
           mode,
           fixed(ours.samplesPerSecond / 1e3),
-          ...others.flatMap((side) => [
-            fixed(side.samplesPerSecond / 1e3),
-            `**${fixed(side.ratio, 2)}** (${range(side.ratioLow, side.ratioHigh)})`,
-          ]),
-        ];
-      }),
+          VARIANTS[side.name] ?? side.name,
+          fixed(side.samplesPerSecond / 1e3),
+          `**${fixed(side.ratio, 2)}** (${range(side.ratioLow, side.ratioHigh)})`,
+        ]),
+      ),
     );
-  const head = [
-    'step',
-    'batch',
-    'tables',
-    'threads',
-    'loading',
-    'prerank, k/s',
-    'PyTorch, k/s',
-    'ratio',
-    'with oneDNN linears, k/s',
-    'ratio',
-  ];
+  const head = ['step', 'batch', 'tables', 'threads', 'loading', 'prerank, k/s', 'PyTorch', 'k/s', 'ratio'];
   return rows.length === 0 ? '' : `${table(head, rows)}\n`;
 }
 
@@ -110,8 +100,20 @@ function operationsTable(results) {
 
 function threadsText(results) {
   const [one, two] = [results['step-two-tower-d'], results['step-two-tower-d-2-threads']];
-  if (one === undefined || two === undefined) return '';
-  return `\`two-tower-d\`: ${fixed(two.samplesPerSecond / one.samplesPerSecond, 2)} times the samples of one thread (waiting for data: ${fixed(two.loader.waitShare * 100)} %).\n`;
+  const lines = [];
+  if (results['two-cores'] !== undefined) {
+    const { ratio } = results['two-cores'];
+    lines.push(
+      `Two processes, one on each processor, do ${fixed(ratio.flops, 2)} times the multiply-adds of one alone and copy ${fixed(ratio.copy, 2)} times as much: no program can gain more from a second thread.`,
+    );
+  }
+  if (one !== undefined && two !== undefined) {
+    const gain = two.samplesPerSecond / one.samplesPerSecond;
+    lines.push(
+      `\`two-tower-d\`: ${fixed(gain, 2)} times the samples of one thread (waiting for data: ${fixed(two.loader.waitShare * 100)} %).`,
+    );
+  }
+  return `${lines.join('\n')}\n`;
 }
 
 function serveTable({ ads, results }) {
