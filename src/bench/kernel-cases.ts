@@ -197,6 +197,12 @@ function gateCases(): KernelCase[] {
       tileCase(shape, { kind: 'groupDot', inputs: [x, x], outputs: [gates], attributes: { groups } }),
       tileCase(`${groups}`, { kind: 'hardConcrete', ...drawn, inputs: [gate] }),
       tileCase(`${groups}`, { kind: 'hardConcrete.grad', ...drawn, inputs: [gate, gate] }),
+      tileCase(`${groups}`, {
+        kind: 'constant',
+        segment: 'none',
+        outputs: [gate],
+        attributes: { values: Array.from({ length: groups }, (_, g) => g) },
+      }),
     ];
   });
 }
