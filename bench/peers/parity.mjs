@@ -1,11 +1,15 @@
 /**
- * Writes what `parity.py` needs to train the same model on the same batches in PyTorch, and trains it here:
- * problem.json, initial.safetensors, batches.safetensors, final.safetensors, losses.json in `--out`.
+ * Trains a model here and in PyTorch (parity.py), on the same batches from the same parameters, and compares losses and final parameters. Rows in
+ * which rounding would decide about a ReLU are left out of the loss on all sides; PyTorch's float64 finds them.
+ * `--out` has problem.json, initial.safetensors, batches.safetensors, left-out.json, final.safetensors and losses.json after it.
  *
- * Usage: node bench/peers/parity.mjs --model two-tower|dlrm --sparse adagrad|rowwise-adagrad --out DIR [--steps 100] [--batch 512] [--threads 1]
+ * Usage: node bench/peers/parity.mjs --python PYTHON --model two-tower|dlrm --sparse adagrad|rowwise-adagrad --out DIR
+ *          [--steps 100] [--batch 512] [--threads 1]
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { trainingProgram } from '../../dist/models/registry.js';
 import { loadAddon } from '../../dist/runtime/load.js';
@@ -139,8 +143,17 @@ function storeTensors(store) {
   return store.parameters().map(({ name, shape }) => ({ name, shape, read: () => store.read(name) }));
 }
 
+/** A command of parity.py on the folder; ends this process if it fails. */
+function runPeer(python, command, folder) {
+  const script = join(dirname(fileURLToPath(import.meta.url)), 'parity.py');
+  const { status, error } = spawnSync(python, [script, command, folder], { stdio: 'inherit' });
+  if (error !== undefined) throw error;
+  if (status !== 0) process.exit(1);
+}
+
 const { values: options } = parseArgs({
   options: {
+    python: { type: 'string' },
     model: { type: 'string', default: 'two-tower' },
     sparse: { type: 'string', default: 'adagrad' },
     out: { type: 'string' },
@@ -149,8 +162,10 @@ const { values: options } = parseArgs({
     threads: { type: 'string', default: '1' },
   },
 });
-if (options.out === undefined || !(options.model in MODELS)) {
-  console.error('usage: node bench/peers/parity.mjs --model two-tower|dlrm --sparse adagrad|rowwise-adagrad --out DIR');
+if (options.python === undefined || options.out === undefined || !(options.model in MODELS)) {
+  console.error(
+    'usage: node bench/peers/parity.mjs --python PYTHON --model NAME --sparse NAME --out DIR (the file says more)',
+  );
   process.exit(2);
 }
 const [steps, rows, threads] = [options.steps, options.batch, options.threads].map(Number);
@@ -176,18 +191,6 @@ await writeSafetensors(
   batches.flatMap((batch, step) => batchTensors(`${step}`, batch)),
 );
 
-const losses = [];
-for (const [step, batch] of batches.entries()) {
-  const stats = await native.step(batch, { step, ...RATES, update: true });
-  losses.push(
-    TASKS.map((_, task) => {
-      const at = task * TASK_STATS.length;
-      return stats[at] / stats[at + 1];
-    }),
-  );
-}
-await writeSafetensors(file('final.safetensors'), storeTensors(store));
-writeFileSync(file('losses.json'), JSON.stringify(losses));
 writeFileSync(
   file('problem.json'),
   JSON.stringify({
@@ -207,3 +210,19 @@ writeFileSync(
     denseInputs: program.plan.denseInputs.map(({ name, width }) => ({ name, width })),
   }),
 );
+runPeer(options.python, 'steady', options.out);
+const leftOut = JSON.parse(readFileSync(file('left-out.json'), 'utf8'));
+const losses = [];
+for (const [step, batch] of batches.entries()) {
+  for (const row of leftOut[step]) batch.taskMask[row] = 0;
+  const stats = await native.step(batch, { step, ...RATES, update: true });
+  losses.push(
+    TASKS.map((_, task) => {
+      const at = task * TASK_STATS.length;
+      return stats[at] / stats[at + 1];
+    }),
+  );
+}
+await writeSafetensors(file('final.safetensors'), storeTensors(store));
+writeFileSync(file('losses.json'), JSON.stringify(losses));
+runPeer(options.python, 'compare', options.out);
