@@ -8,7 +8,7 @@ import { ingest } from '../data/ingest.js';
 import type { Addon } from '../runtime/native.js';
 import { describeEnvironment, type Environment } from './environment.js';
 import { openLogScan } from './log-scan.js';
-import { median, type Summary, summarize } from './statistics.js';
+import { type RoundRatio, roundRatio, type Summary, summarize } from './statistics.js';
 
 export interface IngestVariant {
   readonly name: string;
@@ -20,14 +20,11 @@ export interface IngestBenchOptions {
   readonly rounds: number;
 }
 
-export interface IngestTiming {
+/** The ratio is DuckDB's time over this one's: 1 is DuckDB's own rate. */
+export interface IngestTiming extends RoundRatio {
   readonly name: string;
   readonly seconds: Summary;
   readonly rowsPerSecond: number;
-  /** DuckDB's time over this one's, round by round: its median and range. 1 is DuckDB's own rate. */
-  readonly ratio: number;
-  readonly ratioLow: number;
-  readonly ratioHigh: number;
   /** Of the dataset folder. */
   readonly bytes: number;
 }
@@ -85,14 +82,11 @@ export async function benchIngest(
     duckdb: { seconds: summary, rowsPerSecond: scan.rows / summary.p50 },
     variants: variants.map(({ name }, i) => {
       const seconds = summarize(times[i] ?? []);
-      const ratios = (times[i] ?? []).map((time, round) => (scans[round] ?? Number.NaN) / time);
       return {
         name,
         seconds,
         rowsPerSecond: scan.rows / seconds.p50,
-        ratio: median(ratios),
-        ratioLow: Math.min(...ratios),
-        ratioHigh: Math.max(...ratios),
+        ...roundRatio(scans, times[i] ?? []),
         bytes: bytes[i] ?? 0,
       };
     }),

@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks';
 import type { Addon } from '../runtime/native.js';
 import { describeEnvironment, type Environment } from './environment.js';
 import { Random } from './random.js';
-import { median, type Summary, summarize } from './statistics.js';
+import { type RoundRatio, roundRatio, type Summary, summarize } from './statistics.js';
 
 export interface ReplayBenchOptions {
   /** Candidates of all requests. */
@@ -16,15 +16,12 @@ export interface ReplayBenchOptions {
   readonly seed: number;
 }
 
-export interface ReplayTiming {
+/** The ratio is the plain read's time over this one's: 1 is the speed of memory. */
+export interface ReplayTiming extends RoundRatio {
   /** Picks of both stages. */
   readonly k: number;
   readonly seconds: Summary;
   readonly bytesPerSecond: number;
-  /** The plain read's time over this one's, round by round: its median and range. 1 is the speed of memory. */
-  readonly ratio: number;
-  readonly ratioLow: number;
-  readonly ratioHigh: number;
 }
 
 export interface ReplayBenchResult {
@@ -107,14 +104,11 @@ export async function benchReplay(addon: Addon, options: ReplayBenchOptions): Pr
     read: { seconds: read, bytesPerSecond: bytes / read.p50 },
     replays: picks.map((k, i) => {
       const seconds = summarize(times[i] ?? []);
-      const ratios = (times[i] ?? []).map((time, round) => (reads[round] ?? Number.NaN) / time);
       return {
         k,
         seconds,
         bytesPerSecond: bytes / seconds.p50,
-        ratio: median(ratios),
-        ratioLow: Math.min(...ratios),
-        ratioHigh: Math.max(...ratios),
+        ...roundRatio(reads, times[i] ?? []),
       };
     }),
     environment,

@@ -44,3 +44,17 @@ export function summarize(samples: ArrayLike<number>): Summary {
 export function median(samples: ArrayLike<number>): number {
   return quantile(Float64Array.from(samples).sort(), 0.5);
 }
+
+/** What was measured in turn, round by round, one side over the other. */
+export interface RoundRatio {
+  /** Median of the rounds' ratios, and their range. */
+  readonly ratio: number;
+  readonly ratioLow: number;
+  readonly ratioHigh: number;
+}
+
+/** @param over one value a round, as many as `under`. */
+export function roundRatio(over: readonly number[], under: readonly number[]): RoundRatio {
+  const ratios = over.map((value, round) => value / (under[round] ?? Number.NaN));
+  return { ratio: median(ratios), ratioLow: Math.min(...ratios), ratioHigh: Math.max(...ratios) };
+}

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { quantile, summarize } from '../../src/bench/statistics.js';
+import { quantile, roundRatio, summarize } from '../../src/bench/statistics.js';
 
 describe('bench: statistics', () => {
   it('interpolates quantiles', () => {
@@ -20,5 +20,9 @@ describe('bench: statistics', () => {
   it('does not claim more than few samples can show', () => {
     const { low, high, p50 } = summarize([3, 1, 2]);
     assert.deepEqual([low, p50, high], [1, 2, 3]);
+  });
+
+  it('takes ratios within rounds', () => {
+    assert.deepEqual(roundRatio([2, 9, 8], [1, 3, 1]), { ratio: 3, ratioLow: 2, ratioHigh: 8 });
   });
 });
