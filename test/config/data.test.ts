@@ -1,23 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type ConfigOverrides, loadConfig, toYaml } from '../../src/config/load.js';
-import { dlrm, EXAMPLE, invalid, invalidWith } from './support/configs.js';
+import { configFolder, dlrm, EXAMPLE, invalid, invalidWith } from './support/configs.js';
 
 describe('config: data', () => {
-  let dir = '';
-  before(() => {
-    dir = mkdtempSync(join(tmpdir(), 'prerank-config-'));
-    mkdirSync(join(dir, 'sub'));
-  });
-  after(() => rmSync(dir, { recursive: true }));
-
-  function file(text: string, name = 'config.yaml'): string {
-    const path = join(dir, name);
-    writeFileSync(path, text);
-    return path;
-  }
+  const folder = configFolder();
+  const { file } = folder;
 
   it('completes splits, sampling and duplicates', () => {
     const given = (data: object) => loadConfig(dlrm(), { overrides: { data } as ConfigOverrides }).data;
@@ -74,7 +63,7 @@ describe('config: data', () => {
       split: { by: 'hash', fraction: 0.2 },
     };
     for (const split of ['train', 'eval']) {
-      mkdirSync(join(dir, 'set', split), { recursive: true });
+      mkdirSync(join(folder.dir, 'set', split), { recursive: true });
       file(JSON.stringify({ config: stored }), `set/${split}/dataset.json`);
     }
     const model = { model: { kind: 'dlrm' }, tasks: { click: { label: 'click' } } };
@@ -86,7 +75,7 @@ describe('config: data', () => {
       features,
       split,
     } = load({ train: 'set', split: { by: 'hash', fraction: 0.2 } });
-    assert.deepEqual([train, evaluation], [[join(dir, 'set', 'train')], [join(dir, 'set', 'eval')]]);
+    assert.deepEqual([train, evaluation], [[join(folder.dir, 'set', 'train')], [join(folder.dir, 'set', 'eval')]]);
     assert.deepEqual([columns, features, split], [stored.columns, stored.features, undefined]);
     assert.equal(load({ train: 'set/train' }).eval, undefined);
     assert.deepEqual(load({ train: 'set', columns: { click: 'c' }, eval: 'x.csv' }).columns, { click: 'c' });
@@ -100,7 +89,7 @@ describe('config: data', () => {
 
   it('keeps an SQL source with the folder its paths start at', () => {
     const path = file(EXAMPLE.replace('train: logs/train/*.parquet', 'train: { sql: "SELECT 1" }'));
-    assert.deepEqual(loadConfig(path).data.train, { sql: 'SELECT 1', directory: dir });
+    assert.deepEqual(loadConfig(path).data.train, { sql: 'SELECT 1', directory: folder.dir });
   });
 
   it("keeps the tables of an SQL source with their files, whose paths start where the SQL's do", () => {
@@ -110,8 +99,8 @@ describe('config: data', () => {
         'train: { sql: "SELECT * FROM Days", files: { Days: days/*.feather, ads: [ads.csv, "s3://b/ads.json"] } }',
       ),
     );
-    const files = { Days: [join(dir, 'days/*.feather')], ads: [join(dir, 'ads.csv'), 's3://b/ads.json'] };
-    assert.deepEqual(loadConfig(path).data.train, { sql: 'SELECT * FROM Days', directory: dir, files });
+    const files = { Days: [join(folder.dir, 'days/*.feather')], ads: [join(folder.dir, 'ads.csv'), 's3://b/ads.json'] };
+    assert.deepEqual(loadConfig(path).data.train, { sql: 'SELECT * FROM Days', directory: folder.dir, files });
     const moved = loadConfig(path, { set: ['data.train.directory=/logs'] }).data.train;
     assert.ok(moved !== undefined && 'sql' in moved);
     assert.deepEqual(moved.files?.Days, ['/logs/days/*.feather']);
@@ -130,7 +119,7 @@ describe('config: data', () => {
   });
 
   it('reads SQL from a file, its rows restricted for each log, and runs it where the source says', () => {
-    mkdirSync(join(dir, 'queries'));
+    mkdirSync(join(folder.dir, 'queries'));
     file('SELECT 1 AS day; \n', 'queries/log.sql');
     const path = file(
       EXAMPLE.replace('train: logs/train/*.parquet', 'train: { file: queries/log.sql, where: day < 7 }').replace(
@@ -139,8 +128,8 @@ describe('config: data', () => {
       ),
     );
     const { data } = loadConfig(path);
-    assert.deepEqual(data.train, { sql: 'SELECT * FROM (\nSELECT 1 AS day\n) WHERE day < 7', directory: dir });
-    assert.deepEqual(data.eval, { sql: 'SELECT * FROM (\nSELECT 1 AS day\n)', directory: join(dir, 'logs') });
+    assert.deepEqual(data.train, { sql: 'SELECT * FROM (\nSELECT 1 AS day\n) WHERE day < 7', directory: folder.dir });
+    assert.deepEqual(data.eval, { sql: 'SELECT * FROM (\nSELECT 1 AS day\n)', directory: join(folder.dir, 'logs') });
     const moved = loadConfig(path, { set: ['data.train.directory=elsewhere', 'data.eval.where=day = 7'] });
     assert.deepEqual(moved.data.train, { ...data.train, directory: resolve('elsewhere') });
     assert.match(JSON.stringify(moved.data.eval), /WHERE day = 7/);

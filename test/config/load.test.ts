@@ -1,29 +1,17 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PrerankError } from '../../src/base/errors.js';
 import { loadConfig, toYaml } from '../../src/config/load.js';
-import { dlrm, EXAMPLE, invalid, invalidWith } from './support/configs.js';
+import { configFolder, dlrm, EXAMPLE, invalid, invalidWith } from './support/configs.js';
 
 describe('config', () => {
-  let dir = '';
-  before(() => {
-    dir = mkdtempSync(join(tmpdir(), 'prerank-config-'));
-    mkdirSync(join(dir, 'sub'));
-  });
-  after(() => rmSync(dir, { recursive: true }));
-
-  function file(text: string, name = 'config.yaml'): string {
-    const path = join(dir, name);
-    writeFileSync(path, text);
-    return path;
-  }
+  const folder = configFolder();
+  const { file } = folder;
 
   it('reads the documented example and fills in every default', () => {
     const config = loadConfig(file(EXAMPLE));
-    assert.deepEqual(config.data.train, [join(dir, 'logs/train/*.parquet')]);
-    assert.deepEqual(config.data.eval, [join(dir, 'logs/eval/a.parquet'), '/abs/b.parquet']);
+    assert.deepEqual(config.data.train, [join(folder.dir, 'logs/train/*.parquet')]);
+    assert.deepEqual(config.data.eval, [join(folder.dir, 'logs/eval/a.parquet'), '/abs/b.parquet']);
     assert.equal(config.data.windowRows, 262_144);
     assert.deepEqual(config.data.features.user[0], {
       name: 'age',
@@ -139,7 +127,7 @@ describe('config', () => {
         return true;
       },
     );
-    invalid(() => loadConfig(join(dir, 'absent.yaml')), /cannot read.*absent\.yaml.*no such file/);
+    invalid(() => loadConfig(join(folder.dir, 'absent.yaml')), /cannot read.*absent\.yaml.*no such file/);
     invalid(() => loadConfig(file('- 1\n- 2\n')), /expected a mapping/);
   });
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { loadConfig } from '../../src/config/load.js';
 import type { ConfigInput } from '../../src/config/schema.js';
 import type { ResolvedConfig } from '../../src/config/types.js';
+import { PWISER } from '../support/pwiser.js';
 
 function resolved(rest: Omit<ConfigInput, 'data'>, columns: Record<string, string> = {}): ResolvedConfig {
   return loadConfig({
@@ -21,15 +22,6 @@ const weights = ({ tasks }: ResolvedConfig) =>
 function refuses(rest: Omit<ConfigInput, 'data'>, message: RegExp): void {
   assert.throws(() => resolved(rest), { code: 'CONFIG_INVALID', message });
 }
-
-const PWISER = {
-  weight: 0.1,
-  head: 'ctr',
-  space: 'logit',
-  clickMargin: 0.5,
-  impressionMargin: 1,
-  pairNorm: 'mean',
-} as const;
 
 describe('config of multi-task models', () => {
   it('gives the three tasks the weights of the task mode', () => {

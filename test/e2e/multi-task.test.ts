@@ -7,6 +7,7 @@ import { loadConfig } from '../../src/config/load.js';
 import type { ConfigInput } from '../../src/config/schema.js';
 import { evaluate, gateMeans, openRun, predict, type TrainSummary, train } from '../../src/index.js';
 import { readLines } from '../support/metrics-lines.js';
+import { PWISER } from '../support/pwiser.js';
 import { duckdb, runPrerank } from '../support/sample-run.js';
 
 const ROWS = 6144;
@@ -186,17 +187,11 @@ describe('multi-task models on a log', () => {
   });
 
   it('learns with PWiseR, and reports it', async () => {
-    const pwiser = {
-      weight: 0.1,
-      head: 'ctr',
-      space: 'logit',
-      clickMargin: 0.5,
-      impressionMargin: 1,
-      pairNorm: 'mean',
-    } as const;
     const config = configOf({ kind: 'esmm', net: { hidden: [16, 8] } });
     const out = join(folder, 'pwiser');
-    const { metrics } = await train(loadConfig({ ...config, training: { ...config.training, pwiser } }), { out });
+    const { metrics } = await train(loadConfig({ ...config, training: { ...config.training, pwiser: PWISER } }), {
+      out,
+    });
     assert.ok((metrics.eval?.ctcvr?.auc ?? 0) > 0.7, JSON.stringify(metrics));
     const losses = (await readLines<{ readonly loss?: Record<string, number> }>(out)).map(
       ({ loss }) => loss?.['pwiser.ctr'],

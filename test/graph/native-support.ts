@@ -10,8 +10,8 @@ import {
 } from '../../src/runtime/native.js';
 import type { Plan } from '../../src/runtime/plan.js';
 import { assertClose } from './build.js';
-import { randomParameters } from './random.js';
-import { present } from './reference.js';
+import { randomBatch, randomParameters, toArrayBatch, uniform } from './random.js';
+import { present, runReference } from './reference.js';
 
 const COMMON = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, initialAccumulator: 0, l2: 0 } as const;
 
@@ -72,6 +72,25 @@ export function assertAllClose(
   for (let i = 0; i < expected.length; i += 1) {
     assertClose(present(actual[i]), present(expected[i]), tolerance, `${what}[${i}]`);
   }
+}
+
+/** On a batch that takes two tiles, by two threads. */
+export async function assertPrediction(
+  addon: Addon,
+  { plan, parameters }: { readonly plan: Plan; readonly parameters: readonly ParameterSpec[] },
+): Promise<void> {
+  const rows = 290;
+  const random = uniform(31);
+  const weights = modelWeights(parameters, random);
+  const batch = randomBatch(plan, random, { rows });
+  const expected = runReference(plan, weights, batch, { seed: 1, step: 0 });
+  const store = storeWith(addon, parameters, weights);
+  const program = new addon.Program(plan, store, { threads: 2, capacity: rows, seed: 1 });
+  const outputs = await program.predict(toArrayBatch(batch));
+  assert.equal(outputs.length, plan.outputs.length);
+  outputs.forEach((output, index) => {
+    assertAllClose(output, present(expected.outputs[index]), 3e-5, present(plan.outputs[index]).name);
+  });
 }
 
 export function meanLoss(plan: Plan, stats: Float64Array): number {

@@ -9,6 +9,7 @@ import { assertClose, buildCase, tableGradients } from './build.js';
 import { CASES } from './cases.js';
 import {
   assertAllClose,
+  assertPrediction,
   dense,
   meanLoss,
   modelWeights,
@@ -80,17 +81,7 @@ describe('native program', () => {
 
     it(`${config.kind}: the prediction program, by row and by request, gives the reference's outputs`, async () => {
       for (const requestDomain of [false, true]) {
-        const { plan, parameters } = predictionProgram(config, FEATURES, TASKS, { requestDomain });
-        const random = uniform(31);
-        const weights = modelWeights(parameters, random);
-        const batch = randomBatch(plan, random, { rows: 290 });
-        const expected = runReference(plan, weights, batch, RUN);
-        const store = storeWith(addon, parameters, weights);
-        const program = new addon.Program(plan, store, { threads: 2, capacity: 290, seed: 1 });
-        const outputs = await program.predict(toArrayBatch(batch));
-        outputs.forEach((output, index) => {
-          assertAllClose(output, present(expected.outputs[index]), 3e-5, present(plan.outputs[index]).name);
-        });
+        await assertPrediction(addon, predictionProgram(config, FEATURES, TASKS, { requestDomain }));
       }
     });
 

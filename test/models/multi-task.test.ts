@@ -9,7 +9,7 @@ import { loadAddon } from '../../src/runtime/load.js';
 import type { Addon } from '../../src/runtime/native.js';
 import { TfjsProgram } from '../../src/runtime/tfjs.js';
 import { tableGradients } from '../graph/build.js';
-import { assertAllClose, dense, modelWeights, sparse, storeWith } from '../graph/native-support.js';
+import { assertAllClose, assertPrediction, dense, modelWeights, sparse, storeWith } from '../graph/native-support.js';
 import { randomBatch, toArrayBatch, uniform } from '../graph/random.js';
 import { present, runReference } from '../graph/reference.js';
 import { checkDenseGradients, comparePredictions } from './checks.js';
@@ -165,17 +165,7 @@ describe('multi-task models', () => {
     }).timeout(30_000);
 
     it(`${config.kind}: the native prediction gives the reference's outputs`, async () => {
-      const { plan, parameters } = predictionProgram(config, FEATURES, conversions(config), { requestDomain: true });
-      const random = uniform(31);
-      const weights = modelWeights(parameters, random);
-      const batch = randomBatch(plan, random, { rows: 290 });
-      const expected = runReference(plan, weights, batch, RUN);
-      const store = storeWith(addon, parameters, weights);
-      const program = new addon.Program(plan, store, { threads: 2, capacity: 290, seed: 1 });
-      const outputs = await program.predict(toArrayBatch(batch));
-      outputs.forEach((output, index) => {
-        assertAllClose(output, present(expected.outputs[index]), 3e-5, present(plan.outputs[index]).name);
-      });
+      await assertPrediction(addon, predictionProgram(config, FEATURES, conversions(config), { requestDomain: true }));
     });
   }
 

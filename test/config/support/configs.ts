@@ -1,5 +1,8 @@
 /** Configurations to begin from, and what a refused one must say. */
 import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { PrerankError } from '../../../src/base/errors.js';
 import { type ConfigOverrides, loadConfig } from '../../../src/config/load.js';
 import type { ConfigInput } from '../../../src/config/schema.js';
@@ -81,3 +84,30 @@ export function invalid(load: () => unknown, ...patterns: RegExp[]): void {
 
 export const invalidWith = (overrides: object, ...patterns: RegExp[]): void =>
   invalid(() => loadConfig(dlrm(), { overrides: overrides as ConfigOverrides }), ...patterns);
+
+/** A temporary folder of configuration files, for the `describe` that it is called in; it has a folder `sub`. */
+export interface ConfigFolder {
+  /** Known when the tests run. */
+  readonly dir: string;
+  /** Writes a file and gives its path. */
+  readonly file: (text: string, name?: string) => string;
+}
+
+export function configFolder(): ConfigFolder {
+  let dir = '';
+  before(() => {
+    dir = mkdtempSync(join(tmpdir(), 'prerank-config-'));
+    mkdirSync(join(dir, 'sub'));
+  });
+  after(() => rmSync(dir, { recursive: true }));
+  return {
+    get dir() {
+      return dir;
+    },
+    file(text, name = 'config.yaml') {
+      const path = join(dir, name);
+      writeFileSync(path, text);
+      return path;
+    },
+  };
+}
