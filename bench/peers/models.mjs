@@ -7,16 +7,12 @@
  * Features are the 18 ids of Ali-CCP with its vocabulary sizes (AITM's preprocessing).
  * PYTHON has torch (CPU wheels do) and numpy. The process pins itself and PyTorch to `--threads` cores.
  */
-import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { describeEnvironment, pinToCores } from '../../dist/bench/environment.js';
 import { generateColumns } from '../../dist/bench/generated-data.js';
-import { summarize } from '../../dist/bench/statistics.js';
 import { DENSE_SETTINGS, SPARSE_SETTINGS } from '../../dist/bench/step-problem.js';
 import { createStepLoader, createStepProgram, Stepper } from '../../dist/bench/stepper.js';
 import { loadConfig } from '../../dist/config/load.js';
@@ -25,6 +21,7 @@ import { trainingProgram } from '../../dist/models/registry.js';
 import { loadAddon } from '../../dist/runtime/load.js';
 import { TASK_STATS } from '../../dist/runtime/native.js';
 import { resolveTasks } from '../../dist/train/tasks.js';
+import { compareSides, OURS, Peer, timeOurs, WARM_UP } from './peer.mjs';
 
 const MODELS = ['mlp', 'shared-bottom', 'mmoe', 'ple', 'esmm', 'aitm', 'taml'];
 const VOCABULARIES = [238635, 98, 14, 3, 8, 4, 4, 3, 5, 467298, 6929, 263942, 106399, 5888, 104830, 51878, 37148, 4];
@@ -33,8 +30,6 @@ const CLICKS = 0.04;
 const CONVERSIONS = 0.05;
 const RATES = { dense: 1e-3, sparse: 1e-2 };
 const BATCHES = 4;
-const WARM_UP = 3;
-const OURS = 'prerank';
 
 function readOptions() {
   const { values } = parseArgs({
@@ -186,59 +181,6 @@ function writeParameters(folder, { config, store }) {
   return { model: config.model, parameters };
 }
 
-/** The PyTorch process: one command a line, one answer a line. */
-class Peer {
-  static async start({ python, threads }, folder) {
-    const script = join(dirname(fileURLToPath(import.meta.url)), 'models.py');
-    const env = { ...process.env, OMP_NUM_THREADS: String(threads) };
-    const child = spawn(python, ['-W', 'ignore', script, folder, String(threads)], {
-      env,
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
-    const peer = new Peer(child, createInterface({ input: child.stdout })[Symbol.asyncIterator]());
-    peer.torch = (await peer.answer()).torch;
-    return peer;
-  }
-
-  constructor(child, lines) {
-    this.child = child;
-    this.lines = lines;
-  }
-
-  async answer() {
-    const { value, done } = await this.lines.next();
-    if (done) throw new Error('PyTorch ended; what it said is above');
-    return JSON.parse(value);
-  }
-
-  ask(command) {
-    this.child.stdin.write(`${JSON.stringify(command)}\n`);
-    return this.answer();
-  }
-
-  stop() {
-    this.child.stdin.end();
-  }
-}
-
-/** Steps over batches that are assembled before the clock starts. */
-async function runOurs(addon, problem, stepper, options) {
-  const total = WARM_UP + options.steps;
-  const loader = createStepLoader(addon, problem, {
-    threads: options.threads,
-    seed: options.seed,
-    steps: total,
-    prefetch: total,
-  });
-  try {
-    while (loader.stats().assembled < total) await new Promise((resolve) => setTimeout(resolve, 10));
-    await stepper.run(loader, WARM_UP);
-    return (await stepper.run(loader, options.steps)).seconds;
-  } finally {
-    loader.close();
-  }
-}
-
 /** Our total loss on the first batch, at the first parameters. */
 async function firstLoss(addon, problem, options) {
   const loader = createStepLoader(addon, problem, { threads: options.threads, seed: options.seed, steps: 1 });
@@ -263,47 +205,37 @@ async function compareModel(addon, peer, kind, problem, description, options) {
     throw new Error(`${kind}: the first loss is ${loss} here and ${peerLoss} in PyTorch`);
   }
   const stepper = new Stepper(createStepProgram(addon, problem, options), problem);
-  const samples = Object.fromEntries([OURS, ...options.variants].map((side) => [side, []]));
+  const { steps, variants } = options;
+  const sides = Object.fromEntries([OURS, ...variants].map((side) => [side, []]));
   for (let round = 0; round < options.rounds; round += 1) {
-    for (const [side, medians] of Object.entries(samples)) {
-      const seconds =
+    for (const [side, rounds] of Object.entries(sides)) {
+      rounds.push(
         side === OURS
-          ? await runOurs(addon, problem, stepper, options)
-          : (await peer.ask({ variant: side, steps: options.steps, warmUp: WARM_UP })).seconds;
-      medians.push(summarize(seconds).p50);
+          ? await timeOurs(addon, problem, stepper, options)
+          : (await peer.ask({ variant: side, steps, warmUp: WARM_UP })).seconds,
+      );
     }
   }
-  return { model: kind, loss, peerLoss, ...conclude(samples, options.batch) };
-}
-
-/** Median over rounds of the rounds' medians, and of their ratios with the range over rounds. */
-function conclude(samples, batch) {
-  const ours = samples[OURS];
-  const peers = Object.entries(samples).flatMap(([name, medians]) => {
-    if (name === OURS) return [];
-    const ratios = medians.map((median, round) => median / ours[round]).sort((a, b) => a - b);
-    const ratio = { median: summarize(ratios).p50, low: ratios[0], high: ratios.at(-1) };
-    return [{ name, seconds: summarize(medians).p50, ratio }];
-  });
-  const seconds = summarize(ours).p50;
-  return { seconds, samplesPerSecond: batch / seconds, peers };
+  return { model: kind, loss, peerLoss, sides: compareSides(sides, options.batch) };
 }
 
 function print({ batch, dim, threads, torch, environment, models }) {
   const milliseconds = (seconds) => (seconds * 1e3).toFixed(2);
-  const names = models[0].peers.map(({ name }) => name);
   const line = (cells) => `| ${cells.join(' | ')} |`;
-  const rows = models.map(({ model, seconds, samplesPerSecond, peers }) =>
-    line([
+  const others = (sides) => sides.filter(({ name }) => name !== OURS);
+  const rows = models.map(({ model, sides }) => {
+    const { seconds, samplesPerSecond } = sides.find(({ name }) => name === OURS);
+    return line([
       model,
-      milliseconds(seconds),
+      milliseconds(seconds.p50),
       `${(samplesPerSecond / 1e3).toFixed(0)} k`,
-      ...peers.flatMap(({ seconds: of, ratio }) => [
-        milliseconds(of),
-        `${ratio.median.toFixed(2)} (${ratio.low.toFixed(2)} to ${ratio.high.toFixed(2)})`,
+      ...others(sides).flatMap(({ seconds: of, ratio, ratioLow, ratioHigh }) => [
+        milliseconds(of.p50),
+        `${ratio.toFixed(2)} (${ratioLow.toFixed(2)} to ${ratioHigh.toFixed(2)})`,
       ]),
-    ]),
-  );
+    ]);
+  });
+  const names = others(models[0].sides).map(({ name }) => name);
   const head = ['model', 'ms a step', 'rows/s', ...names.flatMap((name) => [`PyTorch ${name}, ms`, 'ratio'])];
   const about = `batch ${batch}, dimension ${dim}, ${threads} thread(s); torch ${torch}; ${environment.cpu}, ${environment.isa}`;
   process.stdout.write(`${[about, '', line(head), `|${'---|'.repeat(head.length)}`, ...rows].join('\n')}\n`);
@@ -317,7 +249,7 @@ const columns = makeColumns(features, options);
 const folder = mkdtempSync(join(tmpdir(), 'prerank-peers-'));
 try {
   writeRows(folder, columns, options);
-  const peer = await Peer.start(options, folder);
+  const peer = await Peer.start('models.py', options, folder);
   const models = [];
   for (const kind of options.models) {
     const problem = ourProblem(addon, kind, features, columns, options);
@@ -335,7 +267,7 @@ try {
     seed,
     rounds,
     steps,
-    torch: peer.torch,
+    torch: peer.description.torch,
     environment,
     models,
   };

@@ -8,24 +8,17 @@
  * `--batches`: of rows, used again and again. Both sides hold the table rows that they touch: two batches of embedding-heavy fit 24 GiB.
  * PYTHON has torch (CPU wheels do) and numpy. The process pins itself and PyTorch to `--threads` cores.
  */
-import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { describeEnvironment, pinToCores } from '../../dist/bench/environment.js';
 import { generateColumns } from '../../dist/bench/generated-data.js';
 import { referenceStep } from '../../dist/bench/reference-steps.js';
-import { summarize } from '../../dist/bench/statistics.js';
 import { referenceProblem } from '../../dist/bench/step-problem.js';
-import { createStepLoader, createStepProgram, Stepper } from '../../dist/bench/stepper.js';
+import { createStepProgram, Stepper } from '../../dist/bench/stepper.js';
 import { loadAddon } from '../../dist/runtime/load.js';
-
-/** Untimed steps before each measurement: what one side's loader did while the other ran does not count. */
-const WARM_UP = 3;
-const OURS = 'prerank';
+import { compareSides, OURS, Peer, timeOurs, WARM_UP } from './peer.mjs';
 
 /** glibc keeps freed memory: worth about 10 % to PyTorch. */
 const TUNED_MALLOC = {
@@ -118,74 +111,10 @@ function writeProblem(folder, options, problem) {
   writeFileSync(join(folder, 'problem.json'), JSON.stringify(description));
 }
 
-/** The PyTorch process: one command a line, one answer a line. */
-class Peer {
-  static async start(options, folder) {
-    const script = join(dirname(fileURLToPath(import.meta.url)), 'step.py');
-    const env = { ...process.env, ...TUNED_MALLOC, OMP_NUM_THREADS: String(options.threads) };
-    const child = spawn(options.python, ['-W', 'ignore', script, folder, String(options.threads)], {
-      env,
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
-    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-    const peer = new Peer(child, lines);
-    peer.description = await peer.answer();
-    return peer;
-  }
-
-  constructor(child, lines) {
-    this.child = child;
-    this.lines = lines;
-  }
-
-  async answer() {
-    const { value, done } = await this.lines.next();
-    if (done) throw new Error('PyTorch ended; what it said is above');
-    return JSON.parse(value);
-  }
-
-  ask(command) {
-    this.child.stdin.write(`${JSON.stringify(command)}\n`);
-    return this.answer();
-  }
-
-  stop() {
-    this.child.stdin.end();
-  }
-}
-
-/** Our side: one program and store throughout. */
-class Ours {
-  constructor(addon, problem, options) {
-    this.addon = addon;
-    this.problem = problem;
-    this.options = options;
-    this.stepper = new Stepper(createStepProgram(addon, problem, options), problem);
-  }
-
-  /** With `loading` false every batch is assembled and sorted before the clock starts. */
-  async run(steps, loading) {
-    const { threads, seed } = this.options;
-    const total = WARM_UP + steps;
-    const loader = createStepLoader(this.addon, this.problem, {
-      threads,
-      seed,
-      steps: total,
-      prefetch: loading ? undefined : total,
-    });
-    try {
-      while (!loading && loader.stats().assembled < total) await new Promise((resolve) => setTimeout(resolve, 20));
-      await this.stepper.run(loader, WARM_UP);
-      const { seconds } = await this.stepper.run(loader, steps);
-      return { seconds };
-    } finally {
-      loader.close();
-    }
-  }
-}
-
-async function measure(options, ours, peer) {
-  const { variants, rounds, steps, loading: modes } = options;
+/** By mode and side: seconds of each round's steps, and PyTorch's own phases. */
+async function measure(addon, problem, options, peer) {
+  const { variants, rounds, steps, threads, seed, loading: modes } = options;
+  const stepper = new Stepper(createStepProgram(addon, problem, options), problem);
   const samples = {};
   const phases = {};
   for (let round = 0; round < rounds; round += 1) {
@@ -194,7 +123,7 @@ async function measure(options, ours, peer) {
       for (const variant of [OURS, ...variants]) {
         const result =
           variant === OURS
-            ? await ours.run(steps, loading)
+            ? { seconds: await timeOurs(addon, problem, stepper, { threads, seed, steps, loading }) }
             : await peer.ask({ variant, steps, loading, warmUp: WARM_UP });
         samples[mode] ??= {};
         samples[mode][variant] ??= [];
@@ -206,28 +135,11 @@ async function measure(options, ours, peer) {
   return { samples, phases };
 }
 
-/** Per mode and side: the summary over all steps, each round's median, and our speed over the peer's with the range over rounds. */
 function conclude({ samples, phases }, batch) {
-  const conclude = (sides) => {
-    const medians = Object.fromEntries(
-      Object.entries(sides).map(([name, runs]) => [name, runs.map((seconds) => summarize(seconds).p50)]),
-    );
-    return Object.entries(sides).map(([name, runs]) => {
-      const seconds = summarize(runs.flat());
-      const ratios = medians[name].map((median, round) => median / medians[OURS][round]).sort((a, b) => a - b);
-      return {
-        name,
-        seconds,
-        samplesPerSecond: batch / seconds.p50,
-        roundMedians: medians[name],
-        ratio: summarize(ratios).p50,
-        ratioLow: ratios[0],
-        ratioHigh: ratios.at(-1),
-        phases: phases[name],
-      };
-    });
-  };
-  return Object.fromEntries(Object.entries(samples).map(([mode, sides]) => [mode, conclude(sides)]));
+  const withPhases = (side) => ({ ...side, phases: phases[side.name] });
+  return Object.fromEntries(
+    Object.entries(samples).map(([mode, sides]) => [mode, compareSides(sides, batch).map(withPhases)]),
+  );
 }
 
 function print(result) {
@@ -257,8 +169,8 @@ const problem = referenceProblem(addon, step, { batch, seed, sparse, batches, ta
 const folder = mkdtempSync(join(tmpdir(), 'prerank-peers-'));
 try {
   writeProblem(folder, options, problem);
-  const peer = await Peer.start(options, folder);
-  const measured = await measure(options, new Ours(addon, problem, options), peer);
+  const peer = await Peer.start('step.py', { ...options, env: TUNED_MALLOC }, folder);
+  const measured = await measure(addon, problem, options, peer);
   peer.stop();
   const result = {
     bench: 'peers',

@@ -23,23 +23,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-
-class OneDnnLinear(torch.autograd.Function):
-    """x Wᵀ + b with oneDNN's float32 products in both directions."""
-
-    @staticmethod
-    def forward(ctx, x, weight, bias):
-        ctx.save_for_backward(x, weight)
-        return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
-
-    @staticmethod
-    def backward(ctx, gradient):
-        x, weight = ctx.saved_tensors
-        gradient = gradient.contiguous()
-        product = torch.ops.mkldnn._linear_pointwise
-        dx = product(gradient, weight.t().contiguous(), None, "none", [], "") if ctx.needs_input_grad[0] else None
-        dw = product(gradient.t().contiguous(), x.t().contiguous(), None, "none", [], "")
-        return dx, dw, gradient.sum(0)
+from onednn import OneDnnLinear
 
 
 class Linear(nn.Linear):
