@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { PrerankError } from '../base/errors.js';
 import { writeJsonDurable } from '../base/files.js';
 import type { SimulationConfig } from '../cascade/config.js';
-import { simulate } from '../cascade/simulate.js';
 import { loadConfig } from '../config/load.js';
 import type { ConfigInput } from '../config/schema.js';
 import { DATASET_FILE } from '../data/dataset-file.js';
@@ -17,6 +16,7 @@ import type { ModelArm, ModelPlan, ModelStudy } from './model-study.js';
 import type { RankingMetrics } from './ranking.js';
 import { planOf, type SeedWorldOptions } from './seed-world.js';
 import { isTrained, type OnProgress, summaryOf, trainRun } from './train-run.js';
+import { WorldLogs } from './world-logs.js';
 
 /** By task, or of `ranking`. */
 export type Metrics = Readonly<Record<string, Readonly<Record<string, number | null>>>>;
@@ -25,18 +25,17 @@ export type Metrics = Readonly<Record<string, Readonly<Record<string, number | n
 const SPLITS = ['train', 'eval'] as const;
 
 export class ModelWorld {
-  readonly #logsKey: string;
   readonly #dataKey: string;
-  readonly #folder: string;
+  readonly #logs: WorldLogs;
 
   constructor(
     private readonly config: SimulationConfig,
     private readonly study: ModelStudy,
     private readonly options: SeedWorldOptions,
   ) {
-    this.#logsKey = contentKey(config);
-    this.#dataKey = contentKey({ logs: this.#logsKey, data: study.data(config, ''), tasks: this.#labels() });
-    this.#folder = join(options.out, 'worlds', this.#logsKey);
+    const logs = contentKey(config);
+    this.#dataKey = contentKey({ logs, data: study.data(config, ''), tasks: this.#labels() });
+    this.#logs = new WorldLogs(options.out, logs);
   }
 
   /** The tasks of all models, whose labels the dataset must hold. */
@@ -44,27 +43,17 @@ export class ModelWorld {
     return Object.assign({}, this.study.tasks, ...Object.values(this.study.models).map(({ tasks }) => tasks ?? {}));
   }
 
-  get #logs(): string {
-    return join(this.#folder, 'logs');
-  }
-
   get hasLogs(): boolean {
-    return existsSync(join(this.#logs, 'simulation.json'));
+    return this.#logs.exist;
   }
 
   async makeLogs(onProgress?: OnProgress): Promise<void> {
     const { threads, signal } = this.options;
-    await mkdir(this.#folder, { recursive: true });
-    await simulate(this.config, {
-      out: this.#logs,
-      threads,
-      signal,
-      onProgress: ({ requests, totalRequests }) => onProgress?.(requests, totalRequests),
-    });
+    await this.#logs.make(this.config, { threads, signal }, onProgress);
   }
 
   get #dataset(): string {
-    return join(this.#folder, 'data', this.#dataKey);
+    return join(this.#logs.folder, 'data', this.#dataKey);
   }
 
   get hasDataset(): boolean {
@@ -73,7 +62,7 @@ export class ModelWorld {
 
   async makeDataset(): Promise<void> {
     const { threads, signal } = this.options;
-    const config = loadConfig({ data: this.study.data(this.config, this.#logs), tasks: this.#labels() });
+    const config = loadConfig({ data: this.study.data(this.config, this.#logs.path), tasks: this.#labels() });
     await ingest(config, { out: this.#dataset, threads, signal });
   }
 
@@ -103,7 +92,7 @@ export class ModelWorld {
   }
 
   #judged(model: string): string {
-    return join(this.#folder, 'judged', `${this.#key(model)}.json`);
+    return join(this.#logs.folder, 'judged', `${this.#key(model)}.json`);
   }
 
   async hasRun(model: string): Promise<boolean> {
@@ -114,7 +103,7 @@ export class ModelWorld {
   async makeRun(model: string, onProgress?: OnProgress): Promise<void> {
     const { set = [], threads } = this.options;
     const scored = this.#scored(model);
-    const data = { ...this.study.data(this.config, this.#logs), eval: undefined };
+    const data = { ...this.study.data(this.config, this.#logs.path), eval: undefined };
     const train = scored ? join(this.#dataset, 'train') : this.#dataset;
     const settings = this.#settings(planOf(this.study.models, model));
     const config = loadConfig({ ...settings, data: { ...data, train } }, { set });
@@ -123,7 +112,7 @@ export class ModelWorld {
     if (!scored) return;
     const { passed } = this.config.cascade;
     const found = await judgeRanking(folder, join(this.#dataset, 'eval'), { passed, threads });
-    await mkdir(join(this.#folder, 'judged'), { recursive: true });
+    await mkdir(join(this.#logs.folder, 'judged'), { recursive: true });
     await writeJsonDurable(this.#judged(model), found);
   }
 

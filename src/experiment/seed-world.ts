@@ -1,12 +1,10 @@
 /** One simulated system with one seed: its logs, datasets, runs and judged arms, each made once and kept. */
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { PrerankError } from '../base/errors.js';
 import type { Candidates } from '../cascade/candidates.js';
 import { Cascade, createStages } from '../cascade/cascade.js';
 import type { SimulationConfig } from '../cascade/config.js';
-import { simulate } from '../cascade/simulate.js';
 import type { EarlyScores, EarlyStage } from '../cascade/stages.js';
 import { SimulatedSystem } from '../cascade/system.js';
 import { DATASET_FILE, readDescription } from '../data/dataset-file.js';
@@ -21,6 +19,7 @@ import type { ArmPlan, RunPlan, TrainedArmPlan, TrainingRows } from './study.js'
 import { readRequestSums, writeRequestSums } from './sums-file.js';
 import { isTrained, type OnProgress, trainRun } from './train-run.js';
 import { finalConfig, historyOf, ingestConfig, runConfig, runSettings } from './training-plan.js';
+import { WorldLogs } from './world-logs.js';
 
 export interface SeedWorldOptions {
   /** Folder of the experiment. */
@@ -47,7 +46,7 @@ export class SeedWorld {
   /** The system whose impressions the final stage is trained on; null where the final stage is simulated. */
   readonly history: SeedWorld | null = null;
   readonly #logsKey: string;
-  readonly #folder: string;
+  readonly #logs: WorldLogs;
 
   /** @param finalTrainedOn earlier requests whose impressions train the final stage. */
   constructor(
@@ -64,28 +63,18 @@ export class SeedWorld {
       };
     }
     this.#logsKey = contentKey(relativeTo(options.out, loggedPart(this.config)));
-    this.#folder = join(options.out, 'worlds', this.#logsKey);
-  }
-
-  get #logs(): string {
-    return join(this.#folder, 'logs');
+    this.#logs = new WorldLogs(options.out, this.#logsKey);
   }
 
   get hasLogs(): boolean {
-    return existsSync(join(this.#logs, 'simulation.json'));
+    return this.#logs.exist;
   }
 
   async makeLogs(onProgress?: OnProgress): Promise<void> {
     const { threads, signal } = this.options;
-    const stages = await modelStages(this.config, { threads });
-    await mkdir(this.#folder, { recursive: true });
-    await simulate(loggedPart(this.config), {
-      out: this.#logs,
-      threads,
-      signal,
-      stages: stages.final === undefined ? undefined : () => stages,
-      onProgress: ({ requests, totalRequests }) => onProgress?.(requests, totalRequests),
-    });
+    const found = await modelStages(this.config, { threads });
+    const stages = found.final === undefined ? undefined : () => found;
+    await this.#logs.make(loggedPart(this.config), { threads, signal, stages }, onProgress);
   }
 
   /** The run of a final-stage model on these logs. */
@@ -98,11 +87,11 @@ export class SeedWorld {
   }
 
   async makeFinal(onProgress?: OnProgress): Promise<void> {
-    await trainRun(finalConfig(this.config, this.#logs), this.finalFolder, this.options, onProgress);
+    await trainRun(finalConfig(this.config, this.#logs.path), this.finalFolder, this.options, onProgress);
   }
 
   #datasetFolder(rows: TrainingRows): string {
-    return join(this.#folder, 'data', rows);
+    return join(this.#logs.folder, 'data', rows);
   }
 
   hasDataset(rows: TrainingRows): boolean {
@@ -111,7 +100,7 @@ export class SeedWorld {
 
   async makeDataset(rows: TrainingRows): Promise<void> {
     const { signal, threads } = this.options;
-    await ingest(ingestConfig(this.config, rows, this.#logs), {
+    await ingest(ingestConfig(this.config, rows, this.#logs.path), {
       out: this.#datasetFolder(rows),
       split: 'train',
       threads,
@@ -163,7 +152,7 @@ export class SeedWorld {
     const { eval: heldOut, replay } = this.config.requests;
     const { name: _name, ...parts } = spec;
     const content = relativeTo(this.options.out, parts);
-    return join(this.#folder, 'judged', `${contentKey({ content, heldOut, replay })}.sums`);
+    return join(this.#logs.folder, 'judged', `${contentKey({ content, heldOut, replay })}.sums`);
   }
 
   hasJudged(arm: PlannedArm): boolean {
