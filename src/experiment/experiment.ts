@@ -9,7 +9,15 @@ import { ModelBench } from './model-bench.js';
 import { type ArmSums, armSums, compareArms, measureInterval, measureValue, type RowResult } from './row-results.js';
 import { type PlannedArm, planOf, SeedWorld } from './seed-world.js';
 import { findStudy, type Study } from './studies.js';
-import type { ArmIn, ArmPlan, CascadeStudy, RunPlan, TrainingRows, WorldPlan } from './study.js';
+import {
+  type ArmIn,
+  type ArmPlan,
+  armKey,
+  type CascadeStudy,
+  type RunPlan,
+  type TrainingRows,
+  type WorldPlan,
+} from './study.js';
 import type { OnProgress } from './train-run.js';
 
 export interface ExperimentOptions {
@@ -232,10 +240,6 @@ class Bench {
 
 /** What the figures of the `paper` preset need for narrow intervals: more judged requests than a replay log usually has. */
 const JUDGED_REQUESTS = { requests: { eval: 12_000, replay: 3000 } };
-
-function armKey({ world, arm }: ArmIn): string {
-  return `${world}/${arm}`;
-}
 
 function armValue(measure: Measure, sums: ArmSums): ArmValue {
   return { value: measureValue(measure, sums), ...measureInterval(measure, sums) };

@@ -6,9 +6,9 @@ import type { ArmResult, ArmValue, Step, StudyResult } from './experiment.js';
 import { MODEL_MEASURES, type ModelMeasureName } from './model-measures.js';
 import type { ModelArm, ModelStudy } from './model-study.js';
 import { type Metrics, ModelWorld } from './model-world.js';
-import { type RowResult, SIGNIFICANCE } from './row-results.js';
+import { holds, type RowResult } from './row-results.js';
 import { planOf, type SeedWorldOptions } from './seed-world.js';
-import type { ArmIn, RowPlan } from './study.js';
+import { type ArmIn, armKey, type RowPlan } from './study.js';
 
 /** The configuration of a study's world with a seed. */
 export type ConfigOf = (simulation: SimulationInput, seed: number) => SimulationConfig;
@@ -48,11 +48,11 @@ export class ModelBench {
     for (const world of study.worlds) {
       for (const arm of world.arms)
         values.set(
-          key({ world: world.name, arm }),
+          armKey({ world: world.name, arm }),
           await this.#values(study, world.simulation, planOf(study.arms, arm)),
         );
     }
-    const of = (arm: ArmIn): SeedValues => planOf(Object.fromEntries(values), key(arm));
+    const of = (arm: ArmIn): SeedValues => planOf(Object.fromEntries(values), armKey(arm));
     return {
       name: study.name,
       title: study.title,
@@ -86,10 +86,6 @@ function modelsOf(study: ModelStudy, arms: readonly string[]): string[] {
   return [...new Set(arms.map((arm) => planOf(study.arms, arm).model))];
 }
 
-function key({ world, arm }: ArmIn): string {
-  return JSON.stringify([world, arm]);
-}
-
 /** The values, if there is one of every seed. */
 function complete(values: readonly (number | null)[]): number[] | null {
   const known = values.filter((value) => value !== null);
@@ -118,7 +114,6 @@ export function compareModels(plan: RowPlan<ModelMeasureName>, control: SeedValu
   });
   const known = complete(seeds);
   const { mean: ours, low, high, p } = known === null ? UNKNOWN : meanEstimate(known);
-  const { sign } = plan;
   return {
     table: plan.table,
     row: plan.row,
@@ -130,7 +125,7 @@ export function compareModels(plan: RowPlan<ModelMeasureName>, control: SeedValu
     p,
     change: MODEL_MEASURES[plan.measure].change,
     required: plan.required,
-    holds: sign === null ? null : ours !== null && p !== null && p < SIGNIFICANCE && Math.sign(ours) === sign,
+    holds: holds(plan.sign, { ours, p }),
     control: { ...plan.control, value: armValue(before).value },
     treatment: { ...plan.treatment, value: armValue(after).value },
     seeds,

@@ -5,7 +5,7 @@ import { resampledSums } from '../metrics/resamples.js';
 import { MEASURES, type Measure, type MetricText } from './measures.js';
 import type { MetricName } from './metric-names.js';
 import type { RequestSums, SumColumn } from './request-sums.js';
-import type { RowPlan } from './study.js';
+import type { RowPlan, Sign } from './study.js';
 
 export const RESAMPLES = 2000;
 
@@ -32,6 +32,11 @@ export interface RowResult {
   readonly treatment: ArmFigure;
   /** `ours` of every seed alone. */
   readonly seeds: readonly (number | null)[];
+}
+
+/** Whether a change has the sign that is expected of it; null where none is. */
+export function holds(sign: Sign | null, { ours, p }: Pick<RowResult, 'ours' | 'p'>): boolean | null {
+  return sign === null ? null : ours !== null && p !== null && p < SIGNIFICANCE && Math.sign(ours) === sign;
 }
 
 export interface ArmFigure {
@@ -133,7 +138,7 @@ export function compareArms(plan: RowPlan, control: ArmSums, treatment: ArmSums)
     p,
     change: measure.change,
     required: plan.required,
-    holds: plan.sign === null ? null : ours !== null && p !== null && p < SIGNIFICANCE && Math.sign(ours) === plan.sign,
+    holds: holds(plan.sign, { ours, p }),
     control: { ...plan.control, value: before },
     treatment: { ...plan.treatment, value: after },
     seeds: seedValues(measure, control).map((value, i) => orNull(change(value, seedsAfter[i] ?? Number.NaN))),

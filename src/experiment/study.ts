@@ -87,6 +87,11 @@ export interface ArmIn {
   readonly arm: string;
 }
 
+/** One text for each arm in each world. */
+export function armKey({ world, arm }: ArmIn): string {
+  return JSON.stringify([world, arm]);
+}
+
 /** A metric of arms along a number, such as the noise of the final stage. */
 export interface CurvePlan {
   readonly title: string;
