@@ -1,8 +1,8 @@
-"""The multi-task models of clicks and conversions in PyTorch, driven by models.mjs: one JSON command a line, one answer a line.
+"""The multi-task and the pre-ranking models in PyTorch, driven by models.mjs: one JSON command a line, one answer a line.
 
 Usage: python models.py FOLDER THREADS      FOLDER: problem.json and the columns that models.mjs wrote
 
-Commands: {"load": {"model": {...}, "parameters": [...]}} -> {"loss": ...}, of the first batch at these parameters
+Commands: {"load": {"model": {...}, "parameters": [...], "costs": [...], "noise": {...}}} -> {"loss": ...}, of the first batch at these parameters
           {"variant": "eager", "steps": 20, "warmUp": 3} -> {"seconds": [...]}
 
 All fields are looked up at once in one table with offsets, sparsely updated by Adagrad; the dense part has fused Adam.
@@ -11,6 +11,7 @@ All fields are looked up at once in one table with offsets, sparsely updated by 
 """
 
 import json
+import math
 import os
 import sys
 import time
@@ -23,11 +24,14 @@ from onednn import OneDnnLinear
 
 
 class Layers:
-    """Linear layers over parameters by name."""
+    """Linear layers, and gates that are drawn, over parameters by name."""
 
-    def __init__(self, parameters):
+    def __init__(self, parameters, costs):
         self.parameters = parameters
+        self.costs = torch.tensor(costs)
         self.onednn = False
+        # logit u by name, instead of draws.
+        self.noise = {}
 
     def linear(self, x, name):
         weight, bias = self.parameters[f"{name}.weight"], self.parameters.get(f"{name}.bias")
@@ -51,6 +55,14 @@ class Layers:
     def mix(self, x, gate, experts):
         weights = torch.softmax(self.linear(x, gate), 1)
         return (weights.unsqueeze(2) * torch.stack(experts, 1)).sum(1)
+
+    def hard_concrete(self, logits, name, temperature, low, high):
+        noise = self.noise.get(name)
+        if noise is None:
+            u = torch.rand_like(logits).clamp(1e-5, 1 - 1e-5)
+            noise = torch.log(u) - torch.log1p(-u)
+        noise = noise.view_as(logits)
+        return (torch.sigmoid((logits + noise) / temperature) * (high - low) + low).clamp(0, 1)
 
 
 def product_losses(ctr, cvr, batch):
@@ -133,28 +145,86 @@ def taml(layers, model, batch):
     return product_losses(*logits, batch) + distilled
 
 
+def vector_product(layers, model, batch):
+    count = len(model["sides"]["hidden"])
+    h = [layers.mlp(batch[f"x.{side}"], f"{side}_tower.top", count, False) for side in ("user", "ad")]
+    return F.binary_cross_entropy_with_logits((h[0] * h[1]).sum(1), batch["etctr"])
+
+
+def trunk(layers, model, x):
+    return layers.mlp(x, "trunk", len(model["trunk"]["hidden"]), True)
+
+
+def scaled(x, weights, model):
+    """Field m of x times weights[m], of the rows or the same for all."""
+    return (x.view(len(x), -1, model["embeddingDim"]) * weights.unsqueeze(-1)).flatten(1)
+
+
+def cold(layers, model, batch):
+    x = scaled(batch["x"], torch.sigmoid(layers.linear(batch["x"], "gate")), model)
+    logit = layers.linear(trunk(layers, model, x), "heads.etctr").squeeze(1)
+    return F.binary_cross_entropy_with_logits(logit, batch["etctr"])
+
+
+def fscd(layers, model, batch):
+    keep = layers.hard_concrete(layers.parameters["keep.logits"], "keep", model["temperature"], 0, 1)
+    h = trunk(layers, model, scaled(batch["x"], keep, model))
+    loss = F.binary_cross_entropy_with_logits(layers.linear(h, "heads.etctr").squeeze(1), batch["etctr"])
+    return loss + model["complexity"]["weight"] * (keep * layers.costs).sum()
+
+
+def ecm(layers, model, batch):
+    h = trunk(layers, model, batch["x"])
+    logits = torch.cat([layers.linear(h, f"heads.softmax.{name}") for name in ("both", "first", "neither")], 1)
+    return F.cross_entropy(logits, (2 - batch["etr"] - batch["etctr"]).long())
+
+
+def ecmm(layers, model, batch):
+    routing, x = model["routing"], batch["x"]
+    low, high, temperature = routing["low"], routing["high"], routing["temperature"]
+    x, live, tasks = x * torch.sigmoid(layers.linear(x, "gate")), 0, ("etctr", "etr", "itr")
+    inputs = [x] * model["subnets"]["counts"][0]
+    for layer, count in enumerate(model["subnets"]["counts"]):
+        nets = [torch.relu(layers.linear(v, f"subnets.{layer}.{i}")) for i, v in enumerate(inputs)]
+        logits = layers.parameters[f"routing.{layer}.logits"].view(-1, count)
+        z = layers.hard_concrete(logits, f"routing.{layer}", temperature, low, high)
+        live = live + torch.sigmoid(logits - temperature * math.log(-low / high)).sum()
+        inputs = (z @ torch.stack(nets, 1)).unbind(1)
+    labels = {"etctr": batch["etctr"], "etr": batch["etr"], "itr": 1 - batch["etr"]}
+    loss = routing["l0"] * live
+    for task, v in zip(tasks, inputs):
+        logit = layers.logit(v, f"towers.{task}", model["stacks"]["hidden"])
+        loss = loss + F.binary_cross_entropy_with_logits(logit, labels[task])
+    return loss
+
+
 MODELS = {
     "mlp": mlp, "shared-bottom": shared_bottom, "mmoe": mmoe, "ple": ple, "esmm": esmm, "aitm": aitm, "taml": taml,
+    "vector-product": vector_product, "cold": cold, "fscd": fscd, "ecm": ecm, "ecmm": ecmm,
 }  # fmt: skip
 
 
 class Rows:
-    """The batches: ids of all fields with the offset of their field in one table, and labels."""
+    """The batches: ids of the fields, and labels."""
 
     def __init__(self, folder, problem):
         def read(name, kind):
             return np.fromfile(os.path.join(folder, name), dtype=kind)
 
-        sizes = [field["rows"] for field in problem["fields"]]
-        self.tables = [field["table"] for field in problem["fields"]]
-        offsets = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-        ids = [read(field["column"], np.uint32).astype(np.int64) for field in problem["fields"]]
-        ids = torch.from_numpy(np.stack(ids, 1) + offsets)
-        click, ctcvr = (torch.from_numpy(read(problem[name], np.float32)) for name in ("click", "ctcvr"))
+        self.fields = problem["fields"]
+        ids = np.stack([read(field["column"], np.uint32).astype(np.int64) for field in self.fields], 1)
+        ids = torch.from_numpy(ids)
+        labels = {name: torch.from_numpy(read(column, np.float32)) for name, column in problem["labels"].items()}
         self.batches = []
         for first in range(0, problem["rows"], problem["batch"]):
             part = slice(first, first + problem["batch"])
-            self.batches.append({"ids": ids[part].contiguous(), "click": click[part], "ctcvr": ctcvr[part]})
+            self.batches.append({"ids": ids[part], **{name: values[part] for name, values in labels.items()}})
+
+    def lookups(self, numbers):
+        """By batch, the ids of these fields with the offset of each field in one table of them all."""
+        sizes = [self.fields[i]["rows"] for i in numbers]
+        offsets = torch.tensor([0, *sizes[:-1]]).cumsum(0)
+        return [(batch["ids"][:, numbers] + offsets).contiguous() for batch in self.batches]
 
 
 class Trainer:
@@ -167,27 +237,46 @@ class Trainer:
 
         named = {parameter["name"]: read(parameter) for parameter in description["parameters"]}
         self.model, self.rows, self.at = description["model"], rows, 0
-        # Single-task networks have tables of their own.
-        owners = ["ctr.", "cvr."] if self.model["kind"] == "mlp" else [""]
-        joint = {o: torch.cat([named.pop(f"embeddings.{o}{table}") for table in rows.tables]) for o in owners}
-        self.tables = {owner: table.requires_grad_() for owner, table in joint.items()}
+        self.tables = {}
+        lookups = []
+        for name, (prefix, numbers) in self.parts(rows.fields).items():
+            tables = [named.pop(f"embeddings.{prefix}{rows.fields[i]['table']}") for i in numbers]
+            self.tables[name] = torch.cat(tables).requires_grad_()
+            lookups.append([(name, ids) for ids in rows.lookups(numbers)])
+        self.lookups = [dict(of_batch) for of_batch in zip(*lookups)]
         dense = {name: value.clone().requires_grad_() for name, value in named.items()}
-        self.layers = Layers(dense)
+        self.layers = Layers(dense, description["costs"])
+        self.noise = {name: torch.tensor(values) for name, values in description["noise"].items()}
         rates = problem["rates"]
         self.sparse = torch.optim.Adagrad(self.tables.values(), lr=rates["sparse"], eps=1e-8)
         self.adam = torch.optim.Adam(dense.values(), lr=rates["dense"], fused=True)
 
-    def loss(self, batch):
-        given = dict(batch)
-        for owner, table in self.tables.items():
-            x = F.embedding(batch["ids"], table, sparse=True).flatten(1)
-            given[f"x.{owner.rstrip('.')}" if owner else "x"] = x
+    def parts(self, fields):
+        """The inputs of a model: by name, the prefix of the tables and the numbers of the fields."""
+        every = list(range(len(fields)))
+        if self.model["kind"] == "mlp":  # Single-task networks have tables of their own.
+            return {"x.ctr": ("ctr.", every), "x.cvr": ("cvr.", every)}
+        if self.model["kind"] == "vector-product":
+            return {f"x.{side}": ("", [i for i in every if fields[i]["side"] == side]) for side in ("user", "ad")}
+        return {"x": ("", every)}
+
+    def first_loss(self):
+        self.layers.noise = self.noise
+        with torch.no_grad():
+            loss = self.loss(0).item()
+        self.layers.noise = {}
+        return loss
+
+    def loss(self, index):
+        given = dict(self.rows.batches[index])
+        for name, ids in self.lookups[index].items():
+            given[name] = F.embedding(ids, self.tables[name], sparse=True).flatten(1)
         return MODELS[self.model["kind"]](self.layers, self.model, given)
 
     def step(self):
         begin = time.perf_counter()
         self.at += 1
-        self.loss(self.rows.batches[self.at % len(self.rows.batches)]).backward()
+        self.loss(self.at % len(self.rows.batches)).backward()
         self.sparse.step()
         self.adam.step()
         self.sparse.zero_grad(set_to_none=True)
@@ -215,8 +304,7 @@ def main():
         command = json.loads(line)
         if "load" in command:
             trainer = Trainer(folder, problem, rows, command["load"])
-            with torch.no_grad():
-                answer = {"loss": trainer.loss(rows.batches[0]).item()}
+            answer = {"loss": trainer.first_loss()}
         else:
             answer = trainer.run(command)
         print(json.dumps(answer), flush=True)
