@@ -32,6 +32,12 @@ interface Route {
   readonly live: readonly (readonly boolean[])[];
 }
 
+/** The sub-networks of a layer that are read, and what they say, row [nets · width]. */
+interface Subnets {
+  readonly nets: readonly number[];
+  readonly outputs: Value | undefined;
+}
+
 export class Routing {
   readonly gates: Gate[] = [];
   private readonly routes: readonly Route[];
@@ -60,15 +66,14 @@ export class Routing {
 
   /** What every tower reads, row [width]: sub-networks `subnets.<layer>.<i>`, the first layer's on x. */
   towers(x: Value, width: number): Value[] {
-    let from = new Map<number, Value>();
+    let from: Subnets = { nets: [], outputs: undefined };
     for (const [layer, count] of this.sizes.slice(0, -1).entries()) {
-      const next = new Map<number, Value>();
-      for (let net = 0; net < count; net += 1) {
-        if (!this.isRead(layer, net)) continue;
-        const input = layer === 0 ? x : this.mixed(layer - 1, net, from, width);
-        next.set(net, linear(input, `subnets.${layer}.${net}`, { out: width, activation: 'relu' }));
-      }
-      from = next;
+      const nets = Array.from({ length: count }, (_, net) => net).filter((net) => this.isRead(layer, net));
+      const inputs = nets.map((net) => (layer === 0 ? x : this.mixed(layer - 1, net, from, width)));
+      const outputs = inputs.map((input, i) =>
+        linear(input, `subnets.${layer}.${nets[i]}`, { out: width, activation: 'relu' }),
+      );
+      from = { nets, outputs: outputs.length === 0 ? undefined : concat(outputs, `routing.${layer}.inputs`) };
     }
     const last = this.sizes.length - 2;
     return Array.from({ length: this.sizes.at(-1) ?? 0 }, (_, t) => this.mixed(last, t, from, width));
@@ -110,12 +115,12 @@ export class Routing {
   }
 
   /** Σ over the live inputs of output b, in runs of neighbours. */
-  private mixed(layer: number, b: number, from: ReadonlyMap<number, Value>, width: number): Value {
+  private mixed(layer: number, b: number, { nets, outputs }: Subnets, width: number): Value {
     const route = this.routes[layer];
-    const nets = [...from.keys()];
     const live = nets.filter((net) => route?.live[b]?.[net]);
-    if (route === undefined || live.length === 0) return zeroRows(this.graph, width, `routing.${layer}.${b}.none`);
-    const all = concat([...from.values()], `routing.${layer}.inputs`);
+    if (route === undefined || outputs === undefined || live.length === 0) {
+      return zeroRows(this.graph, width, `routing.${layer}.${b}.none`);
+    }
     const runs = live.reduce<{ readonly net: number; readonly at: number; length: number }[]>((found, net) => {
       const at = nets.indexOf(net);
       const last = found.at(-1);
@@ -125,7 +130,7 @@ export class Routing {
     }, []);
     const sums = runs.map(({ net, at, length }) => {
       const gates = slice(route.z, b * route.inputs + net, length);
-      return weightedSum(gates, slice(all, at * width, length * width), `routing.${layer}.${b}`);
+      return weightedSum(gates, slice(outputs, at * width, length * width), `routing.${layer}.${b}`);
     });
     return sums.reduce((sum, term) => add(sum, term, `routing.${layer}.${b}.sum`));
   }
