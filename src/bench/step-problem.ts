@@ -18,6 +18,7 @@ import type {
 } from '../runtime/native.js';
 import { assembleModel, createStore } from '../train/assemble.js';
 import { openSet } from '../train/encoded-set.js';
+import { taskSamples } from '../train/task-samples.js';
 import { resolveTasks } from '../train/tasks.js';
 import { generateColumns } from './generated-data.js';
 import type { ReferenceStep } from './reference-steps.js';
@@ -110,7 +111,7 @@ export async function configProblem(addon: Addon, path: string, options: Referen
   const folder = await mkdtemp(join(tmpdir(), 'prerank-bench-'));
   try {
     const set = await openSet(addon, { config, split: 'train', folder });
-    const model = assembleModel(config, set.features);
+    const model = assembleModel(config, set.features, taskSamples(config, set));
     const weight = ROLE_COLUMNS.weight.column;
     return {
       name: config.name,

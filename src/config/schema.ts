@@ -118,7 +118,7 @@ const data = strict({
     stages: strict(
       Object.fromEntries(STAGES.map((stage) => [stage, rate.default(1)])) as Record<Stage, z.ZodDefault<typeof rate>>,
     ),
-    weight: rateWeight,
+    weight: z.enum(['none', 'inverse', 'logit']).default('none'),
   }).optional(),
   duplicates: z.enum(['keep', 'drop', 'error']).default('keep'),
   shuffle: z.enum(['none', 'window', 'full']).default('window'),

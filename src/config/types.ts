@@ -119,7 +119,8 @@ export interface AugmentationConfig {
 /** Whole-chain sampling: the share of rows kept by the furthest stage reached. */
 export interface SamplingConfig {
   readonly stages: { readonly [stage in Stage]: number };
-  readonly weight: 'none' | 'inverse';
+  /** `inverse`: a kept row's weight is multiplied by 1 / its rate. `logit`: the log of its class's rate is added to the logits in training. */
+  readonly weight: 'none' | 'inverse' | 'logit';
 }
 
 export interface DataConfig {

@@ -7,6 +7,7 @@ import { pwiser } from '../losses/pwiser.js';
 import type { FeatureInputs, InputDomain } from './features.js';
 import type { Gate } from './mixture.js';
 import type { Architecture, ModelTask, PredictionOptions } from './model.js';
+import { sampledLogit } from './sampled.js';
 
 /** A term of the loss that is the model's own: λ · the mean of `value` over the rows that train a task. */
 export interface LossTerm {
@@ -43,9 +44,11 @@ interface NamedLoss extends TaskLoss {
 
 /** One loss per task that has one, in the order of the tasks, then the model's own. */
 function losses(tasks: readonly ModelTask[], { outputs, terms = [] }: BuiltModel): NamedLoss[] {
-  const ofTasks = tasks.flatMap(({ name, kind, weight, delta, logitsOf, lossless }): NamedLoss[] => {
-    const logits = outputs[logitsOf ?? name];
-    return logits === undefined || lossless ? [] : [{ name, kind, weight, delta, logits, source: name }];
+  const ofTasks = tasks.flatMap((task): NamedLoss[] => {
+    const { name, kind, weight, delta, logitsOf, lossless } = task;
+    const output = outputs[logitsOf ?? name];
+    if (output === undefined || lossless) return [];
+    return [{ name, kind, weight, delta, logits: sampledLogit(output, task), source: name }];
   });
   const own = terms.map(
     ({ name, weight, value, rows }): NamedLoss => ({

@@ -7,6 +7,18 @@ import type { BalancingRequest } from '../graph/index.js';
 import type { LoaderSpec, ParameterSpec } from '../runtime/native.js';
 import type { LossKind, Plan } from '../runtime/plan.js';
 
+/** Rows in a sample, and about how many rows of the log they stand for. */
+export interface Sample {
+  readonly kept: number;
+  readonly raw: number;
+}
+
+/** What a sample has of the rows of a task with the event and without it. */
+export interface TaskSample {
+  readonly positives: Sample;
+  readonly negatives: Sample;
+}
+
 /** A task as the model sees it; where its target comes from is the trainer's business. */
 export interface ModelTask {
   readonly name: string;
@@ -20,6 +32,8 @@ export interface ModelTask {
   readonly place?: Place;
   /** It has an output but no loss: the log of the ratio of both events' probability and the first one's. */
   readonly lossless?: boolean;
+  /** In training, of rows whose sampling is undone in the logits. */
+  readonly sample?: TaskSample;
 }
 
 /** A plan and the loader inputs that feed it, in the plan's order. */

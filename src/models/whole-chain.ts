@@ -8,6 +8,7 @@ import { concat, crossEntropy, linear, logSumExp, slice, stopGradient, sub, type
 import type { Outputs } from './conversion.js';
 import type { LossTerm } from './define.js';
 import type { ModelTask } from './model.js';
+import { sampledClasses } from './sampled.js';
 import { taskIndex } from './tasks.js';
 
 const CLASSES = ['both', 'first', 'neither'] as const;
@@ -39,7 +40,8 @@ export function softmaxHead(h: Value, tasks: readonly ModelTask[]): SoftmaxHead 
   const outputs = tasks.flatMap(({ name, place }): [string, Value][] => {
     return place === undefined ? [] : [[name, stopGradient(read[place](), name)]];
   });
-  const value = crossEntropy(logits, [taskIndex(tasks, both), taskIndex(tasks, first)], 'softmax_loss');
+  const events = [taskIndex(tasks, both), taskIndex(tasks, first)];
+  const value = crossEntropy(sampledClasses(logits, first, both), events, 'softmax_loss');
   return {
     outputs: Object.fromEntries(outputs),
     terms: [{ name: 'softmax', weight: 1, value, rows: first.name }],

@@ -3,7 +3,7 @@ import { elementCount } from '../base/shape.js';
 import type { ResolvedConfig, TrainingConfig } from '../config/types.js';
 import type { FeatureMap } from '../data/features.js';
 import type { BalancingRequest } from '../graph/index.js';
-import type { ModelProgram, PredictionOptions } from '../models/model.js';
+import type { ModelProgram, PredictionOptions, TaskSample } from '../models/model.js';
 import { predictionProgram, trainingProgram } from '../models/registry.js';
 import type {
   Addon,
@@ -24,9 +24,17 @@ export interface AssembledModel {
   readonly requestPrediction: ModelProgram;
 }
 
-export function assembleModel(config: ResolvedConfig, features: FeatureMap): AssembledModel {
+/** @param samples of the tasks of a sample that the logits are to undo. */
+export function assembleModel(
+  config: ResolvedConfig,
+  features: FeatureMap,
+  samples: ReadonlyMap<string, TaskSample> = new Map(),
+): AssembledModel {
   const tasks = taskModels(config, features);
-  const models = tasks.map(({ model }) => model);
+  const models = tasks.map(({ name, model }) => {
+    const sample = samples.get(name);
+    return sample === undefined ? model : { ...model, sample };
+  });
   const { balancing, gradientCosines, pwiser } = config.training;
   const program = (request?: BalancingRequest): ModelProgram =>
     trainingProgram(config.model, features, models, { balancing: request, pwiser });

@@ -29,6 +29,7 @@ import { Predictor } from './predictor.js';
 import type { Progress } from './progress.js';
 import { MetricsLog, prepareRunFolder, type RunPaths } from './run-folder.js';
 import { startFrom } from './start-from.js';
+import { taskSamples } from './task-samples.js';
 import { type ResolvedTask, resolveTasks, type TaskModel } from './tasks.js';
 import { MetricWindow } from './window.js';
 
@@ -61,7 +62,7 @@ export async function openSession(config: ResolvedConfig, out: string, options: 
   const addon = loadAddon();
   checkSameConfig(config, paths);
   const sets = await encodeSets(addon, config, paths, options.log);
-  const model = assembleModel(config, sets.train.features);
+  const model = assembleModel(config, sets.train.features, taskSamples(config, sets.train));
   const tasks = resolveTasks(config, sets.train.features, sets.train.columns);
   const threads = threadCount(addon, config);
   const store = createStore(addon, config, model.training.parameters, true);

@@ -146,17 +146,36 @@ describe('models of the whole chain on a log', () => {
     assert.ok((runs[1]?.auc ?? 0) > (runs[0]?.auc ?? 1) - 0.02, shown);
   }).timeout(120_000);
 
+  /** Predicted over observed exposures, of a model that is trained on a sample. */
+  const calibrationOf = async (model: Model, sampling: { stages: object; weight: string }): Promise<number> => {
+    const tasks = model.kind === 'cold' ? { etr: {} } : undefined;
+    const config = configOf({ trunk, ...model }, tasks, { sampling });
+    const out = join(folder, `sampled ${JSON.stringify([model, sampling])}`);
+    const { rows, metrics } = await train(loadConfig(config), { out });
+    const share = rows.train / (LOG.requests * CANDIDATES);
+    assert.ok(share > 0.35 && share < 0.55, `${share}`);
+    return metrics.eval?.etr?.calibration ?? Number.NaN;
+  };
+
   it('learns from a sample of the stages; weights by the inverse of the rates undo its share of exposures', async () => {
     const stages = { retrieved: 0.25, early: 0.5, impression: 0.8 };
-    const calibration = async (weight: 'none' | 'inverse'): Promise<number> => {
-      const data = { sampling: { stages, weight } };
-      const config = configOf({ kind: 'ecm', trunk }, undefined, data);
-      const { rows, metrics } = await train(loadConfig(config), { out: join(folder, `sampled ${weight}`) });
-      const share = rows.train / (LOG.requests * CANDIDATES);
-      assert.ok(share > 0.35 && share < 0.55, `${share}`);
-      return metrics.eval?.etr?.calibration ?? Number.NaN;
-    };
+    const calibration = (weight: string): Promise<number> => calibrationOf({ kind: 'ecm' }, { stages, weight });
     const [plain, weighted] = [await calibration('none'), await calibration('inverse')];
     assert.ok(plain > 1.15 * weighted, `${plain} without weights, ${weighted} with them`);
   }).timeout(60_000);
+
+  for (const kind of ['ecm', 'cold']) {
+    it(`${kind}: logits undo the share of exposures as weights do, where classes have one rate`, async () => {
+      const stages = { retrieved: 0.3, early: 0.3, impression: 0.8 };
+      const calibration = (weight: string): Promise<number> => calibrationOf({ kind }, { stages, weight });
+      const [plain, weighted, shifted] = [
+        await calibration('none'),
+        await calibration('inverse'),
+        await calibration('logit'),
+      ];
+      const shown = `${plain} as sampled, ${weighted} with weights, ${shifted} with logits`;
+      assert.ok(plain > 1.15 * weighted, shown);
+      assert.ok(Math.abs(shifted / weighted - 1) < 0.1, shown);
+    }).timeout(60_000);
+  }
 });

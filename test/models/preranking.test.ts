@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type { ColdConfig } from '../../src/config/models.js';
 import { verifyPlan } from '../../src/graph/index.js';
 import { fieldCosts } from '../../src/models/fscd.js';
+import type { Sample, TaskSample } from '../../src/models/model.js';
 import { gatingProgram, predictionProgram, trainingProgram } from '../../src/models/registry.js';
 import type { Plan } from '../../src/runtime/plan.js';
 import { operationCost } from '../../src/runtime/plan-cost.js';
@@ -127,6 +128,71 @@ describe('formulas of the pre-ranking models', () => {
       if (row < 4) expected -= Math.log(present(classes[labels.etctr[row] === 1 ? 0 : labels.etr[row] === 1 ? 1 : 2]));
     }
     assertClose(found.loss, expected / 5, 1e-9, 'loss');
+  });
+});
+
+describe('a sample undone in the logits', () => {
+  /** Of 100 clicked rows all are kept, of 200 exposed ones half, of 1000 others a tenth. */
+  const [clicked, exposed, others] = [
+    { kept: 100, raw: 100 },
+    { kept: 100, raw: 200 },
+    { kept: 100, raw: 1000 },
+  ];
+  const sum = (a: Sample, b: Sample): Sample => ({ kept: a.kept + b.kept, raw: a.raw + b.raw });
+  const samples: Readonly<Record<string, TaskSample>> = {
+    etr: { positives: sum(clicked, exposed), negatives: others },
+    ctr: { positives: clicked, negatives: exposed },
+    etctr: { positives: clicked, negatives: sum(exposed, others) },
+    itr: { positives: others, negatives: sum(clicked, exposed) },
+  };
+  const sampled = WHOLE_CHAIN.map((task) => ({ ...task, sample: present(samples[task.name]) }));
+  const batchOf = (plan: Plan, random: () => number): ReferenceBatch => ({
+    ...randomBatch(plan, random, { rows: 3 }),
+    taskMask: new Uint32Array(3).fill(31),
+    targets: plan.tasks.map(({ name }) => Float64Array.of(1, name === 'etr' ? 1 : 0, name === 'itr' ? 1 : 0)),
+    weight: undefined,
+  });
+
+  it('ecm: a class has the log of its rate', () => {
+    const { plan, parameters } = trainingProgram(ECM, SMALL_FEATURES, sampled);
+    const random = uniform(41);
+    const weights = randomParameters(parameters, random);
+    const batch = batchOf(plan, random);
+    const layers = new Layers(weights);
+    const rates = [1, 0.5, 0.1];
+    let expected = 0;
+    for (let row = 0; row < 3; row += 1) {
+      const h = layers.mlp('trunk', input(weights, batch, row), 'relu');
+      const logits = ['both', 'first', 'neither'].map((name) => present(layers.linear(`heads.softmax.${name}`, h)[0]));
+      const classes = softmax(logits.map((logit, c) => logit + Math.log(present(rates[c]))));
+      expected -= Math.log(present(classes[row])) / 3;
+    }
+    assertClose(runReference(plan, weights, batch, RUN).loss, expected, 1e-9, 'loss');
+  });
+
+  it('cold: a task has the log of the ratio of its rates, and predictions have none', () => {
+    const tasks = sampled.map((task) => ({ ...task, weight: 1 }));
+    const { plan, parameters } = trainingProgram(COLD, SMALL_FEATURES, tasks);
+    const random = uniform(43);
+    const weights = randomParameters(parameters, random);
+    const batch = batchOf(plan, random);
+    const { loss } = runReference(plan, weights, batch, RUN);
+    const predicted = predictionProgram(COLD, SMALL_FEATURES, tasks).plan;
+    const { outputs } = runReference(predicted, weights, batch, RUN);
+    const rates: Readonly<Record<string, number>> = {
+      etr: 200 / 300 / 0.1,
+      ctr: 1 / 0.5,
+      etctr: 1 / (200 / 1200),
+      itr: 0.1 / (200 / 300),
+    };
+    let expected = 0;
+    predicted.outputs.forEach(({ name }, i) => {
+      for (let row = 0; row < 3; row += 1) {
+        const a = present(outputs[i]?.[row]) + Math.log(present(rates[name]));
+        expected += (Math.log1p(Math.exp(a)) - present(batch.targets?.[i]?.[row]) * a) / 3;
+      }
+    });
+    assertClose(loss, expected, 1e-9, 'loss');
   });
 });
 
