@@ -1,7 +1,8 @@
 /** The schema of `model`: one object per architecture, told apart by `kind`. */
 import { z } from 'zod';
 import { listNames } from '../base/suggest.js';
-import { FIELD_GATES, HEADS, TASK_MODES } from './models.js';
+import { FIELD_GATES, HEADS, RELEASED_ECMM, TASK_MODES } from './models.js';
+import { isPlainObject, type PlainObject } from './override.js';
 import { strict } from './strict.js';
 
 const count = z.int().nonnegative();
@@ -115,6 +116,8 @@ const vectorProduct = strict({
 const head = z.enum(HEADS).default('logit');
 const selection = strict({ keep: positiveCount }).optional();
 
+const releaseCompat = z.boolean().default(false);
+
 const cold = strict({
   kind: z.literal('cold'),
   ...base,
@@ -122,6 +125,7 @@ const cold = strict({
   trunk: sharedLayers([128, 64, 32]),
   head,
   selection,
+  releaseCompat,
 });
 
 const fscd = strict({
@@ -153,6 +157,7 @@ const ecm = strict({ kind: z.literal('ecm'), ...base, trunk: sharedLayers([128, 
 const ecmm = strict({
   kind: z.literal('ecmm'),
   ...base,
+  releaseCompat,
   inputGate: z.boolean().default(true),
   subnets: strict({
     counts: z.array(positiveCount).min(1).default([8, 4]),
@@ -164,6 +169,7 @@ const ecmm = strict({
     low: z.number().negative().default(-0.1),
     high: z.number().gt(1).default(1.1),
     l0: nonNegative.default(1e-5),
+    transform: z.boolean().default(false),
   }).prefault({}),
   stacks: layers([128, 64, 32]),
 });
@@ -186,11 +192,21 @@ const MODELS = [
 ] as const;
 const KINDS = MODELS.map(({ shape }) => shape.kind.value);
 
+/** What `releaseCompat` makes of ecmm where nothing else is said. */
+function asReleased(model: PlainObject): PlainObject {
+  if (model.kind !== 'ecmm' || model.releaseCompat !== true) return model;
+  const { subnets = {}, routing = {}, ...rest } = model;
+  return {
+    inputGate: RELEASED_ECMM.inputGate,
+    ...rest,
+    subnets: isPlainObject(subnets) ? { counts: RELEASED_ECMM.counts, ...subnets } : subnets,
+    routing: isPlainObject(routing) ? { gates: RELEASED_ECMM.gates, ...routing } : routing,
+  };
+}
+
 export const modelSchema = z
   .unknown()
-  .transform((value) =>
-    typeof value === 'object' && value !== null && !('kind' in value) ? { kind: 'two-tower', ...value } : value,
-  )
+  .transform((value) => (isPlainObject(value) ? asReleased({ kind: 'two-tower', ...value }) : value))
   .pipe(
     z.discriminatedUnion('kind', MODELS, {
       error: (issue) => (issue.code === 'invalid_union' ? `expected a kind: ${listNames(KINDS, 30)}` : undefined),

@@ -136,10 +136,17 @@ export interface ColdConfig extends ModelBase {
   readonly trunk: LayersConfig;
   readonly head: Head;
   readonly selection?: SelectionConfig;
+  /** As the code of ECM's authors: a selection is made, and the training after it has all fields and their weights. */
+  readonly releaseCompat: boolean;
 }
+
+/** ECMM as its authors' code is: γ above 0 keeps every gate at 1. */
+export const RELEASED_ECMM = { inputGate: false, counts: [8, 8], gates: false };
 
 export interface EcmmConfig extends ModelBase {
   readonly kind: 'ecmm';
+  /** As the code of ECMM's authors: no input gate, two layers of eight sub-networks, all connections open, two towers. */
+  readonly releaseCompat: boolean;
   /** Whether x is scaled by σ(W x). */
   readonly inputGate: boolean;
   /** Sub-networks of each layer, and the width of each. */
@@ -153,6 +160,8 @@ export interface EcmmConfig extends ModelBase {
     readonly high: number;
     /** λ of the expected number of open connections. */
     readonly l0: number;
+    /** A matrix for each connection (SNR-Trans). */
+    readonly transform: boolean;
   };
   /** Of each task, on what is routed to it. */
   readonly stacks: LayersConfig;

@@ -26,6 +26,7 @@ const TASK_ROLES = {
   etr: ['impression'],
   etctr: ['impression', 'click'],
   itr: ['impression'],
+  dropped: ['stage'],
   cqs: ['cqs'],
   teacher: ['finalCtr'],
   label: [],
@@ -51,7 +52,7 @@ function defaultsOf(model: ModelConfig, columns: ColumnsConfig): Record<string, 
     case 'vector-product':
       return possible(columns, ['ctr']);
     case 'ecmm':
-      return possible(columns, ['etctr', 'etr', 'itr']);
+      return possible(columns, model.releaseCompat ? ['etctr', 'etr'] : ['etctr', 'etr', 'itr']);
     case 'cold':
     case 'fscd':
       return model.head === 'softmax' ? defaultTasks(columns, 'softmax') : possible(columns, ['ctr']);

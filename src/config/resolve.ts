@@ -1,5 +1,5 @@
 /** Fills in the defaults that depend on other fields and checks what the schema alone cannot see. */
-import type { ModelConfig } from './models.js';
+import { type ModelConfig, RELEASED_ECMM } from './models.js';
 import { type ConfigProblem, type Report, without } from './problems.js';
 import { resolveFeatures } from './resolve-features.js';
 import { resolveSource } from './resolve-source.js';
@@ -15,6 +15,23 @@ import type {
   TaskConfig,
   TrainingConfig,
 } from './types.js';
+
+/** `releaseCompat` says what it says; another setting beside it would be something else. */
+function checkReleased(model: ModelConfig, tasks: readonly string[], report: Report): void {
+  const path = ['model', 'releaseCompat'];
+  if (model.kind === 'cold' && model.releaseCompat && model.selection === undefined) {
+    report(path, 'is what follows a selection: give model.selection');
+  }
+  if (model.kind !== 'ecmm' || !model.releaseCompat) return;
+  const { inputGate, counts, gates } = RELEASED_ECMM;
+  const { subnets, routing } = model;
+  const isSame = model.inputGate === inputGate && routing.gates === gates && String(subnets.counts) === String(counts);
+  if (!isSame || routing.transform) {
+    const meaning = `inputGate ${inputGate}, subnets.counts [${counts.join(', ')}] and routing.gates ${gates}`;
+    report(path, `means ${meaning}, without routing.transform: leave these out`);
+  }
+  if (tasks.length > 2) report(path, 'means two towers: name at most two tasks, etctr and etr');
+}
 
 function checkModel(model: ModelConfig, report: Report): void {
   if (!('interaction' in model)) return;
@@ -143,6 +160,7 @@ export function resolveConfig(parsed: ParsedConfig, directory: string, problems:
   checkColumns(data, report);
   checkSplit(data, report);
   const tasks = resolveTasks(parsed, report);
+  checkReleased(model, Object.keys(tasks), report);
   return {
     name: parsed.name,
     data: without({

@@ -148,7 +148,7 @@ export type AugmentedLabel = (typeof AUGMENTED_LABELS)[number];
 /**
  * A task with `label` learns that role or column. Without one its name says what it is: `ctr`, `cqs` or `teacher`
  * of the early-stage framework, `cvr` (conversion of a click) or `ctcvr` (click and conversion of an impression), `etr`, `etctr` and
- * `itr` (exposure, exposure and click, no exposure of any candidate). See
+ * `itr` (exposure, exposure and click, no exposure of any candidate), `dropped` (a candidate that the early stage did not pass on). See
  * `taskSource`.
  */
 export interface TaskConfig {
@@ -308,7 +308,7 @@ export function hasEvaluationData({ data }: Pick<ResolvedConfig, 'data'>): boole
 }
 
 /** Tasks that their name alone defines. */
-export const NAMED_TASKS = ['ctr', 'cvr', 'ctcvr', 'etr', 'etctr', 'itr', 'cqs', 'teacher'] as const;
+export const NAMED_TASKS = ['ctr', 'cvr', 'ctcvr', 'etr', 'etctr', 'itr', 'dropped', 'cqs', 'teacher'] as const;
 
 /** Where the target of a task comes from. */
 export type TaskSourceKind = (typeof NAMED_TASKS)[number] | 'label';
@@ -335,7 +335,7 @@ export function taskSources(
 
 /** Whether tasks learn the whole chain from a request's candidates to clicks, exposure being its first event. */
 export function isWholeChain(sources: ReadonlySet<TaskSourceKind>): boolean {
-  return sources.has('etr') || sources.has('etctr') || sources.has('itr');
+  return (['etr', 'etctr', 'itr', 'dropped'] as const).some((source) => sources.has(source));
 }
 
 /** A task's place in the chain that the tasks of a configuration belong to. */

@@ -100,7 +100,7 @@ export type Role = keyof typeof ROLE_COLUMNS;
 /**
  * Labels made of other columns, float32, NaN where they teach nothing. cvr: the conversion of a click. ctcvr: click and
  * conversion; a conversion without a click contradicts itself. etr: exposure; itr: none; etctr: exposure and click; a click without an
- * exposure contradicts itself.
+ * exposure contradicts itself. dropped: the early stage is the furthest that was reached, and did not pass the ad on.
  */
 export const DERIVED_LABELS = {
   cvr: 'derived.cvr',
@@ -108,6 +108,7 @@ export const DERIVED_LABELS = {
   etr: 'derived.etr',
   etctr: 'derived.etctr',
   itr: 'derived.itr',
+  dropped: 'derived.dropped',
 } as const;
 
 export type DerivedLabelName = keyof typeof DERIVED_LABELS;

@@ -1,6 +1,6 @@
 /** How the configuration's columns are read: SQL expressions, value classes and label columns. */
 import type { ResolvedConfig } from '../config/types.js';
-import { SIMPLE_ROLES, type SimpleRole, taskSource } from '../config/types.js';
+import { SIMPLE_ROLES, type SimpleRole, STAGES, taskSource } from '../config/types.js';
 import { literalList } from './duckdb.js';
 import { DERIVED_LABELS, type DerivedLabelName, type Feature, labelColumn, type Role } from './features.js';
 import type { Log } from './log.js';
@@ -54,14 +54,21 @@ export interface DerivedLabel {
 
 const isDerived = (source: string): source is DerivedLabelName => Object.hasOwn(DERIVED_LABELS, source);
 
-/** Labels that tasks make of impression, click and conversion. */
+/** Labels that tasks make of impression, click, conversion and stage. */
 export function derivedLabels(config: ResolvedConfig): DerivedLabel[] {
-  const { impression, click, conversion } = config.data.columns;
+  const { impression, click, conversion, stage } = config.data.columns;
+  const events: Readonly<Record<DerivedLabelName, readonly (string | undefined)[]>> = {
+    cvr: [click, conversion],
+    ctcvr: [click, conversion],
+    etr: [impression, impression],
+    etctr: [impression, click],
+    itr: [impression, impression],
+    dropped: [stage, stage],
+  };
   return Object.entries(config.tasks).flatMap(([task, settings]): DerivedLabel[] => {
     const name = taskSource(task, settings);
     if (name === undefined || !isDerived(name)) return [];
-    const ofClick = name === 'cvr' || name === 'ctcvr';
-    const [first, second] = ofClick ? [click, conversion] : [impression, name === 'etctr' ? click : impression];
+    const [first, second] = events[name];
     if (first === undefined || second === undefined) return [];
     return [{ name, first, second, column: DERIVED_LABELS[name], path: `tasks.${task}` }];
   });
@@ -69,6 +76,8 @@ export function derivedLabels(config: ResolvedConfig): DerivedLabel[] {
 
 /** A derived label as DOUBLE, null where it teaches nothing. */
 export function derivedSql(log: Log, { name, first, second, path }: DerivedLabel): string {
+  if (name === 'dropped')
+    return `CAST(${namedSql(log, first, STAGES, path)} = ${STAGES.indexOf('retrieved')} AS DOUBLE)`;
   const [before, after] = [doubleSql(log, first, path), doubleSql(log, second, path)];
   if (name === 'etr') return before;
   if (name === 'itr') return `1.0 - ${before}`;

@@ -4,6 +4,7 @@
  * of the prediction program of a trained model.
  *
  * Parameters: `bottom.<i>`, `projections.<feature>`, `gate.weight`, `subnets.<layer>.<i>`, `routing.<layer>.logits` [outputs · inputs],
+ * `routing.<layer>.<output>.<input>.weight` [width, width] of SNR-Trans,
  * `towers.<task>.<i>`, `embeddings.<table>`.
  */
 import type { EcmmConfig } from '../config/models.js';

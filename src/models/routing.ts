@@ -1,6 +1,6 @@
 /**
  * Sub-networks in layers whose outputs are routed by gates (SNR-Aver, Ma et al. 2019): an input of the next layer is
- * Σ_i z_b,i v_i, a hard concrete gate for each pair of output b and input i, the same for every row. With known logits a graph has the live
+ * Σ_i z_b,i v_i, or Σ_i z_b,i W_b,i v_i (SNR-Trans), a hard concrete gate for each pair of output b and input i, the same for every row. With known logits a graph has the live
  * connections only (ẑ > 0), and no sub-network that none of them reads.
  */
 import type { EcmmConfig } from '../config/models.js';
@@ -130,8 +130,20 @@ export class Routing {
     }, []);
     const sums = runs.map(({ net, at, length }) => {
       const gates = slice(route.z, b * route.inputs + net, length);
-      return weightedSum(gates, slice(outputs, at * width, length * width), `routing.${layer}.${b}`);
+      const values = slice(outputs, at * width, length * width);
+      const given = this.config.transform
+        ? transformed(values, width, (i) => `routing.${layer}.${b}.${net + i}`)
+        : values;
+      return weightedSum(gates, given, `routing.${layer}.${b}`);
     });
     return sums.reduce((sum, term) => add(sum, term, `routing.${layer}.${b}.sum`));
   }
+}
+
+/** Each value of [values · width] times the matrix of its connection, `<name>.weight` [width, width]. */
+function transformed(values: Value, width: number, name: (i: number) => string): Value {
+  const each = Array.from({ length: values.width / width }, (_, i) =>
+    linear(slice(values, i * width, width), name(i), { out: width, bias: false }),
+  );
+  return concat(each, 'transformed');
 }

@@ -12,9 +12,19 @@ export interface Selected {
   readonly continues: boolean;
 }
 
-/** The model on the fields kept: cold is trained anew, without weights of fields; fscd goes on without gates. */
-export function modelOfFields(config: SelectingConfig, fields: readonly string[]): Selected {
+/** The model that chooses the fields: of all of them, with weights. */
+export function modelOfSearch(config: SelectingConfig): SelectingConfig {
   const { selection: _selection, ...model } = config;
+  return model.kind === 'cold' ? { ...model, releaseCompat: false } : model;
+}
+
+/**
+ * The model on the fields kept: cold is trained anew, without weights of fields, or with `releaseCompat` on all fields with them; fscd
+ * goes on without gates.
+ */
+export function modelOfFields(config: SelectingConfig, fields: readonly string[]): Selected {
+  const model = modelOfSearch(config);
+  if (config.kind === 'cold' && config.releaseCompat) return { model, continues: false };
   return model.kind === 'cold'
     ? { model: { ...model, fields, gate: 'none' }, continues: false }
     : { model: { ...model, fields, phase: 'tune' }, continues: true };

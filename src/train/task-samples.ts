@@ -24,6 +24,8 @@ function rangeOf(kind: TaskSourceKind | undefined, { augmented }: TaskConfig, sh
     case 'etr':
     case 'itr':
       return { from: 'retrieved', event: 'impression' };
+    case 'dropped':
+      return { from: 'retrieved', event: 'early' };
     case 'etctr':
       return { from: 'retrieved', event: 'click' };
     case 'ctr':
@@ -75,7 +77,7 @@ export function taskSamples(
     if (range === undefined) throw invalid(name, 'learns labels that stages do not tell; use inverse');
     const event = STAGES.indexOf(range.event);
     const parts = [byStage.slice(event), byStage.slice(STAGES.indexOf(range.from), event)].map(sumOf);
-    const [positives, negatives] = (kind === 'itr' ? parts.reverse() : parts) as [Sample, Sample];
+    const [positives, negatives] = (kind === 'itr' || kind === 'dropped' ? parts.reverse() : parts) as [Sample, Sample];
     if (positives.kept === 0 || negatives.kept === 0) throw invalid(name, 'has no rows of one of its two kinds');
     return [name, { positives, negatives }];
   });

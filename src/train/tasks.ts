@@ -118,6 +118,7 @@ function resolveSource(name: string, task: TaskConfig, features: FeatureMap, col
     case 'etr':
     case 'etctr':
     case 'itr':
+    case 'dropped':
       return { source: { target: DERIVED_LABELS[kind], probability: true }, shownOnly: false };
     case 'cqs':
       return { source: { target: ROLE_COLUMNS.cqs.column, ...cqsScale(task, features) }, shownOnly: false };

@@ -81,6 +81,33 @@ describe('config of multi-task models', () => {
     refuses({ model: { kind: 'esmm' }, tasks: chain }, /tasks\.etr: task etr needs data\.columns\.impression/);
   });
 
+  it('has the released form of ecmm and cold', () => {
+    const columns = { impression: 's', stage: 't' };
+    const model = (kind: 'ecmm' | 'cold', rest: object = {}): ConfigInput['model'] => ({
+      kind,
+      releaseCompat: true,
+      ...rest,
+    });
+    const config = resolved({ model: model('ecmm', { routing: { l0: 0 } }) }, columns);
+    assert.deepEqual(Object.keys(config.tasks), ['etctr', 'etr']);
+    assert.ok(config.model.kind === 'ecmm');
+    const { inputGate, subnets, routing } = config.model;
+    assert.deepEqual([inputGate, subnets.counts, routing.gates, routing.l0], [false, [8, 8], false, 0]);
+    const again = resolved({ model: config.model as ConfigInput['model'] }, columns);
+    assert.deepEqual(again.model, config.model);
+    const message = (rest: Omit<ConfigInput, 'data'>, expected: RegExp): void => {
+      assert.throws(() => resolved(rest, columns), { code: 'CONFIG_INVALID', message: expected });
+    };
+    message({ model: model('ecmm', { inputGate: true }) }, /releaseCompat: means inputGate false, .*leave these out/);
+    message({ model: model('ecmm', { subnets: { counts: [8, 4] } }) }, /subnets\.counts \[8, 8\]/);
+    message({ model: model('ecmm'), tasks: { etctr: {}, etr: {}, itr: {} } }, /means two towers/);
+    message({ model: model('cold') }, /releaseCompat: is what follows a selection/);
+    assert.deepEqual(Object.keys(resolved({ model: { kind: 'ecmm' } }, columns).tasks), ['etctr', 'etr', 'itr']);
+    const four = resolved({ model: { kind: 'ecmm' }, tasks: { etctr: {}, etr: {}, itr: {}, dropped: {} } }, columns);
+    assert.deepEqual(weights(four), { etctr: 1, etr: 1, itr: 1, dropped: 1 });
+    refuses({ model: { kind: 'ecmm' }, tasks: { dropped: {} } }, /task dropped needs data\.columns\.stage/);
+  });
+
   it('completes PWiseR only by its surrogate, and checks its margins', () => {
     const config = resolved({ model: { kind: 'esmm' }, training: { pwiser: PWISER } });
     assert.deepEqual(config.training.pwiser, { ...PWISER, surrogate: 'hinge' });

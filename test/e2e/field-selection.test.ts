@@ -87,6 +87,16 @@ describe('field selection on a log with 11 useful and 11 useless fields', () => 
     });
   }
 
+  it('chooses fields and trains all of them again, as the released code of cold', async () => {
+    const model = { kind: 'cold', selection: { keep: 11 }, releaseCompat: true };
+    const out = join(folder, 'released');
+    const { gates } = await train(loadConfig(configOf(model, { epochs: 1 })), { out });
+    assert.equal((await selectFields(join(out, 'search'), 11)).length, 11);
+    assert.equal(Object.keys(gates?.fields ?? {}).length, 22);
+    const { config } = await openRun(out);
+    assert.ok(config.model.kind === 'cold' && config.model.fields === undefined && !config.model.releaseCompat);
+  }).timeout(60_000);
+
   it('draws the same gates when a run is stopped and resumed', async () => {
     const run = async (name: string, ...stops: number[]): Promise<Buffer> => {
       const out = join(folder, name);

@@ -30,6 +30,17 @@ const MODELS: readonly (readonly [string, Model, ConfigInput['tasks'], readonly 
     { etr: {}, etctr: {}, itr: {} },
     [],
   ],
+  [
+    'ecmm with four towers and a matrix for each connection',
+    {
+      kind: 'ecmm',
+      subnets: { counts: [3, 2], width: 8 },
+      stacks: { hidden: [8] },
+      routing: { transform: true, l0: 0.0001 },
+    },
+    { etctr: {}, etr: {}, itr: {}, dropped: {} },
+    ['l0'],
+  ],
 ];
 
 /** Of a row, lookups not counted. */
@@ -62,16 +73,16 @@ describe('models of the whole chain on a log', () => {
       });
 
       it('learns exposure of all candidates and clicks, judged on the rows that have the label', () => {
-        const { etr = {}, etctr = {}, itr, ctr } = summary.metrics.eval ?? {};
+        const { etr = {}, etctr = {}, itr, ctr, dropped } = summary.metrics.eval ?? {};
         const candidates = LOG.requests * CANDIDATES;
         assert.deepEqual([etr.rows, etctr.rows], [candidates, candidates]);
         if (ctr !== undefined) assert.equal(ctr.rows, LOG.requests * EXPOSED);
-        for (const values of [etr, etctr, ...(itr === undefined ? [] : [itr])]) {
+        for (const values of [etr, etctr, itr, dropped].filter((found) => found !== undefined)) {
           assert.ok((values.auc ?? 0) > 0.75, JSON.stringify(summary.metrics.eval));
           assert.ok((values.ne ?? 1) < 0.9, JSON.stringify(summary.metrics.eval));
         }
         assert.deepEqual(
-          Object.keys(summary.metrics.train.loss).filter((task) => task === 'softmax'),
+          Object.keys(summary.metrics.train.loss).filter((task) => task === 'softmax' || task === 'l0'),
           terms,
         );
       });

@@ -146,7 +146,14 @@ export const VECTOR_PRODUCT: VectorProductConfig = {
   sides: layers(9, 5),
 };
 
-export const COLD: ColdConfig = { kind: 'cold', embeddingDim: 4, gate: 'concat', trunk: layers(9, 5), head: 'logit' };
+export const COLD: ColdConfig = {
+  kind: 'cold',
+  embeddingDim: 4,
+  gate: 'concat',
+  trunk: layers(9, 5),
+  head: 'logit',
+  releaseCompat: false,
+};
 
 export const FSCD: FscdConfig = {
   kind: 'fscd',
@@ -165,10 +172,11 @@ export const FSCD: FscdConfig = {
 
 export const ECMM: EcmmConfig = {
   kind: 'ecmm',
+  releaseCompat: false,
   embeddingDim: 4,
   inputGate: true,
   subnets: { counts: [3, 2], width: 5 },
-  routing: { gates: true, temperature: 0.66, low: -0.1, high: 1.1, l0: 0.05 },
+  routing: { gates: true, temperature: 0.66, low: -0.1, high: 1.1, l0: 0.05, transform: false },
   stacks: layers(4),
 };
 

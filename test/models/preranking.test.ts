@@ -246,6 +246,7 @@ describe('fscd', () => {
 });
 
 describe('ecmm', () => {
+  const TRANSFORMING = { ...ECMM, routing: { ...ECMM.routing, transform: true } };
   const heads = WHOLE_CHAIN.filter(({ name }) => name !== 'ctr');
   const { low, high, temperature } = ECMM.routing;
   const open = (logit: number): number => Math.min(Math.max(sigmoid(logit) * (high - low) + low, 0), 1);
@@ -254,11 +255,17 @@ describe('ecmm', () => {
   function chain(weights: Weights, x: Vector, z: readonly (readonly Vector[])[]): number[] {
     const layers = new Layers(weights);
     const gated = x.map((value, i) => value * sigmoid(present(layers.linear('gate', x)[i])));
-    const mixed = (values: readonly Vector[], gates: Vector): Vector =>
-      sumOf(values.map((value, i) => scaled(value, present(gates[i]))));
+    const mixed = (values: readonly Vector[], layer: number, output: number): Vector => {
+      const gates = present(z[layer]?.[output]);
+      const given = values.map((value, i) => {
+        const connection = `routing.${layer}.${output}.${i}`;
+        return weights.has(`${connection}.weight`) ? layers.linear(connection, value) : value;
+      });
+      return sumOf(given.map((value, i) => scaled(value, present(gates[i]))));
+    };
     const first = [0, 1, 2].map((net) => relu(layers.linear(`subnets.0.${net}`, gated)));
-    const second = [0, 1].map((net) => relu(layers.linear(`subnets.1.${net}`, mixed(first, present(z[0]?.[net])))));
-    return heads.map(({ name }, t) => layers.logit(`towers.${name}`, mixed(second, present(z[1]?.[t]))));
+    const second = [0, 1].map((net) => relu(layers.linear(`subnets.1.${net}`, mixed(first, 0, net))));
+    return heads.map(({ name }, t) => layers.logit(`towers.${name}`, mixed(second, 1, t)));
   }
 
   const gatesOf = (weights: Weights, gate: (logit: number, i: number, layer: number) => number): Vector[][] =>
@@ -272,34 +279,43 @@ describe('ecmm', () => {
       );
     });
 
-  it('routes sub-networks to towers by drawn gates, and adds the expected number of open ones', () => {
-    const { plan, parameters } = trainingProgram(ECMM, SMALL_FEATURES, heads);
-    const random = uniform(13);
-    const weights = randomParameters(parameters, random);
-    const batch = {
-      ...randomBatch(plan, random, { rows: 3 }),
-      taskMask: new Uint32Array(3).fill(15),
-      weight: undefined,
-    };
-    const targets = plan.tasks.map(() => Float64Array.of(1, 0, 1));
-    const drawn = plan.segments.flatMap(({ ops }) => ops).filter(({ kind }) => kind === 'hardConcrete');
-    const noise = drawn.map(({ id }) => gateNoise({ seed: 1, step: 0, operation: id }, 6));
-    const z = gatesOf(weights, (logit, i, layer) => {
-      const s = sigmoid((logit + present(noise[layer]?.[i])) / temperature);
-      return Math.min(Math.max(s * (high - low) + low, 0), 1);
+  for (const [routing, config] of [
+    ['outputs', ECMM],
+    ['outputs through a matrix each', TRANSFORMING],
+  ] as const) {
+    it(`routes ${routing} of sub-networks to towers by drawn gates, and adds the expected number of open ones`, () => {
+      const { plan, parameters } = trainingProgram(config, SMALL_FEATURES, heads);
+      assert.equal(
+        parameters.some(({ name }) => name === 'routing.0.1.2.weight'),
+        config.routing.transform,
+      );
+      const random = uniform(13);
+      const weights = randomParameters(parameters, random);
+      const batch = {
+        ...randomBatch(plan, random, { rows: 3 }),
+        taskMask: new Uint32Array(3).fill(15),
+        weight: undefined,
+      };
+      const targets = plan.tasks.map(() => Float64Array.of(1, 0, 1));
+      const drawn = plan.segments.flatMap(({ ops }) => ops).filter(({ kind }) => kind === 'hardConcrete');
+      const noise = drawn.map(({ id }) => gateNoise({ seed: 1, step: 0, operation: id }, 6));
+      const z = gatesOf(weights, (logit, i, layer) => {
+        const s = sigmoid((logit + present(noise[layer]?.[i])) / temperature);
+        return Math.min(Math.max(s * (high - low) + low, 0), 1);
+      });
+      const live = gatesOf(weights, (logit) => sigmoid(logit - temperature * Math.log(-low / high)));
+      let expected = ECMM.routing.l0 * live.flat(2).reduce((sum, p) => sum + p, 0);
+      for (let row = 0; row < 3; row += 1) {
+        const logits = chain(weights, input(weights, batch, row), z);
+        for (const a of logits) expected += (Math.log1p(Math.exp(a)) - present([1, 0, 1][row]) * a) / 3;
+      }
+      const weighted = {
+        ...plan,
+        tasks: plan.tasks.map((task) => ({ ...task, weight: task.kind === 'mean' ? task.weight : 1 })),
+      };
+      assertClose(runReference(weighted, weights, { ...batch, targets }, RUN).loss, expected, 1e-9, 'loss');
     });
-    const live = gatesOf(weights, (logit) => sigmoid(logit - temperature * Math.log(-low / high)));
-    let expected = ECMM.routing.l0 * live.flat(2).reduce((sum, p) => sum + p, 0);
-    for (let row = 0; row < 3; row += 1) {
-      const logits = chain(weights, input(weights, batch, row), z);
-      for (const a of logits) expected += (Math.log1p(Math.exp(a)) - present([1, 0, 1][row]) * a) / 3;
-    }
-    const weighted = {
-      ...plan,
-      tasks: plan.tasks.map((task) => ({ ...task, weight: task.kind === 'mean' ? task.weight : 1 })),
-    };
-    assertClose(runReference(weighted, weights, { ...batch, targets }, RUN).loss, expected, 1e-9, 'loss');
-  });
+  }
 
   for (const [name, logits] of [
     ['some connections closed', [9, -9, 1, -9, -9, 2, 1, -9, -9, 3, 0.5, -9]],
@@ -307,32 +323,34 @@ describe('ecmm', () => {
     ['everything closed', new Array<number>(12).fill(-9)],
     ['everything open', new Array<number>(12).fill(1)],
   ] as const) {
-    it(`gives the same scores from the pruned program in fewer operations: ${name}`, () => {
-      const whole = predictionProgram(ECMM, SMALL_FEATURES, heads);
-      const random = uniform(29);
-      const weights = randomParameters(whole.parameters, random);
-      weights.set('routing.0.logits', Float64Array.from(logits.slice(0, 6)));
-      weights.set('routing.1.logits', Float64Array.from(logits.slice(6)));
-      const read = (parameter: string): Float32Array => Float32Array.from(present(weights.get(parameter)));
-      const pruned = predictionProgram(ECMM, SMALL_FEATURES, heads, { weights: read });
-      assert.deepEqual(verifyPlan(pruned.plan), []);
-      const batch = randomBatch(whole.plan, random, { rows: 5 });
-      const expected = runReference(whole.plan, weights, batch, RUN).outputs;
-      const found = runReference(pruned.plan, weights, sameInputs(whole.plan, pruned.plan, batch), RUN).outputs;
-      const z = gatesOf(weights, open);
-      for (let row = 0; row < batch.rows; row += 1) {
-        const plain = chain(weights, input(weights, batch, row), z);
-        pruned.plan.outputs.forEach(({ name: output }, i) => {
-          assert.equal(output, whole.plan.outputs[i]?.name);
-          assertClose(present(expected[i]?.[row]), present(plain[i]), 1e-9, `${output} of row ${row}`);
-          assertClose(present(found[i]?.[row]), present(plain[i]), 1e-9, `pruned ${output} of row ${row}`);
-        });
-      }
-      const operations = ({ plan }: { plan: Plan }): number =>
-        plan.segments.flatMap(({ ops }) => ops).reduce((sum, op) => sum + operationCost(plan, op, 1).flops, 0);
-      if (name === 'everything open') assert.equal(operations(pruned), operations(whole));
-      else assert.ok(operations(pruned) < operations(whole));
-    });
+    for (const config of [ECMM, TRANSFORMING]) {
+      it(`gives the same scores from the pruned program in fewer operations: ${name}${config.routing.transform ? ', with matrices' : ''}`, () => {
+        const whole = predictionProgram(config, SMALL_FEATURES, heads);
+        const random = uniform(29);
+        const weights = randomParameters(whole.parameters, random);
+        weights.set('routing.0.logits', Float64Array.from(logits.slice(0, 6)));
+        weights.set('routing.1.logits', Float64Array.from(logits.slice(6)));
+        const read = (parameter: string): Float32Array => Float32Array.from(present(weights.get(parameter)));
+        const pruned = predictionProgram(config, SMALL_FEATURES, heads, { weights: read });
+        assert.deepEqual(verifyPlan(pruned.plan), []);
+        const batch = randomBatch(whole.plan, random, { rows: 5 });
+        const expected = runReference(whole.plan, weights, batch, RUN).outputs;
+        const found = runReference(pruned.plan, weights, sameInputs(whole.plan, pruned.plan, batch), RUN).outputs;
+        const z = gatesOf(weights, open);
+        for (let row = 0; row < batch.rows; row += 1) {
+          const plain = chain(weights, input(weights, batch, row), z);
+          pruned.plan.outputs.forEach(({ name: output }, i) => {
+            assert.equal(output, whole.plan.outputs[i]?.name);
+            assertClose(present(expected[i]?.[row]), present(plain[i]), 1e-9, `${output} of row ${row}`);
+            assertClose(present(found[i]?.[row]), present(plain[i]), 1e-9, `pruned ${output} of row ${row}`);
+          });
+        }
+        const operations = ({ plan }: { plan: Plan }): number =>
+          plan.segments.flatMap(({ ops }) => ops).reduce((sum, op) => sum + operationCost(plan, op, 1).flops, 0);
+        if (name === 'everything open') assert.equal(operations(pruned), operations(whole));
+        else assert.ok(operations(pruned) < operations(whole));
+      });
+    }
   }
 });
 

@@ -36,7 +36,7 @@ function samplesOf(
 describe('samples of tasks', () => {
   it('counts the rows kept and those they stand for', () => {
     assert.equal(STAGES.length, ROWS.length);
-    const chain = samplesOf({ etr: {}, ctr: {}, etctr: {}, itr: {} });
+    const chain = samplesOf({ etr: {}, ctr: {}, etctr: {}, itr: {}, dropped: {} });
     // The paper's classes, in millions: 30 clicked, 1,100 exposed, 31,800 and 162,000 not exposed.
     const others = { kept: 480, raw: 162_000 + 31_800 };
     const shown = { kept: 470, raw: 30 + 1100 };
@@ -45,6 +45,10 @@ describe('samples of tasks', () => {
     assert.deepEqual(chain.get('itr'), { positives: others, negatives: shown });
     assert.deepEqual(chain.get('ctr'), { positives: clicked, negatives: { kept: 440, raw: 1100 } });
     assert.deepEqual(chain.get('etctr'), { positives: clicked, negatives: { kept: 920, raw: 194_900 } });
+    assert.deepEqual(chain.get('dropped'), {
+      positives: { kept: 162, raw: 162_000 },
+      negatives: { kept: 788, raw: 32_930 },
+    });
     const conversions = samplesOf({ ctr: { augmented: 'none' }, cvr: {}, ctcvr: {} });
     assert.deepEqual(conversions.get('cvr'), { positives: { kept: 5, raw: 5 }, negatives: { kept: 25, raw: 25 } });
     assert.deepEqual(conversions.get('ctcvr')?.negatives, { kept: 465, raw: 1125 });
