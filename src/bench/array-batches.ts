@@ -39,9 +39,14 @@ export function predictionBatch(
     }
     return matrix;
   });
-  const ids = program.ids.map(({ domain, column }) => {
+  const ids = program.ids.map(({ domain, column, weights }) => {
     const { values, offsets } = slice(named.get(column), first, countOf(domain));
-    return { ids: Uint32Array.from(values), ...(offsets === undefined ? {} : { offsets }) };
+    const given = weights === undefined ? undefined : slice(named.get(weights), first, countOf(domain)).values;
+    return {
+      ids: Uint32Array.from(values),
+      ...(offsets === undefined ? {} : { offsets }),
+      ...(given === undefined ? {} : { weights: Float32Array.from(given) }),
+    };
   });
   const requestOfRow = Uint32Array.from({ length: rows }, (_, row) => Math.floor(row / rowsPerRequest));
   return { rows, dense, ids, requestOfRow };

@@ -4,6 +4,8 @@ import type { ColumnSpec } from '../runtime/native.js';
 import { permutation, Random, Zipf } from './random.js';
 import { ID_SKEW, type ReferenceStep } from './reference-steps.js';
 
+type ListValues = ColumnSpec['chunks'][number]['values'];
+
 /** Draws permuted zipf ids of one table. */
 type DrawId = () => number;
 
@@ -15,15 +17,14 @@ function idColumn(name: string, rows: number, draw: DrawId): ColumnSpec {
   return column(name, 'uint32', Uint32Array.from({ length: rows }, draw));
 }
 
-function listColumn(name: string, rows: number, draw: DrawId, length: () => number): ColumnSpec {
+function listOffsets(rows: number, length: () => number): Int32Array<ArrayBuffer> {
   const offsets = new Int32Array(rows + 1);
   for (let row = 0; row < rows; row += 1) offsets[row + 1] = (offsets[row] ?? 0) + length();
-  const values = Uint32Array.from({ length: offsets[rows] ?? 0 }, draw);
-  return { name, type: 'list<uint32>', chunks: [{ values, offsets, rows }] };
+  return offsets;
 }
 
 /**
- * Columns of `rows` rows: dense features uniform in [−1, 1), ids zipf(1.05) in an order of each table's own, click and
+ * Columns of `rows` rows: dense features uniform in [−1, 1), ids zipf(1.05) in an order of each table's own, weights of lists uniform in [0, 1), click and
  * impression fair coins, CQS uniform in [−1, 1), the teacher's prediction uniform in [0, 1). The same seed gives the
  * same values; every column draws from a stream of its own.
  */
@@ -53,16 +54,31 @@ export function generateColumns(
   };
   const tableRows = new Map(step.features.tables.map((table) => [table.name, table.rows]));
 
-  const features = step.features.features.map((feature): ColumnSpec => {
-    if (feature.kind === 'dense') return floats(feature.column, -1);
+  const features = step.features.features.flatMap((feature): ColumnSpec[] => {
+    if (feature.kind === 'dense') return [floats(feature.column, -1)];
     const random = nextRandom();
     const count = tableRows.get(feature.table) ?? 1;
     const sampler = zipf(count);
     const place = permutation(count, random);
     const draw = (): number => place(sampler.draw(random));
-    if (feature.kind === 'categorical') return idColumn(feature.column, rows, draw);
+    if (feature.kind === 'categorical') return [idColumn(feature.column, rows, draw)];
     const { min, max } = step.listLength;
-    return listColumn(feature.column, rows, draw, () => min + random.below(max - min + 1));
+    const offsets = listOffsets(rows, () => min + random.below(max - min + 1));
+    const length = offsets[rows] ?? 0;
+    const list = (name: string, type: 'list<uint32>' | 'list<float32>', values: ListValues): ColumnSpec => {
+      return { name, type, chunks: [{ values, offsets, rows }] };
+    };
+    const ids = list(feature.column, 'list<uint32>', Uint32Array.from({ length }, draw));
+    if (feature.weightsColumn === undefined) return [ids];
+    const weights = nextRandom();
+    return [
+      ids,
+      list(
+        feature.weightsColumn,
+        'list<float32>',
+        Float32Array.from({ length }, () => weights.unit()),
+      ),
+    ];
   });
   const coin = nextRandom();
   const flip = (): number => coin.below(2);

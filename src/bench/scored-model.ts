@@ -1,5 +1,4 @@
 /** What `prerank bench serve` scores with: a reference step with drawn parameters, or a run with its own. */
-import { PrerankError } from '../base/errors.js';
 import type { ModelProgram } from '../models/model.js';
 import { predictionProgram } from '../models/registry.js';
 import type { Addon, NativeParameterStore } from '../runtime/native.js';
@@ -29,14 +28,7 @@ export function referenceModel(addon: Addon, step: ReferenceStep, seed: number):
 /** Lists of a run's features have 1 to 10 ids here. */
 const LIST_LENGTH = { min: 1, max: 10 };
 
-/**
- * The prediction program of a run, without what training has switched off.
- * @throws PrerankError UNSUPPORTED where its features have lists with weights.
- */
+/** The prediction program of a run, without what training has switched off. */
 export function trainedModel({ config, features, model, store }: Run): ScoredModel {
-  const weighted = features.features.find((feature) => feature.kind !== 'dense' && feature.weightsColumn !== undefined);
-  if (weighted !== undefined) {
-    throw new PrerankError('UNSUPPORTED', `bench serve draws no list weights, which feature ${weighted.name} needs`);
-  }
   return { name: config.name, features, listLength: LIST_LENGTH, program: model.requestPrediction, store };
 }

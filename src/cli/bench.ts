@@ -246,7 +246,7 @@ async function runReplay(options: ReplayCommandOptions): Promise<void> {
 
 interface ServeCommandOptions extends CommonOptions {
   readonly config?: string;
-  readonly run?: string;
+  readonly run?: readonly string[];
   readonly models?: boolean;
   readonly ads: number;
   readonly requests: number;
@@ -257,7 +257,10 @@ function serveCommand(): Command {
   return new Command('serve')
     .description('requests a second and latency of scoring one user with many ads, on one and two cores')
     .option('--config <name>', 'a reference step (default: two-tower-d)')
-    .option('--run <folder>', 'a run instead: its model with its parameters, without what training has switched off')
+    .option(
+      '--run <folders...>',
+      'a run instead: its model with its parameters, without what training has switched off; several: in turn, on one core',
+    )
     .option('--models', 'the pre-ranking models in turn, on one core, instead of a reference step')
     .option('--ads <count>', 'ads of a request', positiveInteger, 1000)
     .option('--requests <count>', 'timed requests of each combination', positiveInteger, 1000)
@@ -271,6 +274,7 @@ async function runServe(options: ServeCommandOptions): Promise<void> {
     throw new PrerankError('USAGE', 'give one of --config, --run and --models');
   }
   if (models) return runServeModels(options);
+  if (run !== undefined && run.length > 1) return runServeRuns(run, options);
   const [{ referenceStep }, { benchServe }, scored, { formatServe }, { openRun }] = await Promise.all([
     import('../bench/reference-steps.js'),
     import('../bench/serve.js'),
@@ -282,7 +286,7 @@ async function runServe(options: ServeCommandOptions): Promise<void> {
   const model =
     run === undefined
       ? scored.referenceModel(addon, referenceStep(config ?? 'two-tower-d'), options.seed)
-      : scored.trainedModel(await openRun(run));
+      : scored.trainedModel(await openRun(run[0] ?? ''));
   const combinations = { threads: [1, 2], requestsPerCall: [1, 8] };
   const result = await benchServe(addon, model, { ...options, ...combinations });
   printResult(options, result, () => formatServe(result));
@@ -298,6 +302,18 @@ async function runServeModels(options: ServeCommandOptions): Promise<void> {
   ]);
   const result = await benchServeModels(loadAddon(), { ...options, rounds: SERVE_ROUNDS });
   printResult(options, result, () => formatServeModels(result));
+}
+
+async function runServeRuns(folders: readonly string[], options: ServeCommandOptions): Promise<void> {
+  const [{ benchServeRuns, formatServeRuns }, { trainedModel }, { openRun }] = await Promise.all([
+    import('../bench/serve-runs.js'),
+    import('../bench/scored-model.js'),
+    import('../train/run.js'),
+  ]);
+  const models = [];
+  for (const folder of folders) models.push({ ...trainedModel(await openRun(folder)), name: folder });
+  const result = await benchServeRuns(loadAddon(), models, { ...options, rounds: SERVE_ROUNDS });
+  printResult(options, result, () => formatServeRuns(result));
 }
 
 interface CascadeCommandOptions extends CommonOptions {

@@ -3,9 +3,12 @@ import { predictionBatch } from '../../src/bench/array-batches.js';
 import { generateColumns } from '../../src/bench/generated-data.js';
 import { referenceModel } from '../../src/bench/scored-model.js';
 import { benchServe } from '../../src/bench/serve.js';
+import { benchServeRuns, formatServeRuns } from '../../src/bench/serve-runs.js';
 import { formatServe } from '../../src/bench/serve-text.js';
 import { predictionProgram } from '../../src/models/registry.js';
 import { loadAddon } from '../../src/runtime/load.js';
+import { dense, sparse } from '../graph/native-support.js';
+import { FEATURES, TASKS, TWO_TOWER } from '../models/fixtures.js';
 import { smallStep } from './fixture.js';
 
 describe('bench: serve', () => {
@@ -29,6 +32,44 @@ describe('bench: serve', () => {
       assert.deepEqual([...ids], [...chunk.values.subarray(begin, begin + ids.length)]);
       assert.equal(ids.length, offsets === undefined ? count : offsets.at(-1));
     }
+  });
+
+  it('scores lists with weights, drawn beside their ids', async () => {
+    const addon = loadAddon();
+    const program = predictionProgram(TWO_TOWER, FEATURES, TASKS, { requestDomain: true });
+    const weighted = program.ids.filter(({ weights }) => weights !== undefined);
+    assert.ok(weighted.length > 0);
+    const drawn = { features: FEATURES, listLength: { min: 0, max: 5 } };
+    const columns = generateColumns(drawn, 60, 1);
+    const { ids = [] } = predictionBatch(program, columns, { first: 5, requests: 2, rowsPerRequest: 10 });
+    for (const [i, { weights }] of program.ids.entries()) {
+      assert.equal(ids[i]?.weights?.length, weights === undefined ? undefined : ids[i]?.ids.length);
+      assert.ok((ids[i]?.weights ?? []).every((weight) => weight >= 0 && weight < 1));
+    }
+    const store = new addon.ParameterStore({
+      parameters: program.parameters,
+      sparse: sparse('sgd'),
+      dense: dense('sgd'),
+      training: false,
+      seed: 1,
+    });
+    const model = { ...drawn, name: 'weighted', program, store };
+    const options = { ads: 10, threads: [1], requestsPerCall: [2], requests: 4, seed: 1 };
+    const { results } = await benchServe(addon, model, options);
+    assert.ok((results[0]?.qps ?? 0) > 0);
+  });
+
+  it('takes models of several runs in turn, each against the first', async () => {
+    const addon = loadAddon();
+    const before = addon.bench.allowedCores();
+    const models = ['a', 'b'].map((name) => ({ ...referenceModel(addon, smallStep(), 1), name }));
+    const result = await benchServeRuns(addon, models, { ads: 20, requests: 6, rounds: 3, seed: 1 });
+    assert.deepEqual(addon.bench.allowedCores(), before);
+    const [first, second] = result.runs;
+    assert.ok(first?.speedUp === null && first.latency.samples === 6);
+    const { ratio = 0, ratioLow = 0, ratioHigh = 0 } = second?.speedUp ?? {};
+    assert.ok(ratio > 0 && ratioLow <= ratio && ratio <= ratioHigh);
+    assert.match(formatServeRuns(result), /faster than the first\n.*a .*\n.*b .*\(.* to .*\)/s);
   });
 
   it('reports rates and latencies of every combination', async () => {
