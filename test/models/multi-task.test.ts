@@ -80,6 +80,19 @@ const VARIANTS: readonly Variant[] = [
     { ...ECMM, inputGate: false, routing: { ...ECMM.routing, gates: false } },
     WHOLE_CHAIN.filter(({ name }) => name !== 'ctr'),
   ],
+  [
+    'ecmm with a matrix for each connection',
+    { ...ECMM, routing: { ...ECMM.routing, transform: true } },
+    WHOLE_CHAIN.filter(({ name }) => name !== 'ctr'),
+  ],
+  [
+    'ecm of a sample that its logits undo',
+    ECM,
+    WHOLE_CHAIN.map((task, i) => {
+      const sample = { positives: { kept: 9 - i, raw: 30 - 3 * i }, negatives: { kept: 5, raw: 40 } };
+      return { ...task, sample };
+    }),
+  ],
   ['ecmm of one layer', { ...ECMM, subnets: { counts: [4], width: 3 } }, CONVERSIONS['ctr+ctcvr']],
   ['vector-product', VECTOR_PRODUCT, TASKS.slice(0, 1)],
   [
