@@ -214,6 +214,7 @@ const training = strict({
     normalisation: z.enum(GRADIENT_NORMS).optional(),
   }).prefault({}),
   gradientCosines: count.default(0),
+  lossReduce: z.enum(['sum', 'mean']).default('sum'),
   pwiser: pwiser.optional(),
   startFrom: z.string().optional(),
   l2: nonNegative.default(0),

@@ -240,6 +240,8 @@ export interface TrainingConfig {
   readonly balancing: BalancingConfig;
   /** Steps between lines with the norms and cosines of the tasks' gradients; 0: none. */
   readonly gradientCosines: number;
+  /** What the tasks' weighted losses become: their sum, or that divided by the number of tasks with a loss (MTReclib). */
+  readonly lossReduce: 'sum' | 'mean';
   readonly pwiser?: PwiserConfig;
   /** Folder of the run whose parameters training goes on from. */
   readonly startFrom?: string;

@@ -31,11 +31,14 @@ export function assembleModel(
   samples: ReadonlyMap<string, TaskSample> = new Map(),
 ): AssembledModel {
   const tasks = taskModels(config, features);
+  const { balancing, gradientCosines, lossReduce, pwiser } = config.training;
+  const learning = tasks.filter(({ model: { weight, lossless } }) => weight > 0 && !lossless).length;
+  const divisor = lossReduce === 'mean' ? Math.max(learning, 1) : 1;
   const models = tasks.map(({ name, model }) => {
     const sample = samples.get(name);
-    return sample === undefined ? model : { ...model, sample };
+    const weight = model.weight / divisor;
+    return sample === undefined ? { ...model, weight } : { ...model, weight, sample };
   });
-  const { balancing, gradientCosines, pwiser } = config.training;
   const program = (request?: BalancingRequest): ModelProgram =>
     trainingProgram(config.model, features, models, { balancing: request, pwiser });
   const together = balancing.kind === 'fixed' || balancing.kind === 'uncertainty';
