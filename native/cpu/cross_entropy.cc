@@ -1,25 +1,22 @@
 // Cross entropy of a softmax over nested events: class k is the first event of the list that happened, the last class none.
 #include <algorithm>
 #include <cmath>
-#include <vector>
 
+#include "cpu/nested_events.h"
 #include "cpu/operands.h"
 #include "cpu/ops.h"
 
 namespace prerank::cpu {
 namespace {
 
-struct NestedEvents {
-  std::vector<size_t> tasks;
-  uint32_t mask = 0;
+// Of a row that has every label.
+size_t class_of(const NestedEvents& events, const Batch& batch, size_t row) {
+  size_t k = 0;
+  while (k < events.tasks.size() && !(batch.targets[events.tasks[k]][row] > 0.5f)) ++k;
+  return k;
+}
 
-  // Of a row that has every label.
-  size_t class_of(const Batch& batch, size_t row) const {
-    size_t k = 0;
-    while (k < tasks.size() && !(batch.targets[tasks[k]][row] > 0.5f)) ++k;
-    return k;
-  }
-};
+}  // namespace
 
 Result<NestedEvents> nested_events(const KernelBuild& build) {
   NestedEvents events;
@@ -34,8 +31,6 @@ Result<NestedEvents> nested_events(const KernelBuild& build) {
   }
   return events;
 }
-
-}  // namespace
 
 KernelResult make_cross_entropy(const KernelBuild& build) {
   PRERANK_RETURN_IF_ERROR(check_arity(build, 1, 2));
@@ -61,7 +56,7 @@ KernelResult make_cross_entropy(const KernelBuild& build) {
       const double largest = static_cast<double>(*std::max_element(z, z + logits.width));
       double total = 0;
       for (size_t k = 0; k < logits.width; ++k) total += std::exp(static_cast<double>(z[k]) - largest);
-      const size_t label = events.class_of(batch, row);
+      const size_t label = class_of(events, batch, row);
       *y = static_cast<float>(largest + std::log(total) - static_cast<double>(z[label]));
       for (size_t k = 0; k < logits.width; ++k) {
         const double p = std::exp(static_cast<double>(z[k]) - largest) / total;

@@ -1,19 +1,17 @@
 // Groups of columns, one number each: scaleGroups multiplies by it, groupDot is the gradient towards it.
+#include "cpu/group_shape.h"
 #include "cpu/operands.h"
 #include "cpu/ops.h"
 
 namespace prerank::cpu {
-namespace {
 
-// Columns of a group where `groups` of them fill `width`.
 Result<size_t> group_dim(const KernelBuild& build, size_t groups, size_t width) {
   if (groups == 0 || width % groups != 0) {
-    return invalid(build, "width " + std::to_string(width) + " is no multiple of " + std::to_string(groups) + " groups");
+    return invalid(build,
+                   "width " + std::to_string(width) + " is no multiple of " + std::to_string(groups) + " groups");
   }
   return width / groups;
 }
-
-}  // namespace
 
 KernelResult make_scale_groups(const KernelBuild& build) {
   PRERANK_RETURN_IF_ERROR(check_arity(build, 2, 1));

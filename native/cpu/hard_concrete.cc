@@ -3,18 +3,14 @@
 #include <cmath>
 
 #include "base/philox.h"
+#include "cpu/noise.h"
 #include "cpu/operands.h"
 #include "cpu/ops.h"
 
 namespace prerank::cpu {
 namespace {
 
-struct ConcreteSettings {
-  double temperature = 1, low = 0, high = 1;
-  uint32_t op = 0;
-};
-
-Result<ConcreteSettings> concrete_settings(const KernelBuild& build, double op) {
+Result<ConcreteSettings> noisy_settings(const KernelBuild& build, double op) {
   const ConcreteSettings s = {build.number("temperature", 0), build.number("low", 0), build.number("high", 1),
                               static_cast<uint32_t>(op)};
   if (!(s.temperature > 0)) return invalid(build, "its temperature must be above 0");
@@ -40,12 +36,18 @@ double relaxed(const ConcreteSettings& s, const TileContext& context, size_t i, 
 
 }  // namespace
 
+Result<ConcreteSettings> concrete_settings(const KernelBuild& build) { return noisy_settings(build, build.op->id); }
+
+Result<ConcreteSettings> concrete_grad_settings(const KernelBuild& build) {
+  return noisy_settings(build, build.number("maskOf", -1));
+}
+
 KernelResult make_hard_concrete(const KernelBuild& build) {
   PRERANK_RETURN_IF_ERROR(check_arity(build, 1, 1));
   PRERANK_ASSIGN_OR_RETURN(const View logits, input_view_of(build, 0, Domain::kNone));
   PRERANK_ASSIGN_OR_RETURN(const View z, accumulator_view(build, 0));
   PRERANK_RETURN_IF_ERROR(check_width(build, "the result", z.width, logits.width));
-  PRERANK_ASSIGN_OR_RETURN(const ConcreteSettings s, concrete_settings(build, build.op->id));
+  PRERANK_ASSIGN_OR_RETURN(const ConcreteSettings s, concrete_settings(build));
   return make_kernel([=](const TileContext& context) {
     for (size_t i = 0; i < z.width; ++i) {
       const double value = relaxed(s, context, i, static_cast<double>(logits.at(context)[i]));
@@ -61,7 +63,7 @@ KernelResult make_hard_concrete_grad(const KernelBuild& build) {
   PRERANK_ASSIGN_OR_RETURN(const View dx, accumulator_view(build, 0));
   PRERANK_RETURN_IF_ERROR(check_width(build, "dZ", dz.width, dx.width));
   PRERANK_RETURN_IF_ERROR(check_width(build, "the logits", logits.width, dx.width));
-  PRERANK_ASSIGN_OR_RETURN(const ConcreteSettings s, concrete_settings(build, build.number("maskOf", -1)));
+  PRERANK_ASSIGN_OR_RETURN(const ConcreteSettings s, concrete_grad_settings(build));
   return make_kernel([=](const TileContext& context) {
     for (size_t i = 0; i < dx.width; ++i) {
       const double value = relaxed(s, context, i, static_cast<double>(logits.at(context)[i]));

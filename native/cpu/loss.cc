@@ -6,6 +6,7 @@
 #include <numbers>
 #include <vector>
 
+#include "cpu/loss_tasks.h"
 #include "cpu/operands.h"
 #include "cpu/ops.h"
 
@@ -48,25 +49,12 @@ Pointwise pointwise(LossKind kind, double delta, double prediction, double targe
   return {r * r, 2 * r};
 }
 
-struct Task {
-  size_t index = 0;
-  LossKind kind = LossKind::kBce;
-  double lambda = 1;
-  double delta = 1;
-};
-
-// One logit and the tasks that train it.
-struct Logit {
-  View x, dx;
-  std::vector<Task> tasks;
-};
-
 class LossKernel final : public Kernel {
  public:
-  explicit LossKernel(std::vector<Logit> logits) : logits_(std::move(logits)), bce_(simd().bce) {}
+  explicit LossKernel(std::vector<TrainedLogit> logits) : logits_(std::move(logits)), bce_(simd().bce) {}
 
   void run(const TileContext& context) const override {
-    for (const Logit& logit : logits_) {
+    for (const TrainedLogit& logit : logits_) {
       for (size_t first = 0; first < context.rows; first += kBlock) {
         run_block(context, logit, first, std::min(kBlock, context.rows - first));
       }
@@ -74,16 +62,16 @@ class LossKernel final : public Kernel {
   }
 
  private:
-  void run_block(const TileContext& context, const Logit& logit, size_t first, size_t rows) const {
+  void run_block(const TileContext& context, const TrainedLogit& logit, size_t first, size_t rows) const {
     Block logits, gradient = {};
     const float* x = logit.x.at(context) + first * logit.x.stride;
     for (size_t r = 0; r < rows; ++r) logits[r] = x[r * logit.x.stride];
-    for (const Task& task : logit.tasks) add_task(context, task, context.first_row + first, rows, logits, gradient);
+    for (const LossTask& task : logit.tasks) add_task(context, task, context.first_row + first, rows, logits, gradient);
     float* dx = logit.dx.at(context) + first * logit.dx.stride;
     for (size_t r = 0; r < rows; ++r) dx[r * logit.dx.stride] = gradient[r];
   }
 
-  void add_task(const TileContext& context, const Task& task, size_t first, size_t rows, const Block& logits,
+  void add_task(const TileContext& context, const LossTask& task, size_t first, size_t rows, const Block& logits,
                 Block& gradient) const {
     const Batch& batch = *context.batch;
     const uint32_t* mask = batch.task_mask.data() + first;
@@ -132,18 +120,18 @@ class LossKernel final : public Kernel {
     }
   }
 
-  std::vector<Logit> logits_;
+  std::vector<TrainedLogit> logits_;
   void (*bce_)(size_t, const float*, const float*, float*, float*, float*);
 };
 
 }  // namespace
 
-KernelResult make_loss(const KernelBuild& build) {
+Result<std::vector<TrainedLogit>> trained_logits(const KernelBuild& build) {
   const size_t count = build.op->inputs.size();
   PRERANK_RETURN_IF_ERROR(check_arity(build, count, count));
   if (build.segment_domain != Domain::kRow) return invalid(build, "belongs in a row segment");
-  if (build.plan->tasks.size() > 32) return invalid(build, "at most 32 tasks have a bit in the mask");
-  std::vector<Logit> logits(count);
+  if (build.plan->tasks.size() > kMaxTasks) return invalid(build, "at most 32 tasks have a bit in the mask");
+  std::vector<TrainedLogit> logits(count);
   for (size_t i = 0; i < count; ++i) {
     PRERANK_ASSIGN_OR_RETURN(logits[i].x, row_input_view(build, i));
     PRERANK_ASSIGN_OR_RETURN(logits[i].dx, output_view(build, i));
@@ -162,6 +150,11 @@ KernelResult make_loss(const KernelBuild& build) {
     }
     logits[static_cast<size_t>(task.logits)].tasks.push_back({k, task.kind, task.weight, task.delta});
   }
+  return logits;
+}
+
+KernelResult make_loss(const KernelBuild& build) {
+  PRERANK_ASSIGN_OR_RETURN(std::vector<TrainedLogit> logits, trained_logits(build));
   return std::unique_ptr<Kernel>(std::make_unique<LossKernel>(std::move(logits)));
 }
 

@@ -66,17 +66,32 @@ void update_narrow(SparseOptimizerKind kind, const SparseRows& rows, const Updat
 
 }  // namespace
 
-void update_dense(const DenseOptimizer& optimizer, uint64_t step, double lr, double grad_scale, std::span<float> w,
-                  std::span<const float> g, std::span<float> s0, std::span<float> s1) {
+UpdateConstants dense_constants(const DenseOptimizer& optimizer, uint64_t step, double lr, double grad_scale) {
   const bool decoupled = optimizer.kind == DenseOptimizerKind::kAdamW;
   UpdateConstants c = constants(lr, grad_scale, decoupled ? 0 : optimizer.l2, optimizer.epsilon);
+  c.momentum = static_cast<float>(optimizer.momentum);
+  if (decoupled || optimizer.kind == DenseOptimizerKind::kAdam) {
+    set_adam(c, lr, optimizer.beta1, optimizer.beta2, step);
+  }
+  if (decoupled) c.decay = static_cast<float>(1 - lr * optimizer.weight_decay);
+  return c;
+}
+
+UpdateConstants sparse_constants(const SparseOptimizer& optimizer, uint64_t step, double lr, double grad_scale) {
+  UpdateConstants c = constants(lr, grad_scale, optimizer.l2, optimizer.epsilon);
+  if (optimizer.kind == SparseOptimizerKind::kAdam) set_adam(c, lr, optimizer.beta1, optimizer.beta2, step);
+  return c;
+}
+
+void update_dense(const DenseOptimizer& optimizer, uint64_t step, double lr, double grad_scale, std::span<float> w,
+                  std::span<const float> g, std::span<float> s0, std::span<float> s1) {
+  const UpdateConstants c = dense_constants(optimizer, step, lr, grad_scale);
   const SimdTable& table = simd();
   switch (optimizer.kind) {
     case DenseOptimizerKind::kSgd:
       if (optimizer.momentum == 0) {
         table.dense_sgd(w.size(), c, w.data(), g.data());
       } else {
-        c.momentum = static_cast<float>(optimizer.momentum);
         table.dense_momentum(w.size(), c, w.data(), g.data(), s0.data());
       }
       return;
@@ -85,8 +100,6 @@ void update_dense(const DenseOptimizer& optimizer, uint64_t step, double lr, dou
       return;
     case DenseOptimizerKind::kAdam:
     case DenseOptimizerKind::kAdamW:
-      set_adam(c, lr, optimizer.beta1, optimizer.beta2, step);
-      if (decoupled) c.decay = static_cast<float>(1 - lr * optimizer.weight_decay);
       table.dense_adam(w.size(), c, w.data(), g.data(), s0.data(), s1.data());
       return;
   }
@@ -95,8 +108,7 @@ void update_dense(const DenseOptimizer& optimizer, uint64_t step, double lr, dou
 void update_sparse_rows(const SparseOptimizer& optimizer, uint64_t step, double lr, double grad_scale,
                         const TableView& table, std::span<float> s0, std::span<float> s1, const BatchTableIndex& index,
                         size_t u_begin, size_t u_end, std::span<const PooledGradient> gradients, uint64_t rounding) {
-  UpdateConstants c = constants(lr, grad_scale, optimizer.l2, optimizer.epsilon);
-  if (optimizer.kind == SparseOptimizerKind::kAdam) set_adam(c, lr, optimizer.beta1, optimizer.beta2, step);
+  const UpdateConstants c = sparse_constants(optimizer, step, lr, grad_scale);
   SparseRows rows = sparse_rows(static_cast<size_t>(table.dim), index, u_begin, u_end, gradients);
   rows.rounding = rounding;
   if (table.narrow != nullptr) {

@@ -12,6 +12,10 @@
 
 namespace prerank::cpu {
 
+// The constants of a step (from 0), rounded once to float; the same on every device.
+UpdateConstants dense_constants(const DenseOptimizer& optimizer, uint64_t step, double lr, double grad_scale);
+UpdateConstants sparse_constants(const SparseOptimizer& optimizer, uint64_t step, double lr, double grad_scale);
+
 // Updates the weights of one dense parameter, or any range of one: with g' = grad_scale * g + l2 * w,
 //   SGD      momentum 0: w -= lr * g';  else s0 = momentum * s0 + g', w -= lr * s0
 //   Adagrad  s0 += g'^2, w -= lr * g' / (sqrt(s0) + epsilon)

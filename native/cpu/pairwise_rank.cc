@@ -9,16 +9,10 @@
 
 #include "cpu/operands.h"
 #include "cpu/ops.h"
+#include "cpu/pairwise_settings.h"
 
 namespace prerank::cpu {
 namespace {
-
-struct PairwiseSettings {
-  size_t event = 0, condition = 0;  // tasks
-  double near_margin = 0, plain_margin = 0;
-  bool squared = false;
-  bool mean = true;
-};
 
 struct PairedRow {
   double score, weight;
@@ -37,8 +31,8 @@ double weight_of_rows(std::span<const PairedRow> rows) {
 
 class PairwiseKernel final : public Kernel {
  public:
-  PairwiseKernel(const PairwiseSettings& settings, View score, View loss, View slope, size_t capacity)
-      : settings_(settings), score_(score), loss_(loss), slope_(slope) {
+  PairwiseKernel(const PairwiseSettings& settings, size_t capacity)
+      : settings_(settings), score_(settings.score), loss_(settings.loss), slope_(settings.slope) {
     for (std::vector<PairedRow>* rows : {&events_, &near_, &plain_}) rows->reserve(capacity);
     slopes_.reserve(capacity);
   }
@@ -133,29 +127,44 @@ bool has_string(const KernelBuild& build, const std::string& key, const std::str
 
 }  // namespace
 
-KernelResult make_pairwise_rank(const KernelBuild& build) {
+Result<PairwiseSettings> pairwise_settings(const KernelBuild& build) {
   PRERANK_RETURN_IF_ERROR(check_arity(build, 1, 2));
-  PRERANK_ASSIGN_OR_RETURN(const View score, row_input_view(build, 0));
-  PRERANK_ASSIGN_OR_RETURN(const View loss, output_view(build, 0));
-  PRERANK_ASSIGN_OR_RETURN(const View slope, output_view(build, 1));
-  for (const View& view : {score, loss, slope}) PRERANK_RETURN_IF_ERROR(check_width(build, "an operand", view.width, 1));
   PairwiseSettings settings;
+  PRERANK_ASSIGN_OR_RETURN(settings.score, row_input_view(build, 0));
+  PRERANK_ASSIGN_OR_RETURN(settings.loss, output_view(build, 0));
+  PRERANK_ASSIGN_OR_RETURN(settings.slope, output_view(build, 1));
+  for (const View& view : {settings.score, settings.loss, settings.slope}) {
+    PRERANK_RETURN_IF_ERROR(check_width(build, "an operand", view.width, 1));
+  }
   PRERANK_ASSIGN_OR_RETURN(settings.event, paired_task(build, "event"));
   PRERANK_ASSIGN_OR_RETURN(settings.condition, paired_task(build, "condition"));
   settings.near_margin = build.number("nearMargin", 0);
   settings.plain_margin = build.number("plainMargin", 0);
   settings.squared = has_string(build, "surrogate", "squaredHinge");
   settings.mean = has_string(build, "norm", "mean");
-  return std::unique_ptr<Kernel>(std::make_unique<PairwiseKernel>(settings, score, loss, slope, build.rows));
+  return settings;
+}
+
+Result<PairwiseGradient> pairwise_gradient(const KernelBuild& build) {
+  PRERANK_RETURN_IF_ERROR(check_arity(build, 2, 1));
+  PairwiseGradient gradient;
+  PRERANK_ASSIGN_OR_RETURN(gradient.dy, row_input_view(build, 0));
+  PRERANK_ASSIGN_OR_RETURN(gradient.slope, row_input_view(build, 1));
+  PRERANK_ASSIGN_OR_RETURN(gradient.dx, output_view(build, 0));
+  for (const View& view : {gradient.dy, gradient.slope, gradient.dx}) {
+    PRERANK_RETURN_IF_ERROR(check_width(build, "an operand", view.width, 1));
+  }
+  return gradient;
+}
+
+KernelResult make_pairwise_rank(const KernelBuild& build) {
+  PRERANK_ASSIGN_OR_RETURN(const PairwiseSettings settings, pairwise_settings(build));
+  return std::unique_ptr<Kernel>(std::make_unique<PairwiseKernel>(settings, build.rows));
 }
 
 KernelResult make_pairwise_rank_grad(const KernelBuild& build) {
-  PRERANK_RETURN_IF_ERROR(check_arity(build, 2, 1));
-  PRERANK_ASSIGN_OR_RETURN(const View dy, row_input_view(build, 0));
-  PRERANK_ASSIGN_OR_RETURN(const View slope, row_input_view(build, 1));
-  PRERANK_ASSIGN_OR_RETURN(const View dx, output_view(build, 0));
-  for (const View& view : {dy, slope, dx}) PRERANK_RETURN_IF_ERROR(check_width(build, "an operand", view.width, 1));
-  return make_kernel([=](const TileContext& context) {
+  PRERANK_ASSIGN_OR_RETURN(const PairwiseGradient gradient, pairwise_gradient(build));
+  return make_kernel([dy = gradient.dy, slope = gradient.slope, dx = gradient.dx](const TileContext& context) {
     double total = 0;
     const float* const g = dy.at(context);
     for (size_t r = 0; r < context.rows; ++r) total += static_cast<double>(g[r * dy.stride]);

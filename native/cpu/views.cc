@@ -1,4 +1,6 @@
 // concat, slice and stopGradient stay in the plan for other runtimes; here their operands share memory already.
+#include "cpu/views.h"
+
 #include "cpu/operands.h"
 #include "cpu/ops.h"
 
@@ -16,23 +18,31 @@ Status check_alias(const KernelBuild& build, const PlanValue& part, const PlanVa
 
 }  // namespace
 
-KernelResult make_concat(const KernelBuild& build) {
+Status check_concat(const KernelBuild& build) {
   PRERANK_RETURN_IF_ERROR(check_arity(build, build.op->inputs.size(), 1));
   for (size_t i = 0; i < build.op->inputs.size(); ++i) {
     PRERANK_RETURN_IF_ERROR(check_alias(build, build.input(i), build.output(0)));
   }
+  return {};
+}
+
+Status check_part(const KernelBuild& build) {
+  PRERANK_RETURN_IF_ERROR(check_arity(build, 1, 1));
+  return check_alias(build, build.output(0), build.input(0));
+}
+
+KernelResult make_concat(const KernelBuild& build) {
+  PRERANK_RETURN_IF_ERROR(check_concat(build));
   return nothing();
 }
 
 KernelResult make_slice(const KernelBuild& build) {
-  PRERANK_RETURN_IF_ERROR(check_arity(build, 1, 1));
-  PRERANK_RETURN_IF_ERROR(check_alias(build, build.output(0), build.input(0)));
+  PRERANK_RETURN_IF_ERROR(check_part(build));
   return nothing();
 }
 
 KernelResult make_stop_gradient(const KernelBuild& build) {
-  PRERANK_RETURN_IF_ERROR(check_arity(build, 1, 1));
-  PRERANK_RETURN_IF_ERROR(check_alias(build, build.output(0), build.input(0)));
+  PRERANK_RETURN_IF_ERROR(check_part(build));
   return nothing();
 }
 

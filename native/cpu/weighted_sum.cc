@@ -1,11 +1,10 @@
+#include "cpu/group_shape.h"
 #include "cpu/operands.h"
 #include "cpu/ops.h"
 
 namespace prerank::cpu {
-namespace {
 
-// Checks that x holds `experts` (attribute) blocks as wide as y, and that there is a gate for each.
-Result<size_t> experts_of(const KernelBuild& build, const View& gates, const View& x, const View& y) {
+Result<size_t> gated_experts(const KernelBuild& build, const View& gates, const View& x, const View& y) {
   const size_t experts = gates.width;
   if (build.number("experts", static_cast<double>(experts)) != static_cast<double>(experts)) {
     return invalid(build, "there are " + std::to_string(experts) + " gates for another number of experts");
@@ -14,14 +13,12 @@ Result<size_t> experts_of(const KernelBuild& build, const View& gates, const Vie
   return experts;
 }
 
-}  // namespace
-
 KernelResult make_weighted_sum(const KernelBuild& build) {
   PRERANK_RETURN_IF_ERROR(check_arity(build, 2, 1));
   PRERANK_ASSIGN_OR_RETURN(const View gates, input_view(build, 0));
   PRERANK_ASSIGN_OR_RETURN(const View x, input_view(build, 1));
   PRERANK_ASSIGN_OR_RETURN(const View y, output_view(build, 0));
-  PRERANK_ASSIGN_OR_RETURN(const size_t experts, experts_of(build, gates, x, y));
+  PRERANK_ASSIGN_OR_RETURN(const size_t experts, gated_experts(build, gates, x, y));
   return make_kernel([=, weighted_sum = simd().weighted_sum](const TileContext& context) {
     weighted_sum(context.rows, experts, y.width, gates.at(context), gates.stride, x.at(context), x.stride,
                  y.at(context), y.stride);
@@ -35,7 +32,7 @@ KernelResult make_weighted_sum_grad(const KernelBuild& build) {
   PRERANK_ASSIGN_OR_RETURN(const View x, input_view(build, 2));
   PRERANK_ASSIGN_OR_RETURN(const View dgates, output_view(build, 0));
   PRERANK_ASSIGN_OR_RETURN(const View dx, output_view(build, 1));
-  PRERANK_ASSIGN_OR_RETURN(const size_t experts, experts_of(build, gates, x, dy));
+  PRERANK_ASSIGN_OR_RETURN(const size_t experts, gated_experts(build, gates, x, dy));
   PRERANK_RETURN_IF_ERROR(check_width(build, "dGates", dgates.width, gates.width));
   PRERANK_RETURN_IF_ERROR(check_width(build, "dExperts", dx.width, x.width));
   return make_kernel([=, grad = simd().weighted_sum_grad](const TileContext& context) {

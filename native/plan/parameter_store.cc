@@ -110,6 +110,9 @@ class CpuParameterStore final : public ParameterStore {
 
   Status build() {
     PRERANK_RETURN_IF_ERROR(check_optimizers(options_));
+    if (options_.device.cuda < 0 && options_.device.matmul != MatmulPrecision::kFloat32) {
+      return invalid("the CPU multiplies matrices in float32 only");
+    }
     PRERANK_ASSIGN_OR_RETURN(const bool lazy, exceeds_memory());
     parameters_.reserve(options_.parameters.size());
     for (const ParameterSpec& spec : options_.parameters) {
@@ -149,8 +152,24 @@ class CpuParameterStore final : public ParameterStore {
     if (p.lazy) p.lazy->touch(rows, [&](size_t first, size_t end) { draw_rows(parameter, first, end); });
   }
 
+  void move_to(std::shared_ptr<ParameterMirror> mirror) override {
+    mirror_ = std::move(mirror);
+    for (Parameter& parameter : parameters_) {
+      parameter.weights = AlignedBuffer();
+      parameter.state = {};
+      parameter.lazy.reset();
+    }
+    bytes_ = 0;
+  }
+  const std::shared_ptr<ParameterMirror>& mirror() const override { return mirror_; }
+
   Result<std::vector<float>> read(const std::string& name) const override {
     PRERANK_ASSIGN_OR_RETURN(const Tensor tensor, tensor_of(name));
+    if (mirror_ != nullptr) {
+      std::vector<float> copy(tensor.size);
+      PRERANK_RETURN_IF_ERROR(mirror_->read(tensor.parameter, tensor.slot, copy));
+      return copy;
+    }
     const Parameter& p = parameters_[tensor.parameter];
     std::vector<float> copy(tensor.data.begin(), tensor.data.end());
     if (!tensor.narrow.empty()) {
@@ -174,12 +193,12 @@ class CpuParameterStore final : public ParameterStore {
 
   Status write(const std::string& name, std::span<const float> values) override {
     PRERANK_ASSIGN_OR_RETURN(const Tensor tensor, tensor_of(name));
-    const size_t size = tensor.data.size() + tensor.narrow.size();
-    if (values.size() != size) {
-      return invalid("tensor " + name + " has " + std::to_string(size) + " elements, data has " +
+    if (values.size() != tensor.size) {
+      return invalid("tensor " + name + " has " + std::to_string(tensor.size) + " elements, data has " +
                      std::to_string(values.size()));
     }
     changed();
+    if (mirror_ != nullptr) return mirror_->write(tensor.parameter, tensor.slot, values);
     Parameter& p = parameters_[tensor.parameter];
     if (p.lazy) {
       p.lazy->each_missing([&](size_t first, size_t end) { draw_rows(tensor.parameter, first, end); });
@@ -215,19 +234,21 @@ class CpuParameterStore final : public ParameterStore {
     return slots;
   }
 
-  size_t bytes() const override { return bytes_; }
+  size_t bytes() const override { return mirror_ == nullptr ? bytes_ : mirror_->bytes(); }
 
  private:
   struct Parameter {
+    size_t count = 0;       // of elements
     AlignedBuffer weights;  // float, or Bfloat16
     std::array<AlignedBuffer, 2> state;
     std::optional<LazyRows> lazy;  // tables of a store that exceeds the memory
   };
 
-  // A parameter, or one of its state slots: the data is of one of the types.
+  // A parameter, or one of its state slots: the data is of one of the types, or in the mirror.
   struct Tensor {
     size_t parameter = 0;
     std::optional<size_t> slot;
+    size_t size = 0;
     std::span<float> data;
     std::span<Bfloat16> narrow;
   };
@@ -238,15 +259,16 @@ class CpuParameterStore final : public ParameterStore {
 
   Result<Tensor> tensor_of(const std::string& name) const {
     if (const auto found = by_name_.find(name); found != by_name_.end()) {
-      const AlignedBuffer& weights = parameters_[found->second].weights;
-      if (narrow(found->second)) return Tensor{found->second, std::nullopt, {}, weights.as<Bfloat16>()};
-      return Tensor{found->second, std::nullopt, weights.as<float>(), {}};
+      const Parameter& p = parameters_[found->second];
+      if (narrow(found->second)) return Tensor{found->second, std::nullopt, p.count, {}, p.weights.as<Bfloat16>()};
+      return Tensor{found->second, std::nullopt, p.count, p.weights.as<float>(), {}};
     }
     for (size_t p = 0; p < parameters_.size(); ++p) {
-      const std::vector<SlotLayout> layouts = layouts_of(options_.parameters[p]);
+      const ParameterSpec& spec = options_.parameters[p];
+      const std::vector<SlotLayout> layouts = layouts_of(spec);
       for (size_t s = 0; s < layouts.size(); ++s) {
-        if (name != options_.parameters[p].name + "." + layouts[s].name) continue;
-        return Tensor{p, s, parameters_[p].state[s].as<float>(), {}};
+        if (name != spec.name + "." + layouts[s].name) continue;
+        return Tensor{p, s, slot_size(spec, layouts[s], parameters_[p].count), parameters_[p].state[s].as<float>(), {}};
       }
     }
     return Status(Code::kNotFound, "the parameter store has no tensor " + name);
@@ -287,6 +309,7 @@ class CpuParameterStore final : public ParameterStore {
     PRERANK_ASSIGN_OR_RETURN(const size_t count, element_count(spec));
     const size_t index = parameters_.size();
     Parameter& parameter = parameters_.emplace_back();
+    parameter.count = count;
     if (lazy) parameter.lazy.emplace(static_cast<size_t>(spec.shape.front()));
     PRERANK_RETURN_IF_ERROR(allocate(spec, count * weight_bytes(spec), lazy, parameter.weights));
     const std::vector<SlotLayout> layouts = layouts_of(spec);
@@ -371,6 +394,7 @@ class CpuParameterStore final : public ParameterStore {
   std::vector<Parameter> parameters_;
   std::atomic<uint64_t> version_{0};
   std::unordered_map<std::string, size_t> by_name_;
+  std::shared_ptr<ParameterMirror> mirror_;
   size_t bytes_ = 0;
 };
 

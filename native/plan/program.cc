@@ -13,6 +13,7 @@
 #include "plan/operation_times.h"
 #include "plan/plan_check.h"
 #include "plan/program_balance.h"
+#include "plan/program_checks.h"
 #include "plan/program_memory.h"
 #include "plan/program_segments.h"
 #include "plan/program_update.h"
@@ -20,7 +21,6 @@
 namespace prerank {
 namespace {
 
-constexpr size_t kMaxRows = size_t{1} << 31;  // row numbers in a batch are 32 bits wide
 constexpr size_t kReduceLine = 16;            // floats: workers reduce whole cache lines
 
 // Adds the time since its construction.
@@ -36,24 +36,6 @@ class Stopwatch {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-bool uses_requests(const Plan& plan) {
-  const auto request = [](const auto& item) { return item.domain == Domain::kRequest; };
-  return std::ranges::any_of(plan.values, request) || std::ranges::any_of(plan.dense_inputs, request) ||
-         std::ranges::any_of(plan.id_inputs, request) || std::ranges::any_of(plan.segments, request);
-}
-
-Status check_options(const ProgramOptions& options) {
-  for (const auto& [name, rows] : {std::pair{"capacity", options.capacity}, {"requestCapacity", options.request_capacity}}) {
-    if (rows <= kMaxRows) continue;
-    return {Code::kInvalidArgument, std::string(name) + " must be at most " + std::to_string(kMaxRows)};
-  }
-  if (options.capacity < 1) return {Code::kInvalidArgument, "capacity must be at least 1"};
-  if (!std::isfinite(options.clip_norm) || options.clip_norm < 0) {
-    return {Code::kInvalidArgument, "clipNorm must be a finite number, at least 0"};
-  }
-  return {};
-}
-
 class CpuProgram final : public Program {
  public:
   CpuProgram(Plan plan, std::shared_ptr<ParameterStore> store, ProgramOptions options)
@@ -62,11 +44,7 @@ class CpuProgram final : public Program {
   Status build() {
     PRERANK_RETURN_IF_ERROR(check_options(options_));
     PRERANK_RETURN_IF_ERROR(check_plan(plan_, *store_));
-    limits_.rows = options_.capacity;
-    limits_.request_domain = uses_requests(plan_);
-    if (limits_.request_domain) {
-      limits_.requests = options_.request_capacity > 0 ? options_.request_capacity : options_.capacity;
-    }
+    limits_ = batch_limits(plan_, options_);
     PRERANK_ASSIGN_OR_RETURN(pool_, ThreadPool::create(options_.threads));
     PRERANK_ASSIGN_OR_RETURN(memory_, ProgramMemory::create(plan_, *store_,
                                                             {options_.threads, limits_.rows, limits_.requests}));
@@ -91,7 +69,7 @@ class CpuProgram final : public Program {
     return {};
   }
 
-  Status step(const Batch& batch, const StepOptions& options) override {
+  Status start(const Batch& batch, const StepOptions& options) override {
     if (plan_.tasks.empty()) return {Code::kInvalidArgument, "the plan has no tasks: it can predict, not train"};
     if (options.update && !store_->options().training) {
       return {Code::kInvalidArgument, "the parameter store has no optimizer state: create it for training"};
@@ -103,8 +81,10 @@ class CpuProgram final : public Program {
     touch_rows(batch);
     forward(batch, options.step, true);
     reduce(batch, options.step);
-    return finish(batch, options);
+    return complete(batch, options);
   }
+
+  Status finish() override { return {}; }
 
   Status predict(const Batch& batch) override {
     if (!plan_.tasks.empty()) return {Code::kInvalidArgument, "the plan has tasks: it can train, not predict"};
@@ -253,12 +233,12 @@ class CpuProgram final : public Program {
     segments_.run_once(Phase::kReduced, context(batch, step, true, 0));
   }
 
-  Status finish(const Batch& batch, const StepOptions& options) {
+  Status complete(const Batch& batch, const StepOptions& options) {
     Transform transform;
     {
       const Stopwatch watch(times_.transform);
       merge_stats();
-      PRERANK_RETURN_IF_ERROR(check_losses());
+      PRERANK_RETURN_IF_ERROR(check_losses(plan_, stats_));
       if (balance_ != nullptr) balance_->combine(batch, stats_, options.step);
       PRERANK_ASSIGN_OR_RETURN(transform, update_->transform(batch));
       if (options_.clip_norm > 0) gradient_norm_ = transform.norm;
@@ -285,18 +265,6 @@ class CpuProgram final : public Program {
         if (total.first_row < 0) total.first_row = part.first_row;
       }
     }
-  }
-
-  Status check_losses() const {
-    for (size_t k = 0; k < stats_.size(); ++k) {
-      const TaskStats& stats = stats_[k];
-      if (stats.nonfinite == 0 && std::isfinite(stats.loss)) continue;
-      return {Code::kNonFinite, "the loss of task " + plan_.tasks[k].name + " is not finite in " +
-                                    std::to_string(static_cast<uint64_t>(stats.nonfinite)) +
-                                    " rows, the first is row " +
-                                    std::to_string(static_cast<int64_t>(stats.first_row)) + " of the batch"};
-    }
-    return {};
   }
 
   const Plan plan_;
@@ -330,6 +298,9 @@ class CpuProgram final : public Program {
 Result<std::unique_ptr<Program>> Program::create(Plan plan, std::shared_ptr<ParameterStore> store,
                                                  ProgramOptions options) {
   if (store == nullptr) return Status(Code::kInvalidArgument, "a program needs a parameter store");
+  if (store->options().device.cuda >= 0) {
+    return Status(Code::kInvalidArgument, "the store is for programs on a CUDA device");
+  }
   auto program = std::make_unique<CpuProgram>(std::move(plan), std::move(store), options);
   PRERANK_RETURN_IF_ERROR(program->build());
   return std::unique_ptr<Program>(std::move(program));

@@ -5,20 +5,13 @@
 #include <string>
 #include <utility>
 
-#include "base/philox.h"
-#include "base/xxhash.h"
+#include "base/table_rounding.h"
 
 namespace prerank {
 namespace {
 
 constexpr size_t kChunk = 4096;        // elements: a multiple of every vector width
 constexpr double kClipEpsilon = 1e-6;  // as torch.nn.utils.clip_grad_norm_
-
-// Another stream than that of the table's initial values.
-uint64_t rounding_stream(const std::string& table) {
-  const std::string name = table + ".rounding";
-  return xxh64(name.data(), name.size());
-}
 
 }  // namespace
 
@@ -109,14 +102,6 @@ double ProgramUpdate::sparse_norm_sq(const Batch& batch) {
   return total;
 }
 
-uint64_t ProgramUpdate::rounding_of(const SparseTarget& target, uint64_t step) const {
-  const uint64_t stream = target.rounding_stream;
-  const PhiloxCounter words = philox4x32({static_cast<uint32_t>(step), static_cast<uint32_t>(step >> 32),
-                                          static_cast<uint32_t>(stream), static_cast<uint32_t>(stream >> 32)},
-                                         philox_key(options_.seed));
-  return uint64_t{words[0]} << 32 | words[1];
-}
-
 // Distinct rows for a worker: contiguous, with about the same number of entries for each.
 ProgramUpdate::RowRange ProgramUpdate::rows_of(const BatchTableIndex& index, size_t worker) const {
   if (index.rows.empty()) return {};
@@ -170,9 +155,9 @@ void ProgramUpdate::update(const Batch& batch, const StepOptions& options, doubl
     for (const SparseTarget& target : sparse_) {
       const BatchTableIndex& index = batch.table_index[target.table];
       const RowRange range = rows_of(index, worker);
-      cpu::update_sparse_rows(settings.sparse, options.step, options.sparse_lr, sparse_scale, target.view, target.state0,
-                              target.state1, index, range.begin, range.end, pooled_,
-                              rounding_of(target, options.step));
+      const uint64_t rounding = table_rounding(options_.seed, options.step, target.rounding_stream);
+      cpu::update_sparse_rows(settings.sparse, options.step, options.sparse_lr, sparse_scale, target.view,
+                              target.state0, target.state1, index, range.begin, range.end, pooled_, rounding);
       profile.lap(target.operation);
     }
   });

@@ -62,7 +62,6 @@ class ProgramUpdate {
   void name_operations();
   double dense_norm_sq();
   double sparse_norm_sq(const Batch& batch);
-  uint64_t rounding_of(const SparseTarget& target, uint64_t step) const;
   RowRange rows_of(const BatchTableIndex& index, size_t worker) const;
   Status not_finite() const;
 

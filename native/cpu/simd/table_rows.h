@@ -1,6 +1,7 @@
 // A row of a table that is about to change: float32 weights as they are, or 16 bits rounded at random.
 #pragma once
 
+#include "base/table_rounding.h"
 #include "cpu/simd/table.h"
 #include "cpu/simd/vec.h"
 
@@ -18,16 +19,12 @@ struct RoundedRow {
 
 PRERANK_INLINE FloatRow row_of(const SparseRows& s, size_t u, float* w) { return {w + size_t{s.rows[u]} * s.dim}; }
 
-// SplitMix64's finaliser (Steele, Lea, Flood, OOPSLA 2014) over the row.
 PRERANK_INLINE RoundedRow row_of(const SparseRows& s, size_t u, Bfloat16* w) {
-  uint64_t x = s.rounding + (uint64_t{s.rows[u]} + 1) * 0x9E3779B97F4A7C15u;
-  x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9u;
-  x = (x ^ x >> 27) * 0x94D049BB133111EBu;
-  x ^= x >> 31;
-  return {w + size_t{s.rows[u]} * s.dim, static_cast<uint32_t>(x), static_cast<uint32_t>(x >> 32)};
+  const uint64_t keys = row_rounding(s.rounding, s.rows[u]);
+  return {w + size_t{s.rows[u]} * s.dim, static_cast<uint32_t>(keys), static_cast<uint32_t>(keys >> 32)};
 }
 
-// 16 random bits for each of kLanes columns: two rounds of multiply and shift over key and column, upper half.
+// column_rounding() of kLanes columns.
 PRERANK_INLINE vu rounding_bits(const RoundedRow& row, size_t column) {
   vu x = reinterpret_cast<vu>(lane_numbers()) + (row.key0 + static_cast<uint32_t>(column));
   x ^= x >> 16;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -52,11 +53,31 @@ struct DenseOptimizer {
   double weight_decay = 0;  // AdamW: w -= lr * weight_decay * w
 };
 
+// How a GPU multiplies matrices: as they are, or rounded to what its tensor cores take (10 or 7 bits of mantissa), with sums
+// in float32 all the same.
+enum class MatmulPrecision : uint8_t { kFloat32, kTf32, kBfloat16 };
+
+// Where the programs of a store run. The CPU knows float32 only.
+struct Device {
+  int cuda = -1;  // number of a CUDA device; -1: the CPU
+  MatmulPrecision matmul = MatmulPrecision::kFloat32;
+};
+
 // A named tensor of the store: a parameter, or one of its optimizer state slots. Tables of 16 bits give no data.
 struct Slot {
   std::string name;  // parameter: its name. state: "<parameter>.<slot>", slot in {momentum, accumulator, m, v}
   std::vector<int64_t> shape;
   std::span<float> data;
+};
+
+// Where a store's tensors are once programs of another device train them. Any thread may call, while no program works.
+class ParameterMirror {
+ public:
+  virtual ~ParameterMirror() = default;
+  // A parameter, or one of its state slots, as float32; spans have the tensor's length.
+  virtual Status read(size_t parameter, std::optional<size_t> slot, std::span<float> into) const = 0;
+  virtual Status write(size_t parameter, std::optional<size_t> slot, std::span<const float> values) = 0;
+  virtual size_t bytes() const = 0;
 };
 
 class ParameterStore {
@@ -66,6 +87,7 @@ class ParameterStore {
     SparseOptimizer sparse;
     DenseOptimizer dense;
     TableType table_type = TableType::kFloat32;
+    Device device;
     bool training = true;  // false: no optimizer state
     size_t eager_bytes = 0;  // a larger store draws tables row by row, at their first touch(). 0: half the memory
     uint64_t seed = 1;     // element e of parameter p is drawn from Philox(seed, hash(name), e): independent of order
@@ -90,6 +112,11 @@ class ParameterStore {
   virtual bool lazy(size_t parameter) const = 0;
   // Draws those of the rows, of weights and state, that were not drawn yet. One thread a table at a time.
   virtual void touch(size_t parameter, std::span<const uint32_t> rows) = 0;
+  // Hands everything over to a mirror that holds the same values: read() and write() go there from now on, and the store's
+  // own memory is given back (weights() and state() are empty). Once at most.
+  virtual void move_to(std::shared_ptr<ParameterMirror> mirror) = 0;
+  // Null while the tensors are in the store's own memory.
+  virtual const std::shared_ptr<ParameterMirror>& mirror() const = 0;
   // Copies a parameter or (by the name of its slot) optimizer state; rows that were not drawn are drawn into the copy
   // only. kNotFound.
   virtual Result<std::vector<float>> read(const std::string& name) const = 0;

@@ -1,4 +1,4 @@
-// A plan on a device: allocates once, then steps and predicts without allocating.
+// A plan on the device of its store: allocates once, then steps and predicts without allocating.
 #pragma once
 
 #include <atomic>
@@ -66,7 +66,16 @@ class Program {
   virtual ~Program() = default;
 
   // One training step. kNonFinite (no parameter changed) when a task's loss is not finite: see stats().
-  virtual Status step(const Batch& batch, const StepOptions& options) = 0;
+  Status step(const Batch& batch, const StepOptions& options) {
+    PRERANK_RETURN_IF_ERROR(start(batch, options));
+    return finish();
+  }
+  // The same in two parts, for devices that work while the next batch is made: up to depth() steps may be started before
+  // the oldest is finished, whose status and stats() finish() gives. A batch may change once start() has returned. A start()
+  // that fails has started nothing. After kNonFinite from finish() the steps already started change nothing, too.
+  virtual Status start(const Batch& batch, const StepOptions& options) = 0;
+  virtual Status finish() = 0;
+  virtual size_t depth() const { return 1; }
   // Forward only (plans without tasks): fills the outputs.
   virtual Status predict(const Batch& batch) = 0;
 
