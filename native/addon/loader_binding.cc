@@ -67,6 +67,7 @@ LoaderOptions read_options(Napi::Value value) {
   options.threads = fields.positive("threads");
   if (fields.has("prefetch")) options.prefetch = fields.positive("prefetch");
   options.training = fields.boolean("training");
+  if (fields.has("tableIndex")) options.table_index = fields.boolean("tableIndex");
   options.request = string_or_empty(fields, "request");
   options.weight = string_or_empty(fields, "weight");
   for_each(fields.array("dense"), fields.path("dense"),

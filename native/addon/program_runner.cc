@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "addon/allocation_counter.h"
+#include "addon/cuda_library.h"
 #include "plan/offending_rows.h"
 
 namespace prerank::addon {
@@ -21,9 +22,16 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 Result<std::shared_ptr<ProgramRunner>> ProgramRunner::create(Plan plan, std::shared_ptr<ParameterStore> store,
                                                              const ProgramOptions& options) {
   std::shared_ptr<ProgramRunner> runner(new ProgramRunner());
-  PRERANK_ASSIGN_OR_RETURN(runner->program_, Program::create(std::move(plan), std::move(store), options));
+  const bool on_cpu = store->options().device.cuda < 0;
+  if (on_cpu) {
+    PRERANK_ASSIGN_OR_RETURN(runner->program_, Program::create(std::move(plan), std::move(store), options));
+  } else {
+    PRERANK_ASSIGN_OR_RETURN(const CudaLibrary* library, cuda_library());
+    PRERANK_ASSIGN_OR_RETURN(runner->program_, library->create_program(std::move(plan), std::move(store), options));
+  }
   const Plan& checked = runner->program_->plan();
-  if (!checked.sparse_gradients.empty()) {
+  // A GPU groups the ids by table row itself.
+  if (on_cpu && !checked.sparse_gradients.empty()) {
     PRERANK_ASSIGN_OR_RETURN(runner->indexer_, TableIndexer::create(checked, 1));
   }
   return runner;
@@ -33,7 +41,18 @@ Status ProgramRunner::run(Loader& loader, const RunRequest& request, RunOutcome&
   const auto start = std::chrono::steady_clock::now();
   outcome.allocations = thread_allocations().has_value() ? std::optional<uint64_t>(0) : std::nullopt;
   outcome.stats.reserve(request.dense_lr.size() * program_->plan().tasks.size() * kTaskStats);
-  for (size_t i = 0; i < request.dense_lr.size() && !cancelled(request.id); ++i) {
+  const Status ran = run_steps(loader, request, outcome);
+  const Status finished = finish_steps(loader, 0, outcome);
+  PRERANK_RETURN_IF_ERROR(ran);
+  PRERANK_RETURN_IF_ERROR(finished);
+  outcome.seconds = seconds_since(start);
+  outcome.gradient_norm = program_->gradient_norm();
+  return {};
+}
+
+Status ProgramRunner::run_steps(Loader& loader, const RunRequest& request, RunOutcome& outcome) {
+  for (size_t i = 0; i < request.dense_lr.size() && !cancelled(request.id) && !outcome.non_finite; ++i) {
+    const Cursor before = loader.consumed();
     const auto waiting = std::chrono::steady_clock::now();
     PRERANK_ASSIGN_OR_RETURN(const Batch* batch, loader.next());
     outcome.wait_seconds += seconds_since(waiting);
@@ -47,26 +66,49 @@ Status ProgramRunner::run(Loader& loader, const RunRequest& request, RunOutcome&
       if (!seen.ok() && seen.code() != Code::kNonFinite) return seen;
     }
     const std::optional<uint64_t> allocations = thread_allocations();
-    const Status status =
-        program_->step(*batch, {request.first_step + i, request.dense_lr[i], request.sparse_lr[i], true});
+    const Status started =
+        program_->start(*batch, {request.first_step + i, request.dense_lr[i], request.sparse_lr[i], true});
     if (allocations) *outcome.allocations += *thread_allocations() - *allocations;
-    if (!status.ok() && status.code() != Code::kNonFinite) return status;
-    rows_ = batch->rows;
-    requests_ = batch->requests;
-    outcome.steps += 1;
-    outcome.rows += batch->rows;
-    append_stats(outcome.stats);
-    if (status.ok()) continue;
-    outcome.non_finite = true;
-    outcome.offending = offending_rows(program_->plan(), *batch, program_->stats(), kReportedRows);
-    for (size_t k = 0; k < program_->stats().size(); ++k) {
-      const TaskStats& stats = program_->stats()[k];
-      if (stats.nonfinite > 0 || !std::isfinite(stats.loss)) outcome.tasks.push_back(static_cast<uint32_t>(k));
+    if (!started.ok() && started.code() != Code::kNonFinite) return started;
+    under_way_.push_back({before, batch->rows, batch->requests});
+    if (started.ok()) {
+      PRERANK_RETURN_IF_ERROR(finish_steps(loader, program_->depth() - 1, outcome));
+    } else {
+      PRERANK_RETURN_IF_ERROR(settle(loader, started, outcome));
     }
-    break;
   }
-  outcome.seconds = seconds_since(start);
-  outcome.gradient_norm = program_->gradient_norm();
+  return {};
+}
+
+// Finishes the oldest steps until `left` are under way.
+Status ProgramRunner::finish_steps(Loader& loader, size_t left, RunOutcome& outcome) {
+  while (under_way_.size() > left) PRERANK_RETURN_IF_ERROR(settle(loader, program_->finish(), outcome));
+  return {};
+}
+
+// Takes the oldest step, which ended with `status`, into the outcome. Of those after a refused one nothing is kept: the
+// loader goes back to where that one ended.
+Status ProgramRunner::settle(Loader& loader, const Status& status, RunOutcome& outcome) {
+  const UnderWay step = under_way_.front();
+  under_way_.pop_front();
+  if (outcome.non_finite) return {};
+  if (!status.ok() && status.code() != Code::kNonFinite) return status;
+  rows_ = step.rows;
+  requests_ = step.requests;
+  outcome.steps += 1;
+  outcome.rows += step.rows;
+  append_stats(outcome.stats);
+  if (status.ok()) return {};
+  outcome.non_finite = true;
+  outcome.ended = false;
+  for (size_t k = 0; k < program_->stats().size(); ++k) {
+    const TaskStats& stats = program_->stats()[k];
+    if (stats.nonfinite > 0 || !std::isfinite(stats.loss)) outcome.tasks.push_back(static_cast<uint32_t>(k));
+  }
+  PRERANK_RETURN_IF_ERROR(loader.seek(step.before));
+  PRERANK_ASSIGN_OR_RETURN(const Batch* batch, loader.next());
+  if (batch == nullptr) return {Code::kInternal, "the loader did not find the refused batch again"};
+  outcome.offending = offending_rows(program_->plan(), *batch, program_->stats(), kReportedRows);
   return {};
 }
 

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -62,12 +63,20 @@ class ProgramRunner {
  private:
   ProgramRunner() = default;
   bool cancelled(uint64_t id) const { return id < cancelled_below_.load(); }
+  struct UnderWay {
+    Cursor before;  // of the loader
+    size_t rows = 0, requests = 0;
+  };
+  Status run_steps(Loader& loader, const RunRequest& request, RunOutcome& outcome);
+  Status finish_steps(Loader& loader, size_t left, RunOutcome& outcome);
+  Status settle(Loader& loader, const Status& status, RunOutcome& outcome);
   Status index_tables(Batch& batch);
   void append_stats(std::vector<double>& stats) const;
   Status append_outputs(const Batch& batch, std::vector<std::vector<float>>& outputs);
 
   std::unique_ptr<Program> program_;
   std::unique_ptr<TableIndexer> indexer_;  // for batches without a table index
+  std::deque<UnderWay> under_way_;         // steps that were started and not finished
   size_t rows_ = 0, requests_ = 0;         // of the last batch
   std::atomic<uint64_t> next_id_{1};
   std::atomic<uint64_t> cancelled_below_{0};

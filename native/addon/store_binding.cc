@@ -65,6 +65,15 @@ ParameterSpec read_parameter(Napi::Value value, const std::string& what) {
   return spec;
 }
 
+Device read_device(const Fields& fields) {
+  Device device;
+  device.cuda = static_cast<int>(fields.unsigned_integer("cuda"));
+  device.matmul = fields.choice<MatmulPrecision>("matmul", {{"float32", MatmulPrecision::kFloat32},
+                                                            {"tf32", MatmulPrecision::kTf32},
+                                                            {"bfloat16", MatmulPrecision::kBfloat16}});
+  return device;
+}
+
 ParameterStore::Options read_options(Napi::Value value) {
   const Fields fields(value, "StoreSpec");
   ParameterStore::Options options;
@@ -77,6 +86,7 @@ ParameterStore::Options read_options(Napi::Value value) {
     options.table_type = fields.choice<TableType>(
         "tableType", {{"float32", TableType::kFloat32}, {"bfloat16", TableType::kBfloat16}});
   }
+  if (fields.has("device")) options.device = read_device(fields.object("device"));
   options.training = fields.boolean("training");
   options.seed = fields.unsigned_integer("seed");
   return options;

@@ -79,7 +79,7 @@ TEST(KernelElementwise, ActivationAndItsGradient) {
 }
 
 TEST(KernelElementwise, GradientInPlace) {
-  for_each_isa([] {
+  for_each_target([] {
     OpHarness harness("activation.grad", 17);
     harness.op.strings["activation"] = "relu";
     const std::vector<float> d = random_floats(17 * 7, 1), y = random_floats(17 * 7, 2);
@@ -157,7 +157,7 @@ TEST(KernelElementwise, AffineCopyZeroAddInto) {
                elementwise([](double x) { return -1.5 * x + 0.25; }));
     check_rows({.forward = "copy", .widths = {width}, .output = width, .tolerance = 0},
                elementwise([](double x) { return x; }));
-    for_each_isa([&] {
+    for_each_target([&] {
       const std::vector<float> x = random_floats(17 * width, 1), y = random_floats(17 * width, 2);
       OpHarness add("addInto", 17);
       const int32_t sum = add.value(width, y);

@@ -26,7 +26,7 @@ Lists random_lists(size_t rows) {
 }
 
 TEST(KernelEmbedding, PoolsEveryKindOfLookup) {
-  for_each_isa([] {
+  for_each_target([] {
     for (const size_t dim : {1, 3, 7, 8, 16, 33, 64, 150}) {
       for (const size_t rows : kRowCounts) {
         SCOPED_TRACE("dim " + std::to_string(dim) + ", rows " + std::to_string(rows));

@@ -49,25 +49,29 @@ TEST(KernelGroups, GroupDotWithRowsAndWithAParameter) {
 }
 
 TEST(KernelGroups, RefuseWidthsThatAreNoMultiple) {
-  OpHarness scale("scaleGroups", 2);
-  scale.op.inputs = {scale.value(3), scale.value(7)};
-  scale.op.outputs = {scale.value(7)};
-  EXPECT_EQ(scale.build().status().code(), Code::kInvalidArgument);
-  OpHarness dot("groupDot", 2);
-  dot.op.inputs = {dot.value(7), dot.value(7)};
-  dot.op.outputs = {dot.value(3)};
-  EXPECT_EQ(dot.build().status().code(), Code::kInvalidArgument);
+  for_each_target([] {
+    OpHarness scale("scaleGroups", 2);
+    scale.op.inputs = {scale.value(3), scale.value(7)};
+    scale.op.outputs = {scale.value(7)};
+    EXPECT_EQ(scale.build_status().code(), Code::kInvalidArgument);
+    OpHarness dot("groupDot", 2);
+    dot.op.inputs = {dot.value(7), dot.value(7)};
+    dot.op.outputs = {dot.value(3)};
+    EXPECT_EQ(dot.build_status().code(), Code::kInvalidArgument);
+  });
 }
 
 TEST(KernelConstant, WritesItsValues) {
-  OpHarness h("constant", 1, Domain::kNone);
-  h.op.outputs = {h.value(5, {}, Domain::kNone)};
-  h.op.lists = {{"values", {0.5, -2, 0, 1e-6, 3}}};
-  h.run();
-  expect_near(h.read(h.op.outputs[0]), {0.5, -2, 0, 1e-6, 3}, 1e-9, "values");
-  h.expect_sentinels();
-  h.op.lists = {{"values", {1, 2}}};
-  EXPECT_EQ(h.build().status().code(), Code::kInvalidArgument);
+  for_each_target([] {
+    OpHarness h("constant", 1, Domain::kNone);
+    h.op.outputs = {h.value(5, {}, Domain::kNone)};
+    h.op.lists = {{"values", {0.5, -2, 0, 1e-6, 3}}};
+    h.run();
+    expect_near(h.read(h.op.outputs[0]), {0.5, -2, 0, 1e-6, 3}, 1e-9, "values");
+    h.expect_sentinels();
+    h.op.lists = {{"values", {1, 2}}};
+    EXPECT_EQ(h.build_status().code(), Code::kInvalidArgument);
+  });
 }
 
 struct Gates {
@@ -103,60 +107,68 @@ struct Gates {
 };
 
 TEST(KernelGates, DrawByStepAndAreTheExpectedGateInPrediction) {
-  Gates gates{.logits = random_floats(37, 3, -6, 6)};
-  std::vector<double> drawn, expected;
-  for (size_t i = 0; i < gates.logits.size(); ++i) {
-    const double logit = static_cast<double>(gates.logits[i]);
-    drawn.push_back(gates.gate(i, logit));
-    expected.push_back(std::clamp(1.2 / (1 + std::exp(-logit)) - 0.1, 0.0, 1.0));
-  }
-  OpHarness h = gates.harness("hardConcrete");
-  h.run();
-  expect_near(h.read(h.op.outputs[0]), drawn, 1e-6, "drawn");
-  EXPECT_NE(std::count(drawn.begin(), drawn.end(), 0.0), 0);
-  EXPECT_NE(std::count(drawn.begin(), drawn.end(), 1.0), 0);
-  h.expect_sentinels();
-  gates.step = 6;
-  OpHarness next = gates.harness("hardConcrete");
-  next.run();
-  EXPECT_NE(next.read(next.op.outputs[0]), h.read(h.op.outputs[0]));
-  gates.training = false;
-  OpHarness prediction = gates.harness("hardConcrete");
-  prediction.run();
-  expect_near(prediction.read(prediction.op.outputs[0]), expected, 1e-6, "expected");
+  for_each_target([] {
+    Gates gates{.logits = random_floats(37, 3, -6, 6)};
+    std::vector<double> drawn, expected;
+    for (size_t i = 0; i < gates.logits.size(); ++i) {
+      const double logit = static_cast<double>(gates.logits[i]);
+      drawn.push_back(gates.gate(i, logit));
+      expected.push_back(std::clamp(1.2 / (1 + std::exp(-logit)) - 0.1, 0.0, 1.0));
+    }
+    OpHarness h = gates.harness("hardConcrete");
+    h.run();
+    expect_near(h.read(h.op.outputs[0]), drawn, 1e-6, "drawn");
+    EXPECT_NE(std::count(drawn.begin(), drawn.end(), 0.0), 0);
+    EXPECT_NE(std::count(drawn.begin(), drawn.end(), 1.0), 0);
+    h.expect_sentinels();
+    gates.step = 6;
+    OpHarness next = gates.harness("hardConcrete");
+    next.run();
+    EXPECT_NE(next.read(next.op.outputs[0]), h.read(h.op.outputs[0]));
+    gates.training = false;
+    OpHarness prediction = gates.harness("hardConcrete");
+    prediction.run();
+    expect_near(prediction.read(prediction.op.outputs[0]), expected, 1e-6, "expected");
+  });
 }
 
 TEST(KernelGates, WorkedExampleOfTheSpecification) {
-  Gates gates{.logits = {0, -2, 2}, .training = false};
-  OpHarness h = gates.harness("hardConcrete");
-  h.run();
-  expect_near(h.read(h.op.outputs[0]), {0.5, 0.04304, 0.95696}, 1e-5, "gate");
+  for_each_target([] {
+    Gates gates{.logits = {0, -2, 2}, .training = false};
+    OpHarness h = gates.harness("hardConcrete");
+    h.run();
+    expect_near(h.read(h.op.outputs[0]), {0.5, 0.04304, 0.95696}, 1e-5, "gate");
+  });
 }
 
 TEST(KernelGates, GradientIsZeroWhereClipped) {
-  for (const double temperature : {0.1, 2.0 / 3}) {
-    const Gates gates{.logits = random_floats(37, 9, -3, 3), .temperature = temperature};
-    const std::vector<float> dz = random_floats(37, 10);
-    std::vector<double> want;
-    for (size_t i = 0; i < dz.size(); ++i) {
-      const double logit = static_cast<double>(gates.logits[i]);
-      const double slope = (gates.gate(i, logit + 1e-6) - gates.gate(i, logit - 1e-6)) / 2e-6;
-      want.push_back(static_cast<double>(dz[i]) * slope);
+  for_each_target([] {
+    for (const double temperature : {0.1, 2.0 / 3}) {
+      const Gates gates{.logits = random_floats(37, 9, -3, 3), .temperature = temperature};
+      const std::vector<float> dz = random_floats(37, 10);
+      std::vector<double> want;
+      for (size_t i = 0; i < dz.size(); ++i) {
+        const double logit = static_cast<double>(gates.logits[i]);
+        const double slope = (gates.gate(i, logit + 1e-6) - gates.gate(i, logit - 1e-6)) / 2e-6;
+        want.push_back(static_cast<double>(dz[i]) * slope);
+      }
+      OpHarness h = gates.harness("hardConcrete.grad", dz);
+      h.run();
+      expect_near(h.read(h.op.outputs[0]), want, 1e-5, "gradient");
+      EXPECT_NE(std::count(want.begin(), want.end(), 0.0), 0);
     }
-    OpHarness h = gates.harness("hardConcrete.grad", dz);
-    h.run();
-    expect_near(h.read(h.op.outputs[0]), want, 1e-5, "gradient");
-    EXPECT_NE(std::count(want.begin(), want.end(), 0.0), 0);
-  }
+  });
 }
 
 TEST(KernelGates, RefuseSettingsWithoutMeaning) {
-  for (const std::pair<const char*, double>& wrong :
-       {std::pair{"temperature", 0.0}, std::pair{"low", 0.1}, std::pair{"high", 0.9}}) {
-    OpHarness h = Gates{.logits = {0}}.harness("hardConcrete");
-    h.op.numbers[wrong.first] = wrong.second;
-    EXPECT_EQ(h.build().status().code(), Code::kInvalidArgument) << wrong.first;
-  }
+  for_each_target([] {
+    for (const std::pair<const char*, double>& wrong :
+         {std::pair{"temperature", 0.0}, std::pair{"low", 0.1}, std::pair{"high", 0.9}}) {
+      OpHarness h = Gates{.logits = {0}}.harness("hardConcrete");
+      h.op.numbers[wrong.first] = wrong.second;
+      EXPECT_EQ(h.build_status().code(), Code::kInvalidArgument) << wrong.first;
+    }
+  });
 }
 
 TEST(KernelCrossEntropy, NestedEventsOverSeveralTiles) {
@@ -177,34 +189,38 @@ TEST(KernelCrossEntropy, NestedEventsOverSeveralTiles) {
     losses.push_back(counts ? top + std::log(total) - z[label] : 0);
     for (size_t k = 0; k < 3; ++k) slopes.push_back(counts ? std::exp(z[k] - top) / total - (k == label ? 1 : 0) : 0);
   }
-  OpHarness h("crossEntropy", rows);
-  h.op.inputs = {h.value(3, logits)};
-  h.op.outputs = {h.value(1), h.value(3)};
-  h.op.lists = {{"events", {1, 0}}};
-  h.plan.tasks = {{"shown", LossKind::kBce, 1, 1, 0}, {"clicked", LossKind::kBce, 1, 1, 0}};
-  h.batch.task_mask = mask;
-  h.batch.targets = {shown.data(), clicked.data()};
-  h.run(64);
-  expect_near(h.read(h.op.outputs[0]), losses, 1e-6, "loss");
-  expect_near(h.read(h.op.outputs[1]), slopes, 1e-6, "slope");
-  h.expect_sentinels();
-  h.op.lists = {{"events", {1, 2}}};
-  EXPECT_EQ(h.build().status().code(), Code::kInvalidArgument);
+  for_each_target([&] {
+    OpHarness h("crossEntropy", rows);
+    h.op.inputs = {h.value(3, logits)};
+    h.op.outputs = {h.value(1), h.value(3)};
+    h.op.lists = {{"events", {1, 0}}};
+    h.plan.tasks = {{"shown", LossKind::kBce, 1, 1, 0}, {"clicked", LossKind::kBce, 1, 1, 0}};
+    h.batch.task_mask = mask;
+    h.batch.targets = {shown.data(), clicked.data()};
+    h.run(64);
+    expect_near(h.read(h.op.outputs[0]), losses, 1e-6, "loss");
+    expect_near(h.read(h.op.outputs[1]), slopes, 1e-6, "slope");
+    h.expect_sentinels();
+    h.op.lists = {{"events", {1, 2}}};
+    EXPECT_EQ(h.build().status().code(), Code::kInvalidArgument);
+  });
 }
 
 TEST(KernelCrossEntropy, WorkedExampleOfTheSpecification) {
   const std::vector<float> clicked = {1}, shown = {1};
   const std::vector<uint32_t> mask = {3};
-  OpHarness h("crossEntropy", 1);
-  h.op.inputs = {h.value(3, {1, 0, -1})};
-  h.op.outputs = {h.value(1), h.value(3)};
-  h.op.lists = {{"events", {1, 0}}};
-  h.plan.tasks = {{"shown", LossKind::kBce, 1, 1, 0}, {"clicked", LossKind::kBce, 1, 1, 0}};
-  h.batch.task_mask = mask;
-  h.batch.targets = {shown.data(), clicked.data()};
-  h.run();
-  expect_near(h.read(h.op.outputs[0]), {0.407606}, 1e-6, "loss");
-  expect_near(h.read(h.op.outputs[1]), {0.665241 - 1, 0.244728, 0.090031}, 2e-6, "slope");
+  for_each_target([&] {
+    OpHarness h("crossEntropy", 1);
+    h.op.inputs = {h.value(3, {1, 0, -1})};
+    h.op.outputs = {h.value(1), h.value(3)};
+    h.op.lists = {{"events", {1, 0}}};
+    h.plan.tasks = {{"shown", LossKind::kBce, 1, 1, 0}, {"clicked", LossKind::kBce, 1, 1, 0}};
+    h.batch.task_mask = mask;
+    h.batch.targets = {shown.data(), clicked.data()};
+    h.run();
+    expect_near(h.read(h.op.outputs[0]), {0.407606}, 1e-6, "loss");
+    expect_near(h.read(h.op.outputs[1]), {0.665241 - 1, 0.244728, 0.090031}, 2e-6, "slope");
+  });
 }
 
 }  // namespace

@@ -1,12 +1,13 @@
 #include "kernel_harness.h"
 
 #include <cmath>
+#include <cstdlib>
 
 namespace prerank::test {
 namespace {
 
 constexpr float kSentinel = 12345.5f;
-constexpr size_t kMargin = 5;  // floats left and right of a view
+const Layout* layout = &kOddLayout;
 
 std::vector<double> row_of(const std::vector<float>& data, size_t width, size_t row) {
   std::vector<double> out(width);
@@ -25,6 +26,8 @@ void for_each_isa(const std::function<void()>& body) {
   }
   cpu::set_isa_for_test(before);
 }
+
+void use_layout(const Layout& chosen) { layout = &chosen; }
 
 std::vector<float> random_floats(size_t n, uint64_t seed, float low, float high) {
   std::mt19937_64 random(seed);
@@ -60,9 +63,9 @@ int32_t OpHarness::value_of_rows(size_t rows, size_t width, const std::vector<fl
   Memory m;
   m.rows = rows;
   m.width = width;
-  m.first = kMargin;
-  m.stride = domain == Domain::kNone ? width : width + 2 * kMargin;
-  m.floats.assign(2 * kMargin + rows * m.stride, kSentinel);
+  m.first = layout->margin;
+  m.stride = domain == Domain::kNone ? width : layout->stride(width);
+  m.floats.assign(2 * layout->margin + rows * m.stride, kSentinel);
   for (size_t r = 0; r < rows; ++r) {
     for (size_t i = 0; i < width; ++i) m.floats[m.first + r * m.stride + i] = data.empty() ? 0.0f : data[r * width + i];
   }
@@ -91,8 +94,7 @@ Result<std::unique_ptr<Kernel>> OpHarness::build(size_t tile_rows) {
 }
 
 void OpHarness::prepare(Kernel& kernel) {
-  std::vector<float*> base;
-  for (Memory& m : memory_) base.push_back(m.floats.data() + m.first);
+  const std::vector<float*> base = addresses();
   for (size_t worker = 0; worker < kWorkers; ++worker) {
     TileContext context;
     context.worker = worker;
@@ -101,7 +103,13 @@ void OpHarness::prepare(Kernel& kernel) {
   }
 }
 
-void OpHarness::run(size_t tile_rows) {
+std::vector<float*> OpHarness::addresses() {
+  std::vector<float*> base;
+  for (Memory& m : memory_) base.push_back(m.floats.data() + m.first);
+  return base;
+}
+
+void OpHarness::run_on_cpu(size_t tile_rows) {
   const auto kernel = build(tile_rows);
   ASSERT_TRUE(kernel.ok()) << kernel.status().message();
   stats.resize(plan.tasks.size());
@@ -224,7 +232,7 @@ void check_row_count(const RowCase& c, const RowFunction& function, size_t rows)
 }  // namespace
 
 void check_rows(const RowCase& c, const RowFunction& function) {
-  for_each_isa([&] {
+  for_each_target([&] {
     for (const size_t rows : kRowCounts) check_row_count(c, function, rows);
   });
 }

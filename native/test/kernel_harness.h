@@ -16,8 +16,25 @@
 
 namespace prerank::test {
 
+// The same tests are part of two programs: of prerank_tests, for the CPU's kernels (kernel_target.cc), and of
+// prerank_cuda_tests, for the CUDA kernels on the emulated device (cuda/kernel_target.cc).
+
 // Calls `body` once for every instruction set of this processor.
 void for_each_isa(const std::function<void()>& body);
+// Calls `body` for each way in which OpHarness::run runs the program's kernels: for every instruction set, or on the
+// emulated device for every layout of values.
+void for_each_target(const std::function<void()>& body);
+
+// How the values of a harness lie in memory.
+struct Layout {
+  const char* name;
+  size_t margin;  // floats before the first row and behind the last
+  size_t (*stride)(size_t width);
+};
+// Columns of a wider root at odd addresses.
+inline constexpr Layout kOddLayout = {"odd", 5, [](size_t width) { return width + 10; }};
+// Of harnesses made from now on; at first kOddLayout.
+void use_layout(const Layout& layout);
 
 inline constexpr size_t kRowCounts[] = {1, 3, 17, 255};
 inline constexpr size_t kWidths[] = {1, 3, 7, 16, 33};
@@ -34,21 +51,29 @@ class OpHarness {
 
   OpHarness(std::string kind, size_t rows, Domain segment = Domain::kRow);
 
-  // A value [rows, width] (domain none: [width]) holding `data`, or zeros, as columns of a wider root; `shape` defaults
-  // to [width]. Returns its id.
+  // A value [rows, width] (domain none: [width]) holding `data`, or zeros. `shape` defaults to [width]. Returns its id.
   int32_t value(size_t width, const std::vector<float>& data = {}, Domain domain = Domain::kRow,
                 std::vector<int64_t> shape = {});
   // As value, with the number of rows given (values of a domain other than the segment's).
   int32_t value_of_rows(size_t rows, size_t width, const std::vector<float>& data, Domain domain,
                         std::vector<int64_t> shape = {});
 
-  // Builds the kernel and runs it over the rows in tiles of `tile_rows`. Fails the test when the build fails.
+  // Builds the target's kernel and runs it over the rows; the CPU's in tiles of `tile_rows`. Fails the test when the build
+  // fails.
   void run(size_t tile_rows = 256);
-  // Only builds it.
+  // What building it says.
+  Status build_status();
+
+  // The same on the CPU in any case.
+  void run_on_cpu(size_t tile_rows = 256);
   Result<std::unique_ptr<Kernel>> build(size_t tile_rows = 256);
 
   // What a program does before the tiles of a step, for each worker.
   void prepare(Kernel& kernel);
+  // Address of every value's row 0.
+  std::vector<float*> addresses();
+  size_t rows() const { return rows_; }
+  Domain segment() const { return segment_; }
 
   std::vector<float> read(int32_t id) const;
   // Nothing around the views was written.

@@ -40,7 +40,7 @@ double total(const OpHarness& h) {
 }
 
 TEST(KernelLoss, TestVectorOfTheSpecification) {
-  for_each_isa([] {
+  for_each_target([] {
     for (const size_t tile : {256, 4}) {
       SixRows rows;
       OpHarness h = rows.harness(true);
@@ -71,7 +71,7 @@ TEST(KernelLoss, TestVectorOfTheSpecification) {
 }
 
 TEST(KernelLoss, TeacherOnEveryRowWithItsLabel) {
-  for_each_isa([] {
+  for_each_target([] {
     SixRows rows;
     rows.mask = {7, 7, 7, 6, 6, 5};
     OpHarness h = rows.harness(true);
@@ -86,7 +86,7 @@ TEST(KernelLoss, TeacherOnEveryRowWithItsLabel) {
 }
 
 TEST(KernelLoss, TwoTasksOnOneLogit) {
-  for_each_isa([] {
+  for_each_target([] {
     SixRows rows;
     OpHarness h = rows.harness(false);
     h.batch.inv_n = {1 / 3.5, 1 / 4.0, 1 / 3.5};
@@ -104,24 +104,26 @@ TEST(KernelLoss, TwoTasksOnOneLogit) {
 }
 
 TEST(KernelLoss, MeanIsTheValueItselfWhateverTheTarget) {
-  const std::vector<float> values = {0.5f, -1, 4}, targets = {kNan, 7, 0}, weights = {1, 2, 1};
-  const std::vector<uint32_t> mask = {0, 1, 1};
-  OpHarness h("loss", 3);
-  h.op.inputs = {h.value(1, values)};
-  h.op.outputs = {h.value(1)};
-  h.plan.tasks = {{"term", LossKind::kMean, 0.5, 1, 0}};
-  h.batch.task_mask = mask;
-  h.batch.targets = {targets.data()};
-  h.batch.weight = weights.data();
-  h.batch.inv_n = {1 / 3.0};
-  h.run();
-  EXPECT_NEAR(h.stats[0].loss, 2 * -1 + 4, 1e-6);
-  EXPECT_EQ(h.stats[0].weight, 3);
-  expect_near(h.read(h.op.outputs[0]), {0, 0.5 * 2 / 3, 0.5 / 3}, 1e-6, "gradient");
+  for_each_target([] {
+    const std::vector<float> values = {0.5f, -1, 4}, targets = {kNan, 7, 0}, weights = {1, 2, 1};
+    const std::vector<uint32_t> mask = {0, 1, 1};
+    OpHarness h("loss", 3);
+    h.op.inputs = {h.value(1, values)};
+    h.op.outputs = {h.value(1)};
+    h.plan.tasks = {{"term", LossKind::kMean, 0.5, 1, 0}};
+    h.batch.task_mask = mask;
+    h.batch.targets = {targets.data()};
+    h.batch.weight = weights.data();
+    h.batch.inv_n = {1 / 3.0};
+    h.run();
+    EXPECT_NEAR(h.stats[0].loss, 2 * -1 + 4, 1e-6);
+    EXPECT_EQ(h.stats[0].weight, 3);
+    expect_near(h.read(h.op.outputs[0]), {0, 0.5 * 2 / 3, 0.5 / 3}, 1e-6, "gradient");
+  });
 }
 
 TEST(KernelLoss, NonFiniteRowsAreCountedAndGiveNoGradient) {
-  for_each_isa([] {
+  for_each_target([] {
     SixRows rows;
     rows.ctr[1] = kNan;
     rows.ctr[3] = kNan;  // not trained there
@@ -143,14 +145,16 @@ TEST(KernelLoss, NonFiniteRowsAreCountedAndGiveNoGradient) {
 }
 
 TEST(KernelLoss, TaskWithoutRowsGivesZeros) {
-  SixRows rows;
-  for (uint32_t& mask : rows.mask) mask &= ~2u;
-  OpHarness h = rows.harness(true);
-  h.batch.inv_n = {1 / 3.5, 0, 1 / 3.5};
-  h.run();
-  EXPECT_EQ(h.stats[1].count, 0);
-  EXPECT_EQ(h.stats[1].loss, 0);
-  expect_near(h.read(h.op.outputs[1]), std::vector<double>(6, 0), 0, "cqs");
+  for_each_target([] {
+    SixRows rows;
+    for (uint32_t& mask : rows.mask) mask &= ~2u;
+    OpHarness h = rows.harness(true);
+    h.batch.inv_n = {1 / 3.5, 0, 1 / 3.5};
+    h.run();
+    EXPECT_EQ(h.stats[1].count, 0);
+    EXPECT_EQ(h.stats[1].loss, 0);
+    expect_near(h.read(h.op.outputs[1]), std::vector<double>(6, 0), 0, "cqs");
+  });
 }
 
 double reference_loss(LossKind kind, double delta, double a, double y) {
@@ -160,6 +164,8 @@ double reference_loss(LossKind kind, double delta, double a, double y) {
       return std::max(a, 0.0) + std::log1p(std::exp(-std::abs(a))) - y * a;
     case LossKind::kMse:
       return r * r;
+    case LossKind::kMean:
+      return a;
     case LossKind::kHuber:
       return std::abs(r) <= delta ? 0.5 * r * r : delta * (std::abs(r) - 0.5 * delta);
     case LossKind::kPseudoHuber:
@@ -171,7 +177,7 @@ double reference_loss(LossKind kind, double delta, double a, double y) {
 }
 
 TEST(KernelLoss, EveryKindAgainstDoubleAndCentralDifferences) {
-  for_each_isa([] {
+  for_each_target([] {
     constexpr size_t kRows = 255;
     for (const LossKind kind :
          {LossKind::kBce, LossKind::kMse, LossKind::kHuber, LossKind::kPseudoHuber, LossKind::kLogCosh}) {
@@ -207,7 +213,7 @@ TEST(KernelLoss, EveryKindAgainstDoubleAndCentralDifferences) {
 
 // Where a naive form cancels: confident and right, and tiny residuals.
 TEST(KernelLoss, KeepsRelativeAccuracyInTheTails) {
-  for_each_isa([] {
+  for_each_target([] {
     for (const float a : {-30.0f, -12.0f, 12.0f, 30.0f}) {
       const std::vector<float> label = {a > 0 ? 1.0f : 0.0f};
       const std::vector<uint32_t> mask = {1};
@@ -241,27 +247,29 @@ TEST(KernelLoss, KeepsRelativeAccuracyInTheTails) {
 }
 
 TEST(KernelLoss, CheckValuesOfTheSpecification) {
-  const std::vector<float> r = {-3, -0.5f, 0, 0.5f, 2};
-  const std::vector<float> zeros(5, 0.0f);
-  const struct {
-    LossKind kind;
-    std::vector<double> loss;
-  } cases[] = {{LossKind::kHuber, {2.5, 0.125, 0, 0.125, 1.5}},
-               {LossKind::kLogCosh, {2.309329, 0.120115, 0, 0.120115, 1.325003}}};
-  for (const auto& c : cases) {
-    for (size_t i = 0; i < r.size(); ++i) {
-      const std::vector<uint32_t> mask = {1};
-      OpHarness h("loss", 1);
-      h.op.inputs = {h.value(1, {r[i]})};
-      h.op.outputs = {h.value(1)};
-      h.plan.tasks = {{"t", c.kind, 1, 1, 0}};
-      h.batch.task_mask = mask;
-      h.batch.targets = {zeros.data()};
-      h.batch.inv_n = {1};
-      h.run();
-      EXPECT_NEAR(h.stats[0].loss, c.loss[i], 1e-6);
+  for_each_target([] {
+    const std::vector<float> r = {-3, -0.5f, 0, 0.5f, 2};
+    const std::vector<float> zeros(5, 0.0f);
+    const struct {
+      LossKind kind;
+      std::vector<double> loss;
+    } cases[] = {{LossKind::kHuber, {2.5, 0.125, 0, 0.125, 1.5}},
+                 {LossKind::kLogCosh, {2.309329, 0.120115, 0, 0.120115, 1.325003}}};
+    for (const auto& c : cases) {
+      for (size_t i = 0; i < r.size(); ++i) {
+        const std::vector<uint32_t> mask = {1};
+        OpHarness h("loss", 1);
+        h.op.inputs = {h.value(1, {r[i]})};
+        h.op.outputs = {h.value(1)};
+        h.plan.tasks = {{"t", c.kind, 1, 1, 0}};
+        h.batch.task_mask = mask;
+        h.batch.targets = {zeros.data()};
+        h.batch.inv_n = {1};
+        h.run();
+        EXPECT_NEAR(h.stats[0].loss, c.loss[i], 1e-6);
+      }
     }
-  }
+  });
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ OpHarness dropout(const char* kind, size_t rows, size_t width, const std::vector
 }
 
 TEST(KernelDropout, DrawsItsMaskFromPhilox) {
-  for_each_isa([] {
+  for_each_target([] {
     for (const size_t width : {size_t{1}, size_t{7}, size_t{33}, size_t{150}}) {
       constexpr size_t kRows = 17;
       const std::vector<float> x(kRows * width, 1.0f);
@@ -44,19 +44,21 @@ TEST(KernelDropout, DrawsItsMaskFromPhilox) {
 }
 
 TEST(KernelDropout, DropsAboutTheRateAndNothingOutsideTraining) {
-  const std::vector<float> x(255 * 33, 2.0f);
-  OpHarness h = dropout("dropout", 255, 33, x, 0.5);
-  h.run();
-  const std::vector<float> y = h.read(h.op.outputs[0]);
-  EXPECT_NEAR(static_cast<double>(std::count(y.begin(), y.end(), 0.0f)) / static_cast<double>(y.size()), 0.5, 0.02);
-  OpHarness evaluation = dropout("dropout", 255, 33, x, 0.5);
-  evaluation.training = false;
-  evaluation.run();
-  EXPECT_EQ(evaluation.read(evaluation.op.outputs[0]), x);
+  for_each_target([] {
+    const std::vector<float> x(255 * 33, 2.0f);
+    OpHarness h = dropout("dropout", 255, 33, x, 0.5);
+    h.run();
+    const std::vector<float> y = h.read(h.op.outputs[0]);
+    EXPECT_NEAR(static_cast<double>(std::count(y.begin(), y.end(), 0.0f)) / static_cast<double>(y.size()), 0.5, 0.02);
+    OpHarness evaluation = dropout("dropout", 255, 33, x, 0.5);
+    evaluation.training = false;
+    evaluation.run();
+    EXPECT_EQ(evaluation.read(evaluation.op.outputs[0]), x);
+  });
 }
 
 TEST(KernelExpand, GathersRequestsAndSumsTheirRows) {
-  for_each_isa([] {
+  for_each_target([] {
     const std::vector<uint32_t> offsets = {0, 1, 1, 5, 8}, request = {0, 2, 2, 2, 2, 3, 3, 3};
     for (const size_t width : {size_t{1}, size_t{3}, size_t{33}}) {
       const std::vector<float> x = random_floats(4 * width, 1), dy = random_floats(8 * width, 2);
@@ -88,16 +90,18 @@ TEST(KernelExpand, GathersRequestsAndSumsTheirRows) {
 }
 
 TEST(KernelViews, NeedNoCodeWhenTheyAlias) {
-  for (const char* kind : {"concat", "slice", "stopGradient"}) {
-    OpHarness h(kind, 2);
-    h.op.inputs = {h.value(4, {1, 2, 3, 4, 5, 6, 7, 8})};
-    h.op.outputs = {h.value(4)};
-    EXPECT_EQ(h.build().status().code(), Code::kInvalidArgument) << kind;
-    h.plan.values[1].root = 0;
-    EXPECT_TRUE(h.build().ok()) << kind;
-    h.run();
-    EXPECT_EQ(h.read(0), (std::vector<float>{1, 2, 3, 4, 5, 6, 7, 8}));
-  }
+  for_each_target([] {
+    for (const char* kind : {"concat", "slice", "stopGradient"}) {
+      OpHarness h(kind, 2);
+      h.op.inputs = {h.value(4, {1, 2, 3, 4, 5, 6, 7, 8})};
+      h.op.outputs = {h.value(4)};
+      EXPECT_EQ(h.build_status().code(), Code::kInvalidArgument) << kind;
+      h.plan.values[1].root = 0;
+      EXPECT_TRUE(h.build_status().ok()) << kind;
+      h.run();
+      EXPECT_EQ(h.read(0), (std::vector<float>{1, 2, 3, 4, 5, 6, 7, 8}));
+    }
+  });
 }
 
 TEST(KernelRegistry, KnowsEveryOperationOfThePlan) {
@@ -149,27 +153,29 @@ TEST(KernelRegistry, KnowsEveryOperationOfThePlan) {
 }
 
 TEST(KernelRegistry, ErrorsNameTheLayer) {
-  OpHarness unknown("convolution", 1);
-  EXPECT_EQ(unknown.build().status().code(), Code::kUnsupported);
-  EXPECT_NE(unknown.build().status().message().find("test.layer"), std::string::npos);
+  for_each_target([] {
+    OpHarness unknown("convolution", 1);
+    EXPECT_EQ(unknown.build_status().code(), Code::kUnsupported);
+    EXPECT_NE(unknown.build_status().message().find("test.layer"), std::string::npos);
 
-  OpHarness widths("activation", 1);
-  widths.op.strings["activation"] = "relu";
-  widths.op.inputs = {widths.value(3)};
-  widths.op.outputs = {widths.value(4)};
-  EXPECT_EQ(widths.build().status().code(), Code::kInvalidArgument);
-  EXPECT_NE(widths.build().status().message().find("test.layer"), std::string::npos);
-  widths.op.outputs = {widths.value(3)};
-  EXPECT_TRUE(widths.build().ok());
-  widths.op.strings["activation"] = "swish";
-  EXPECT_EQ(widths.build().status().code(), Code::kInvalidArgument);
-  widths.op.strings["activation"] = "relu";
-  widths.op.inputs = {17};
-  EXPECT_EQ(widths.build().status().code(), Code::kInvalidArgument);
-  widths.op.inputs = {};
-  EXPECT_EQ(widths.build().status().code(), Code::kInvalidArgument);
-  widths.op.inputs = {widths.value_of_rows(1, 3, {}, Domain::kRequest)};
-  EXPECT_EQ(widths.build().status().code(), Code::kInvalidArgument);
+    OpHarness widths("activation", 1);
+    widths.op.strings["activation"] = "relu";
+    widths.op.inputs = {widths.value(3)};
+    widths.op.outputs = {widths.value(4)};
+    EXPECT_EQ(widths.build_status().code(), Code::kInvalidArgument);
+    EXPECT_NE(widths.build_status().message().find("test.layer"), std::string::npos);
+    widths.op.outputs = {widths.value(3)};
+    EXPECT_TRUE(widths.build_status().ok());
+    widths.op.strings["activation"] = "swish";
+    EXPECT_EQ(widths.build_status().code(), Code::kInvalidArgument);
+    widths.op.strings["activation"] = "relu";
+    widths.op.inputs = {17};
+    EXPECT_EQ(widths.build_status().code(), Code::kInvalidArgument);
+    widths.op.inputs = {};
+    EXPECT_EQ(widths.build_status().code(), Code::kInvalidArgument);
+    widths.op.inputs = {widths.value_of_rows(1, 3, {}, Domain::kRequest)};
+    EXPECT_EQ(widths.build_status().code(), Code::kInvalidArgument);
+  });
 }
 
 }  // namespace

@@ -45,7 +45,7 @@ TEST(KernelNarrow, LooksUpAndPools) {
     offsets.push_back(static_cast<uint32_t>(list.size()));
   }
   const std::vector<float> weights = random_floats(list.size(), 6);
-  for_each_isa([&] {
+  for_each_target([&] {
     for (const size_t dim : {1, 3, 7, 8, 16, 33, 64, 150}) {
       SCOPED_TRACE("dim " + std::to_string(dim));
       std::vector<Bfloat16> table = narrowed(random_floats(kRows * dim, 1));

@@ -63,12 +63,15 @@ struct Pairwise {
   }
 
   void check(const std::string& what) const {
-    OpHarness h = harness();
-    h.run(std::max<size_t>(rows(), 1));
     const auto [loss, slopes] = expected();
-    expect_near(h.read(h.op.outputs[0]), std::vector<double>(rows(), loss), 1e-6, what + ": loss");
-    expect_near(h.read(h.op.outputs[1]), slopes, 1e-6, what + ": slopes");
-    h.expect_sentinels();
+    const std::vector<double> losses(rows(), loss), all_slopes = slopes;
+    for_each_target([&] {
+      OpHarness h = harness();
+      h.run(std::max<size_t>(rows(), 1));
+      expect_near(h.read(h.op.outputs[0]), losses, 1e-6, what + ": loss");
+      expect_near(h.read(h.op.outputs[1]), all_slopes, 1e-6, what + ": slopes");
+      h.expect_sentinels();
+    });
   }
 };
 
@@ -89,10 +92,12 @@ TEST(KernelPairwise, WorkedExampleOfTheSpecification) {
   pairs.events = {1, 0, 0, 0};
   pairs.mask = {3, 3, 3, 3};
   pairs.check("example");
-  OpHarness h = pairs.harness();
-  h.run();
-  expect_near(h.read(h.op.outputs[0]), {0.45, 0.45, 0.45, 0.45}, 1e-6, "loss");
-  expect_near(h.read(h.op.outputs[1]), {-1.5, 1, 0.5, 0}, 1e-6, "slopes");
+  for_each_target([&] {
+    OpHarness h = pairs.harness();
+    h.run();
+    expect_near(h.read(h.op.outputs[0]), {0.45, 0.45, 0.45, 0.45}, 1e-6, "loss");
+    expect_near(h.read(h.op.outputs[1]), {-1.5, 1, 0.5, 0}, 1e-6, "slopes");
+  });
 }
 
 TEST(KernelPairwise, AllPairsWithAndWithoutSquaresAndMeans) {
@@ -112,6 +117,8 @@ TEST(KernelPairwise, EqualScoresAndPairsExactlyAtTheMargin) {
   Pairwise pairs = random_pairs(120, 5);
   pairs.weights.clear();
   for (float& score : pairs.scores) score = std::round(score * 2) / 2;
+  for (float& score : pairs.scores) score = score == 0 ? -0.0f : score;
+  pairs.scores[0] = 0;
   pairs.check("rounded scores");
   std::fill(pairs.scores.begin(), pairs.scores.end(), 0.25f);
   pairs.check("equal scores");
@@ -119,25 +126,64 @@ TEST(KernelPairwise, EqualScoresAndPairsExactlyAtTheMargin) {
   pairs.check("no margin");
 }
 
+#ifdef PRERANK_EMULATED_DEVICE
+// More tiles of a class than one block sums at once. All pairs would take too long: the CPU's kernel is the reference.
+TEST(KernelPairwise, ManyRowsOnTheDeviceAsOnTheCpu) {
+  constexpr size_t kRows = 72000;
+  Pairwise pairs = random_pairs(kRows, 3);
+  for (size_t r = 0; r < kRows; ++r) {
+    pairs.events[r] = r % 50 == 0 ? 1.0f : 0.0f;
+    pairs.conditions[r] = r % 50 == 1 ? 0.0f : 1.0f;
+    pairs.mask[r] = 3;
+  }
+  pairs.squared = true;
+  OpHarness cpu = pairs.harness(), device = pairs.harness(), again = pairs.harness();
+  cpu.run_on_cpu(kRows);
+  device.run();
+  // One launch: the emulated device turns the order of threads from launch to launch.
+  OpHarness single("activation", 1);
+  single.op.strings = {{"activation", "relu"}};
+  single.op.inputs = {single.value(1)};
+  single.op.outputs = {single.value(1)};
+  single.run();
+  again.run();
+  for (const int32_t output : cpu.op.outputs) {
+    const std::vector<float> want = cpu.read(output);
+    std::vector<double> scaled(want.begin(), want.end());
+    std::vector<float> got = device.read(output);
+    EXPECT_EQ(again.read(output), got);
+    if (output == cpu.op.outputs[1]) {  // a slope is about 1 / rows
+      for (double& value : scaled) value *= kRows;
+      for (float& value : got) value *= kRows;
+    }
+    expect_near(got, scaled, 1e-6, "output");
+  }
+}
+#endif
+
 TEST(KernelPairwise, NothingWithoutEventsOrWithoutOthers) {
   for (const float label : {0.0f, 1.0f}) {
     Pairwise pairs = random_pairs(30, 9);
     std::fill(pairs.events.begin(), pairs.events.end(), label);
-    OpHarness h = pairs.harness();
-    h.run();
-    expect_near(h.read(h.op.outputs[0]), std::vector<double>(30), 0, "loss");
-    expect_near(h.read(h.op.outputs[1]), std::vector<double>(30), 0, "slopes");
+    for_each_target([&] {
+      OpHarness h = pairs.harness();
+      h.run();
+      expect_near(h.read(h.op.outputs[0]), std::vector<double>(30), 0, "loss");
+      expect_near(h.read(h.op.outputs[1]), std::vector<double>(30), 0, "slopes");
+    });
   }
 }
 
 TEST(KernelPairwise, SaysWhenAScoreIsNotFinite) {
   Pairwise pairs = random_pairs(30, 11);
   pairs.scores[3] = std::numeric_limits<float>::quiet_NaN();
-  OpHarness h = pairs.harness();
-  h.run();
-  const std::vector<float> loss = h.read(h.op.outputs[0]);
-  EXPECT_TRUE(std::all_of(loss.begin(), loss.end(), [](float value) { return std::isnan(value); }));
-  expect_near(h.read(h.op.outputs[1]), std::vector<double>(30), 0, "slopes");
+  for_each_target([&] {
+    OpHarness h = pairs.harness();
+    h.run();
+    const std::vector<float> loss = h.read(h.op.outputs[0]);
+    EXPECT_TRUE(std::all_of(loss.begin(), loss.end(), [](float value) { return std::isnan(value); }));
+    expect_near(h.read(h.op.outputs[1]), std::vector<double>(30), 0, "slopes");
+  });
   pairs.scores[3] = 0;
   pairs.scores[4] = std::numeric_limits<float>::infinity();  // has no label of one task: takes no part
   pairs.check("a row without labels");
@@ -151,12 +197,14 @@ TEST(KernelPairwise, RefusesTasksThatAreNotThere) {
 
 TEST(KernelPairwise, GradientIsTheSlopeTimesTheSumOverRows) {
   const std::vector<float> dy = {0.5f, -2, 3}, slope = {1, 0, -0.25f};
-  OpHarness h("pairwiseRank.grad", 3);
-  h.op.inputs = {h.value(1, dy), h.value(1, slope)};
-  h.op.outputs = {h.value(1)};
-  h.run();
-  expect_near(h.read(h.op.outputs[0]), {1.5, 0, -0.375}, 1e-7, "dScore");
-  h.expect_sentinels();
+  for_each_target([&] {
+    OpHarness h("pairwiseRank.grad", 3);
+    h.op.inputs = {h.value(1, dy), h.value(1, slope)};
+    h.op.outputs = {h.value(1)};
+    h.run();
+    expect_near(h.read(h.op.outputs[0]), {1.5, 0, -0.375}, 1e-7, "dScore");
+    h.expect_sentinels();
+  });
 }
 
 }  // namespace

@@ -113,8 +113,47 @@ TEST(KernelRows, DotInteractionAndItsGradient) {
   }
 }
 
+// Rows that fill one, three or more stages of shared memory on the device, and more rows than a stage holds.
+TEST(KernelRows, DotInteractionOfWideRows) {
+  const struct {
+    size_t features, dim, rows;
+  } shapes[] = {{30, 128, 3}, {27, 256, 2}, {3, 2001, 2}, {60, 220, 2}, {3, 4, 1500}};
+  for (const auto& shape : shapes) {
+    const size_t width = shape.features * shape.dim, pairs = shape.features * (shape.features - 1) / 2;
+    const std::vector<float> x = random_floats(shape.rows * width, 1, -1, 1);
+    const std::vector<float> dy = random_floats(shape.rows * pairs, 2, -1, 1);
+    std::vector<double> y(shape.rows * pairs), dx(shape.rows * width);
+    for (size_t r = 0; r < shape.rows; ++r) {
+      for (size_t i = 0, pair = r * pairs; i < shape.features; ++i) {
+        for (size_t j = 0; j < i; ++j, ++pair) {
+          const size_t a = r * width + i * shape.dim, b = r * width + j * shape.dim;
+          for (size_t k = 0; k < shape.dim; ++k) {
+            y[pair] += static_cast<double>(x[a + k]) * static_cast<double>(x[b + k]);
+            dx[a + k] += static_cast<double>(dy[pair]) * static_cast<double>(x[b + k]);
+            dx[b + k] += static_cast<double>(dy[pair]) * static_cast<double>(x[a + k]);
+          }
+        }
+      }
+    }
+    for_each_target([&] {
+      OpHarness forward("dotInteraction", shape.rows), backward("dotInteraction.grad", shape.rows);
+      forward.op.numbers = backward.op.numbers = {{"dim", static_cast<double>(shape.dim)}};
+      forward.op.inputs = {forward.value(width, x)};
+      forward.op.outputs = {forward.value(pairs)};
+      forward.run();
+      expect_near(forward.read(forward.op.outputs[0]), y, 1e-5, "forward");
+      forward.expect_sentinels();
+      backward.op.inputs = {backward.value(pairs, dy), backward.value(width, x)};
+      backward.op.outputs = {backward.value(width)};
+      backward.run();
+      expect_near(backward.read(backward.op.outputs[0]), dx, 1e-5, "backward");
+      backward.expect_sentinels();
+    });
+  }
+}
+
 TEST(KernelRows, DotInteractionGradientAccumulates) {
-  for_each_isa([] {
+  for_each_target([] {
     const std::vector<float> dy = random_floats(3 * 6, 1), x = random_floats(3 * 20, 2),
                              start = random_floats(3 * 20, 3);
     std::vector<float> results[2];
@@ -148,7 +187,7 @@ TEST(KernelRows, RowDotAndRowSum) {
 }
 
 TEST(KernelRows, SumRowsAddsIntoTheAccumulator) {
-  for_each_isa([] {
+  for_each_target([] {
     for (const size_t rows : kRowCounts) {
       for (const size_t width : kWidths) {
         for (const bool scalar : {false, true}) {

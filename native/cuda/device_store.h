@@ -1,0 +1,52 @@
+// A parameter store's tensors on a device.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "cuda/device.h"
+#include "prerank/kernel.h"
+#include "prerank/parameter_store.h"
+
+namespace prerank::cuda {
+
+class DeviceStore final : public ParameterMirror {
+ public:
+  // The store's mirror on its device; made, with the store's values, when it has none yet.
+  static Result<std::shared_ptr<DeviceStore>> of(ParameterStore& store);
+
+  Status read(size_t parameter, std::optional<size_t> slot, std::span<float> into) const override;
+  Status write(size_t parameter, std::optional<size_t> slot, std::span<const float> values) override;
+  size_t bytes() const override;
+
+  // Addresses of the device; null where the store has no such tensor. A table of 16 bits has narrow weights.
+  float* weights(size_t parameter) const { return narrow(parameter) ? nullptr : tensors_[parameter].weights.as<float>(); }
+  Bfloat16* narrow_weights(size_t parameter) const {
+    return narrow(parameter) ? tensors_[parameter].weights.as<Bfloat16>() : nullptr;
+  }
+  float* state(size_t parameter, size_t slot) const { return tensors_[parameter].state[slot].as<float>(); }
+  size_t size(size_t parameter) const { return tensors_[parameter].count; }
+
+ private:
+  struct Tensors {
+    size_t count = 0;
+    bool narrow = false;
+    DeviceBuffer weights;
+    std::array<DeviceBuffer, 2> state;
+  };
+
+  explicit DeviceStore(int number) : number_(number) {}
+  Status fill(ParameterStore& store);
+  Status upload(const DeviceBuffer& buffer, bool narrow, std::span<const float> values) const;
+  bool narrow(size_t parameter) const { return tensors_[parameter].narrow; }
+
+  int number_;
+  Stream stream_;
+  std::vector<Tensors> tensors_;
+};
+
+}  // namespace prerank::cuda

@@ -1,0 +1,151 @@
+#include "cuda/products.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
+namespace prerank::cuda {
+namespace {
+
+constexpr size_t kWorkspaceBytes = size_t{32} << 20;  // what cuBLAS recommends for Hopper
+constexpr uint32_t kMaxAlignment = 256;
+
+cublasComputeType_t compute_type(MatmulPrecision precision) {
+  switch (precision) {
+    case MatmulPrecision::kFloat32: return CUBLAS_COMPUTE_32F;
+    case MatmulPrecision::kTf32: return CUBLAS_COMPUTE_32F_FAST_TF32;
+    case MatmulPrecision::kBfloat16: return CUBLAS_COMPUTE_32F_FAST_16BF;
+  }
+  return CUBLAS_COMPUTE_32F;
+}
+
+uint32_t alignment_of(const void* pointer) {
+  const auto address = reinterpret_cast<uintptr_t>(pointer);
+  const uintptr_t lowest = address & (~address + 1);
+  return address == 0 ? kMaxAlignment : static_cast<uint32_t>(std::min<uintptr_t>(lowest, kMaxAlignment));
+}
+
+// Destroys a preference at the end of a scope.
+struct Preference {
+  const CublasLt& api;
+  cublasLtMatmulPreference_t handle = nullptr;
+  ~Preference() {
+    if (handle != nullptr) (void)api.preference_destroy(handle);
+  }
+};
+
+}  // namespace
+
+Result<std::shared_ptr<Products>> Products::create(MatmulPrecision precision) {
+  auto products = std::make_shared<Products>();
+  PRERANK_ASSIGN_OR_RETURN(products->api_, CublasLt::open());
+  PRERANK_RETURN_IF_ERROR(products->api_->check(products->api_->create(&products->handle_), "cublasLtCreate"));
+  PRERANK_ASSIGN_OR_RETURN(products->workspace_, DeviceBuffer::allocate(kWorkspaceBytes, "the workspace of products"));
+  products->compute_ = compute_type(precision);
+  return products;
+}
+
+Products::~Products() {
+  if (handle_ != nullptr) (void)api_->destroy(handle_);
+}
+
+Result<Product> Products::prepare(const ProductProblem& problem) const {
+  Product product(shared_from_this());
+  PRERANK_RETURN_IF_ERROR(product.describe(problem));
+  return product;
+}
+
+Product::Product(Product&& other) noexcept
+    : owner_(std::move(other.owner_)),
+      desc_(std::exchange(other.desc_, nullptr)),
+      a_(std::exchange(other.a_, nullptr)),
+      b_(std::exchange(other.b_, nullptr)),
+      c_(std::exchange(other.c_, nullptr)),
+      algorithm_(other.algorithm_),
+      problem_(other.problem_) {}
+
+Product::~Product() {
+  if (owner_ == nullptr) return;
+  const CublasLt& api = *owner_->api_;
+  if (desc_ != nullptr) (void)api.desc_destroy(desc_);
+  for (const cublasLtMatrixLayout_t layout : {a_, b_, c_}) {
+    if (layout != nullptr) (void)api.layout_destroy(layout);
+  }
+}
+
+// The transpose of C = A B is C' = B' A': our B comes first there, and a row-major matrix is its transpose already.
+Status Product::describe(const ProductProblem& problem) {
+  const CublasLt& api = *owner_->api_;
+  problem_ = problem;
+  PRERANK_RETURN_IF_ERROR(api.check(api.desc_create(&desc_, owner_->compute_, CUDA_R_32F), "cublasLtMatmulDescCreate"));
+  const auto set = [&](cublasLtMatmulDescAttributes_t attribute, const auto& value) {
+    return api.check(api.desc_set(desc_, attribute, &value, sizeof value), "cublasLtMatmulDescSetAttribute");
+  };
+  const cublasOperation_t first = problem.b.transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
+  const cublasOperation_t second = problem.a.transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
+  PRERANK_RETURN_IF_ERROR(set(CUBLASLT_MATMUL_DESC_TRANSA, first));
+  PRERANK_RETURN_IF_ERROR(set(CUBLASLT_MATMUL_DESC_TRANSB, second));
+  cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
+  if (problem.bias != nullptr) epilogue = problem.relu ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_BIAS;
+  if (problem.bias == nullptr && problem.relu) epilogue = CUBLASLT_EPILOGUE_RELU;
+  PRERANK_RETURN_IF_ERROR(set(CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue));
+  if (problem.bias != nullptr) PRERANK_RETURN_IF_ERROR(set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, problem.bias));
+
+  const auto layout = [&](cublasLtMatrixLayout_t& into, size_t rows, size_t columns, size_t stride) {
+    return api.check(api.layout_create(&into, CUDA_R_32F, columns, rows, static_cast<int64_t>(stride)),
+                     "cublasLtMatrixLayoutCreate");
+  };
+  const auto operand = [&](cublasLtMatrixLayout_t& into, const ProductOperand& of, size_t rows, size_t columns) {
+    return of.transposed ? layout(into, columns, rows, of.stride) : layout(into, rows, columns, of.stride);
+  };
+  PRERANK_RETURN_IF_ERROR(operand(a_, problem.b, problem.k, problem.n));
+  PRERANK_RETURN_IF_ERROR(operand(b_, problem.a, problem.m, problem.k));
+  PRERANK_RETURN_IF_ERROR(layout(c_, problem.m, problem.n, problem.c_stride));
+
+  Preference preference{api};
+  PRERANK_RETURN_IF_ERROR(api.check(api.preference_create(&preference.handle), "cublasLtMatmulPreferenceCreate"));
+  const auto prefer = [&](cublasLtMatmulPreferenceAttributes_t attribute, const auto& value) {
+    return api.check(api.preference_set(preference.handle, attribute, &value, sizeof value),
+                     "cublasLtMatmulPreferenceSetAttribute");
+  };
+  const uint64_t workspace = owner_->workspace_.bytes();
+  PRERANK_RETURN_IF_ERROR(prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, workspace));
+  PRERANK_RETURN_IF_ERROR(prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment_of(problem.b.data)));
+  PRERANK_RETURN_IF_ERROR(prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment_of(problem.a.data)));
+  PRERANK_RETURN_IF_ERROR(prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignment_of(problem.c)));
+  PRERANK_RETURN_IF_ERROR(prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignment_of(problem.c)));
+
+  cublasLtMatmulHeuristicResult_t found = {};
+  int count = 0;
+  const cublasStatus_t status =
+      api.heuristic(owner_->handle_, desc_, a_, b_, c_, c_, preference.handle, 1, &found, &count);
+  PRERANK_RETURN_IF_ERROR(api.check(status, "cublasLtMatmulAlgoGetHeuristic"));
+  if (count < 1 || found.state != CUBLAS_STATUS_SUCCESS) {
+    return {Code::kUnsupported, "cuBLASLt has no algorithm for a product of [" + std::to_string(problem.m) + ", " +
+                                    std::to_string(problem.k) + "] and [" + std::to_string(problem.k) + ", " +
+                                    std::to_string(problem.n) + "]"};
+  }
+  algorithm_ = found.algo;
+  return {};
+}
+
+Status Product::enqueue(cudaStream_t stream) const {
+  const Products& owner = *owner_;
+  const float alpha = 1, beta = problem_.accumulate ? 1.0f : 0.0f;
+  return owner.api_->check(
+      owner.api_->matmul(owner.handle_, desc_, &alpha, problem_.b.data, a_, problem_.a.data, b_, &beta, problem_.c, c_,
+                         problem_.c, c_, &algorithm_, owner.workspace_.as<void>(), owner.workspace_.bytes(), stream),
+      "cublasLtMatmul");
+}
+
+Status LayerProducts::enqueue(const ProductProblem& problem, cudaStream_t stream) {
+  const auto found = std::ranges::find(prepared_, problem, &Product::problem);
+  if (found != prepared_.end()) return found->enqueue(stream);
+  PRERANK_ASSIGN_OR_RETURN(Product product, products_->prepare(problem));
+  PRERANK_RETURN_IF_ERROR(product.enqueue(stream));
+  if (prepared_.size() == kKept) prepared_.pop_back();
+  prepared_.push_back(std::move(product));
+  return {};
+}
+
+}  // namespace prerank::cuda

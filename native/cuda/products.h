@@ -1,0 +1,94 @@
+// Matrix products of the dense layers, through cuBLASLt. Everything here is row-major; cuBLASLt is column-major and is given
+// the transposed problem.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "cuda/cublaslt.h"
+#include "cuda/device.h"
+#include "prerank/program.h"
+
+namespace prerank::cuda {
+
+struct ProductOperand {
+  const float* data = nullptr;
+  size_t stride = 0;        // floats between its rows in memory
+  bool transposed = false;  // its memory holds the transpose
+  bool operator==(const ProductOperand&) const = default;
+};
+
+// C [m, n] = A [m, k] B [k, n] (+ C) (+ bias) (then max(., 0)).
+struct ProductProblem {
+  size_t m = 0, n = 0, k = 0;
+  ProductOperand a, b;
+  float* c = nullptr;
+  size_t c_stride = 0;
+  bool accumulate = false;
+  const float* bias = nullptr;  // [n], or null
+  bool relu = false;
+  bool operator==(const ProductProblem&) const = default;
+};
+
+class Products;
+
+// A problem with its algorithm. Addresses are fixed.
+class Product {
+ public:
+  Product(Product&& other) noexcept;
+  Product& operator=(Product&&) = delete;
+  ~Product();
+  Status enqueue(cudaStream_t stream) const;
+  const ProductProblem& problem() const { return problem_; }
+
+ private:
+  friend class Products;
+  explicit Product(std::shared_ptr<const Products> owner) : owner_(std::move(owner)) {}
+  Status describe(const ProductProblem& problem);
+
+  std::shared_ptr<const Products> owner_;
+  cublasLtMatmulDesc_t desc_ = nullptr;
+  cublasLtMatrixLayout_t a_ = nullptr, b_ = nullptr, c_ = nullptr;
+  cublasLtMatmulAlgo_t algorithm_ = {};
+  ProductProblem problem_;
+};
+
+// cuBLASLt's handle and workspace, for products of one stream after another.
+class Products : public std::enable_shared_from_this<Products> {
+ public:
+  static Result<std::shared_ptr<Products>> create(MatmulPrecision precision);
+  Products() = default;
+  Products(const Products&) = delete;
+  Products& operator=(const Products&) = delete;
+  ~Products();
+
+  // No dimension may be 0.
+  Result<Product> prepare(const ProductProblem& problem) const;
+  size_t bytes() const { return workspace_.bytes(); }
+
+ private:
+  friend class Product;
+  const CublasLt* api_ = nullptr;
+  cublasLtHandle_t handle_ = nullptr;
+  DeviceBuffer workspace_;
+  cublasComputeType_t compute_ = CUBLAS_COMPUTE_32F;
+};
+
+// One layer's products: for the numbers of rows that its batches have (nearly always one, and another for an epoch's last),
+// in each place of the batch ring.
+class LayerProducts {
+ public:
+  explicit LayerProducts(std::shared_ptr<const Products> products) : products_(std::move(products)) {}
+
+  Status enqueue(const ProductProblem& problem, cudaStream_t stream);
+
+ private:
+  static constexpr size_t kKept = 8;
+  std::shared_ptr<const Products> products_;
+  std::vector<Product> prepared_;
+};
+
+}  // namespace prerank::cuda

@@ -1,0 +1,387 @@
+#include "cuda/program.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cpu/optimizers.h"
+#include "cuda/batch_slot.h"
+#include "cuda/dense_update.h"
+#include "cuda/device_store.h"
+#include "cuda/kernel.h"
+#include "cuda/memory.h"
+#include "cuda/products.h"
+#include "cuda/sparse_update.h"
+#include "cuda/step_graphs.h"
+#include "cuda/timeline.h"
+#include "cuda/transform.h"
+#include "plan/plan_check.h"
+#include "plan/program_checks.h"
+
+namespace prerank::cuda {
+namespace {
+
+constexpr size_t kSlots = 2;  // steps in flight: one works while the next one's batch travels
+
+struct PreparedOp {
+  std::unique_ptr<DeviceKernel> kernel;
+  size_t operation = 0;  // in the timeline
+};
+
+struct PreparedSegment {
+  Domain domain = Domain::kRow;
+  std::vector<PreparedOp> ops;
+};
+
+// What belongs to one place of the batch ring.
+struct Slot {
+  BatchSlot batch;
+  std::vector<float*> base;  // per plan value
+  std::optional<SparseUpdate> sparse;
+  PinnedBuffer outcome;  // StepResult, then TaskStats of every task
+  Event copied, done;
+  StepGraphs graphs;
+  size_t rows = 0, requests = 0;
+};
+
+size_t outcome_stats_offset() { return (sizeof(StepResult) + 63) / 64 * 64; }
+
+class CudaProgram final : public Program {
+ public:
+  CudaProgram(Plan plan, std::shared_ptr<ParameterStore> store, const ProgramOptions& options)
+      : plan_(std::move(plan)), store_(std::move(store)), options_(options), device_(store_->options().device.cuda) {}
+
+  ~CudaProgram() override {
+    (void)cudaSetDevice(device_);
+    for (const Stream* stream : {&copy_, &compute_}) {
+      if (*stream) (void)cudaStreamSynchronize(stream->get());
+    }
+  }
+
+  Status build() {
+    PRERANK_RETURN_IF_ERROR(use_device(device_));
+    PRERANK_RETURN_IF_ERROR(check_options(options_));
+    PRERANK_RETURN_IF_ERROR(check_plan(plan_, *store_));
+    if (plan_.balancing) return {Code::kUnsupported, "balancing tasks by their gradients runs on the CPU only"};
+    limits_ = batch_limits(plan_, options_);
+    PRERANK_ASSIGN_OR_RETURN(tensors_, DeviceStore::of(*store_));
+    PRERANK_ASSIGN_OR_RETURN(products_, Products::create(store_->options().device.matmul));
+    PRERANK_ASSIGN_OR_RETURN(memory_, DeviceMemory::create(plan_, *store_, *tensors_, limits_));
+    PRERANK_ASSIGN_OR_RETURN(copy_, make_stream());
+    PRERANK_ASSIGN_OR_RETURN(compute_, make_stream());
+    if (options_.profile) timeline_.emplace();
+    PRERANK_RETURN_IF_ERROR(build_segments());
+    if (training()) PRERANK_RETURN_IF_ERROR(build_update());
+    for (Slot& slot : slots_) PRERANK_RETURN_IF_ERROR(build_slot(slot));
+    return timeline_ ? timeline_->start() : Status();
+  }
+
+  Status start(const Batch& batch, const StepOptions& options) override {
+    if (!training()) return {Code::kInvalidArgument, "the plan has no tasks: it can predict, not train"};
+    if (options.update && !store_->options().training) {
+      return {Code::kInvalidArgument, "the parameter store has no optimizer state: create it for training"};
+    }
+    PRERANK_RETURN_IF_ERROR(check_batch(plan_, batch, limits_, true, false));
+    if (started_ - finished_ == depth()) return {Code::kInternal, "a step was started before the oldest was finished"};
+    PRERANK_CUDA(cudaSetDevice(device_));
+    if (refused_ && started_ == finished_) {
+      PRERANK_CUDA(cudaMemsetAsync(result_.as<void>(), 0, result_.bytes(), compute_.get()));
+      refused_ = false;
+    }
+    const ParameterStore::Options& settings = store_->options();
+    const StepNumbers numbers = {.seed = options_.seed,
+                                 .step = options.step,
+                                 .training = 1,
+                                 .update = options.update ? 1u : 0u,
+                                 .dense = cpu::dense_constants(settings.dense, options.step, options.dense_lr, 1),
+                                 .sparse = cpu::sparse_constants(settings.sparse, options.step, options.sparse_lr, 1)};
+    PRERANK_RETURN_IF_ERROR(launch_batch(slots_[started_ % kSlots], batch, numbers));
+    ++started_;
+    if (options.update) store_->changed();
+    return {};
+  }
+
+  Status finish() override {
+    if (started_ == finished_) return {Code::kInternal, "no step is under way"};
+    Slot& slot = slots_[finished_++ % kSlots];
+    PRERANK_RETURN_IF_ERROR(await(slot));
+    const auto* const result = slot.outcome.as<StepResult>();
+    const auto* const stats = reinterpret_cast<const TaskStats*>(slot.outcome.as<char>() + outcome_stats_offset());
+    stats_.assign(stats, stats + plan_.tasks.size());
+    gradient_norm_ = options_.clip_norm > 0 ? result->norm : 0;
+    if (result->refused == 0) return {};
+    refused_ = true;
+    PRERANK_RETURN_IF_ERROR(check_losses(plan_, stats_));
+    return {Code::kNonFinite, "the gradient norm is not finite"};
+  }
+
+  size_t depth() const override { return timeline_ ? 1 : kSlots; }
+
+  Status predict(const Batch& batch) override {
+    if (training()) return {Code::kInvalidArgument, "the plan has tasks: it can train, not predict"};
+    PRERANK_RETURN_IF_ERROR(check_batch(plan_, batch, limits_, false, false));
+    PRERANK_CUDA(cudaSetDevice(device_));
+    Slot& slot = slots_[0];
+    PRERANK_RETURN_IF_ERROR(launch_batch(slot, batch, {.seed = options_.seed}));
+    return await(slot);
+  }
+
+  const Plan& plan() const override { return plan_; }
+  std::span<const TaskStats> stats() const override { return stats_; }
+  const BalanceReport* balance() const override { return nullptr; }
+  double gradient_norm() const override { return gradient_norm_; }
+  PhaseTimes times() const override { return times_; }
+  std::vector<OperationTime> operation_times() const override {
+    return timeline_ ? timeline_->totals() : std::vector<OperationTime>();
+  }
+  size_t bytes() const override {
+    size_t total = memory_.bytes() + products_->bytes();
+    for (const Slot& slot : slots_) total += slot.batch.bytes() + (slot.sparse ? slot.sparse->bytes() : 0);
+    return total;
+  }
+
+  Status read_output(size_t output, std::span<float> out) const override {
+    if (output >= plan_.outputs.size()) {
+      return {Code::kOutOfRange, "the plan has " + std::to_string(plan_.outputs.size()) + " outputs, asked for number " +
+                                     std::to_string(output)};
+    }
+    const auto index = static_cast<size_t>(plan_.outputs[output].value);
+    const PlanValue& value = plan_.values[index];
+    const auto width = static_cast<size_t>(value.width);
+    const size_t rows = value.domain == Domain::kNone ? 1 : value.domain == Domain::kRequest ? requests_ : rows_;
+    if (out.size() != rows * width) {
+      return {Code::kInvalidArgument, "output " + plan_.outputs[output].name + " has " + std::to_string(rows * width) +
+                                          " elements, the array has " + std::to_string(out.size())};
+    }
+    if (out.empty()) return {};
+    PRERANK_CUDA(cudaSetDevice(device_));
+    const size_t stride = value.domain == Domain::kNone ? width : static_cast<size_t>(value.stride);
+    std::vector<float> rows_with_gaps(stride == width ? 0 : (rows - 1) * stride + width);
+    const std::span<float> target = rows_with_gaps.empty() ? out : std::span(rows_with_gaps);
+    PRERANK_CUDA(cudaMemcpyAsync(target.data(), memory_.address(index), target.size_bytes(), cudaMemcpyDeviceToHost,
+                                 compute_.get()));
+    PRERANK_CUDA(cudaStreamSynchronize(compute_.get()));
+    if (rows_with_gaps.empty()) return {};
+    for (size_t r = 0; r < rows; ++r) std::copy_n(rows_with_gaps.data() + r * stride, width, out.data() + r * width);
+    return {};
+  }
+
+ private:
+  bool training() const { return !plan_.tasks.empty(); }
+
+  Status build_segments() {
+    std::vector<TableView> tables;
+    for (const PlanTable& table : plan_.tables) {
+      PRERANK_ASSIGN_OR_RETURN(const size_t parameter, store_->find(table.name));
+      tables.push_back({tensors_->weights(parameter), table.rows, table.dim, tensors_->narrow_weights(parameter)});
+    }
+    for (const PlanSegment& planned : plan_.segments) {
+      PreparedSegment& segment = segments_.emplace_back();
+      segment.domain = planned.domain;
+      for (const PlanOp& op : planned.ops) {
+        DeviceBuild build;
+        build.plan = &plan_;
+        build.op = &op;
+        build.segment_domain = planned.domain;
+        build.tables = tables;
+        build.rows = limits_.rows;
+        build.requests = limits_.requests;
+        build.products = products_;
+        PRERANK_ASSIGN_OR_RETURN(std::unique_ptr<DeviceKernel> kernel, make_cuda_kernel(build));
+        segment.ops.push_back({std::move(kernel), add_operation({.kind = op.kind, .layer = op.layer, .backward = op.backward})});
+      }
+    }
+    return {};
+  }
+
+  size_t add_operation(OperationTime operation) { return timeline_ ? timeline_->add(std::move(operation)) : 0; }
+
+  Status build_update() {
+    const ParameterStore::Options& settings = store_->options();
+    std::vector<DenseTarget> dense;
+    for (const PlanParameter& parameter : plan_.parameters) {
+      if (parameter.grad < 0) continue;
+      PRERANK_ASSIGN_OR_RETURN(const size_t stored, store_->find(parameter.name));
+      dense.push_back({tensors_->weights(stored), memory_.address(static_cast<size_t>(parameter.grad)),
+                       tensors_->state(stored, 0), tensors_->state(stored, 1), tensors_->size(stored)});
+    }
+    PRERANK_ASSIGN_OR_RETURN(dense_update_, DenseUpdate::create(settings.dense, dense));
+    PRERANK_ASSIGN_OR_RETURN(transform_,
+                             GradientTransform::create(dense, plan_.tasks.size(), options_.clip_norm, options_.clip_scope));
+    PRERANK_ASSIGN_OR_RETURN(result_, DeviceBuffer::allocate(sizeof(StepResult), "a step's result"));
+    PRERANK_CUDA(cudaMemsetAsync(result_.as<void>(), 0, result_.bytes(), compute_.get()));
+    const size_t stats_bytes = plan_.tasks.size() * sizeof(TaskStats);
+    PRERANK_ASSIGN_OR_RETURN(task_stats_, DeviceBuffer::allocate(stats_bytes, "the tasks' sums"));
+    PRERANK_ASSIGN_OR_RETURN(fresh_stats_, DeviceBuffer::allocate(stats_bytes, "the tasks' sums"));
+    PRERANK_ASSIGN_OR_RETURN(sparse_norm_, DeviceBuffer::allocate(sizeof(double), "the tables' gradient norm"));
+    const std::vector<TaskStats> fresh(plan_.tasks.size());
+    PRERANK_CUDA(cudaMemcpyAsync(fresh_stats_.as<void>(), fresh.data(), stats_bytes, cudaMemcpyHostToDevice, compute_.get()));
+    PRERANK_CUDA(cudaStreamSynchronize(compute_.get()));
+    if (timeline_) {
+      clear_operation_ = add_operation({.kind = "accumulators.clear", .layer = "gradients"});
+      norm_operation_ = add_operation({.kind = "gradient.norm", .layer = "gradients"});
+      dense_operation_ = add_operation({.kind = "update.dense", .layer = "parameters"});
+      sparse_operation_ = add_operation({.kind = "update.sparse", .layer = "tables"});
+    }
+    return {};
+  }
+
+  Status build_slot(Slot& slot) {
+    PRERANK_ASSIGN_OR_RETURN(slot.batch, BatchSlot::create(plan_, limits_));
+    PRERANK_ASSIGN_OR_RETURN(slot.copied, make_event());
+    PRERANK_ASSIGN_OR_RETURN(slot.done, make_event());
+    slot.base.assign(memory_.base().begin(), memory_.base().end());
+    for (size_t i = 0; i < plan_.values.size(); ++i) {
+      const PlanValue& value = plan_.values[i];
+      if (value.storage == Storage::kInput) {
+        slot.base[i] = slot.batch.dense(static_cast<size_t>(value.binding)) + value.column;
+      }
+    }
+    if (!training()) return {};
+    PRERANK_ASSIGN_OR_RETURN(
+        slot.outcome,
+        PinnedBuffer::allocate(outcome_stats_offset() + plan_.tasks.size() * sizeof(TaskStats), "a step's outcome"));
+    if (plan_.sparse_gradients.empty()) return {};
+    std::vector<DeviceTable> tables;
+    for (const PlanTable& table : plan_.tables) {
+      PRERANK_ASSIGN_OR_RETURN(const size_t p, store_->find(table.name));
+      const bool narrow = tensors_->narrow_weights(p) != nullptr;
+      void* const weights = narrow ? static_cast<void*>(tensors_->narrow_weights(p)) : tensors_->weights(p);
+      tables.push_back({weights, narrow, tensors_->state(p, 0), tensors_->state(p, 1), table.rows, table.dim});
+    }
+    std::vector<cpu::PooledGradient> pooled(plan_.id_inputs.size());
+    for (const PlanSparseGradient& gradient : plan_.sparse_gradients) {
+      const auto value = static_cast<size_t>(gradient.value);
+      pooled[static_cast<size_t>(gradient.id_input)] = {memory_.address(value),
+                                                        static_cast<size_t>(plan_.values[value].stride)};
+    }
+    PRERANK_ASSIGN_OR_RETURN(slot.sparse, SparseUpdate::create(plan_, tables, store_->options().sparse, pooled,
+                                                               limits_.rows, limits_.requests));
+    return {};
+  }
+
+  // Copies the batch and launches the step; the slot's earlier work is done.
+  Status launch_batch(Slot& slot, const Batch& batch, const StepNumbers& numbers) {
+    slot.rows = rows_ = batch.rows;
+    slot.requests = requests_ = limits_.request_domain ? batch.requests : 0;
+    PRERANK_RETURN_IF_ERROR(slot.batch.fill(batch, numbers));
+    PRERANK_RETURN_IF_ERROR(slot.batch.enqueue_copy(copy_.get()));
+    if (slot.sparse) {
+      PRERANK_RETURN_IF_ERROR(slot.sparse->index(copy_.get(), slot.batch.batch(), slot.batch.id_counts(), slot.rows,
+                                                 slot.requests));
+    }
+    PRERANK_CUDA(cudaEventRecord(slot.copied.get(), copy_.get()));
+    PRERANK_CUDA(cudaStreamWaitEvent(compute_.get(), slot.copied.get(), 0));
+    if (timeline_) {
+      PRERANK_RETURN_IF_ERROR(timeline_->begin(compute_.get()));
+      PRERANK_RETURN_IF_ERROR(enqueue_step(slot));
+    } else {
+      const StepGraphs::Key key = {slot.rows, slot.requests, slot.sparse ? slot.sparse->generation() : 0};
+      PRERANK_RETURN_IF_ERROR(slot.graphs.run(key, compute_.get(), [&] { return enqueue_step(slot); }));
+    }
+    PRERANK_CUDA(cudaEventRecord(slot.done.get(), compute_.get()));
+    return {};
+  }
+
+  Status await(Slot& slot) {
+    PRERANK_CUDA(cudaSetDevice(device_));
+    PRERANK_CUDA(cudaEventSynchronize(slot.done.get()));
+    if (timeline_) PRERANK_RETURN_IF_ERROR(timeline_->collect());
+    return {};
+  }
+
+  DeviceContext context(const Slot& slot) const {
+    DeviceContext result;
+    result.seed = options_.seed;
+    result.training = training();
+    result.base = slot.base;
+    result.stream = compute_.get();
+    result.input = slot.batch.batch();
+    result.device = step_state(slot);
+    result.batch_rows = slot.rows;
+    result.batch_requests = slot.requests;
+    return result;
+  }
+
+  DeviceStep step_state(const Slot& slot) const {
+    return {slot.batch.numbers(), task_stats_.as<TaskStats>(), nullptr, result_.as<StepResult>()};
+  }
+
+  Status lap(size_t operation) { return timeline_ ? timeline_->lap(operation, compute_.get()) : Status(); }
+
+  // Every launch of a step, or of a prediction, in order.
+  Status enqueue_step(Slot& slot) {
+    if (training()) {
+      PRERANK_CUDA(cudaMemsetAsync(memory_.accumulators(), 0, memory_.accumulator_floats() * sizeof(float), compute_.get()));
+      PRERANK_CUDA(cudaMemcpyAsync(task_stats_.as<void>(), fresh_stats_.as<void>(), task_stats_.bytes(),
+                                   cudaMemcpyDeviceToDevice, compute_.get()));
+      PRERANK_RETURN_IF_ERROR(lap(clear_operation_));
+    }
+    DeviceContext at = context(slot);
+    for (const PreparedSegment& segment : segments_) {
+      at.rows = segment.domain == Domain::kNone ? 1 : segment.domain == Domain::kRequest ? slot.requests : slot.rows;
+      for (const PreparedOp& op : segment.ops) {
+        PRERANK_RETURN_IF_ERROR(op.kernel->enqueue(at));
+        PRERANK_RETURN_IF_ERROR(lap(op.operation));
+      }
+    }
+    return training() ? enqueue_update(slot) : Status();
+  }
+
+  Status enqueue_update(Slot& slot) {
+    const cudaStream_t stream = compute_.get();
+    const DeviceStep step = step_state(slot);
+    const bool whole_norm = slot.sparse && options_.clip_norm > 0 && options_.clip_scope == ClipScope::kAll;
+    if (whole_norm) PRERANK_RETURN_IF_ERROR(slot.sparse->enqueue_norm(stream, sparse_norm_.as<double>()));
+    PRERANK_RETURN_IF_ERROR(transform_->enqueue(stream, step, whole_norm ? sparse_norm_.as<double>() : nullptr));
+    PRERANK_RETURN_IF_ERROR(lap(norm_operation_));
+    PRERANK_RETURN_IF_ERROR(dense_update_->enqueue(stream, step));
+    PRERANK_RETURN_IF_ERROR(lap(dense_operation_));
+    if (slot.sparse) PRERANK_RETURN_IF_ERROR(slot.sparse->enqueue_update(stream, step));
+    PRERANK_RETURN_IF_ERROR(lap(sparse_operation_));
+    char* const outcome = slot.outcome.as<char>();
+    PRERANK_CUDA(cudaMemcpyAsync(outcome, step.result, sizeof(StepResult), cudaMemcpyDeviceToHost, stream));
+    PRERANK_CUDA(cudaMemcpyAsync(outcome + outcome_stats_offset(), step.stats, task_stats_.bytes(),
+                                 cudaMemcpyDeviceToHost, stream));
+    return {};
+  }
+
+  const Plan plan_;
+  const std::shared_ptr<ParameterStore> store_;
+  const ProgramOptions options_;
+  const int device_;
+  BatchLimits limits_;
+  std::shared_ptr<DeviceStore> tensors_;
+  std::shared_ptr<const Products> products_;
+  DeviceMemory memory_;
+  Stream copy_, compute_;
+  std::vector<PreparedSegment> segments_;
+  std::array<Slot, kSlots> slots_;
+  std::optional<DenseUpdate> dense_update_;
+  std::optional<GradientTransform> transform_;
+  DeviceBuffer result_, task_stats_, fresh_stats_, sparse_norm_;
+  std::optional<Timeline> timeline_;
+  size_t clear_operation_ = 0, norm_operation_ = 0, dense_operation_ = 0, sparse_operation_ = 0;
+  PhaseTimes times_;
+  std::vector<TaskStats> stats_;
+  uint64_t started_ = 0, finished_ = 0;
+  bool refused_ = false;  // the device refuses every step until it is told otherwise
+  size_t rows_ = 0, requests_ = 0;  // of the last batch
+  double gradient_norm_ = 0;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Program>> create_program(Plan plan, std::shared_ptr<ParameterStore> store,
+                                                const ProgramOptions& options) {
+  if (store == nullptr) return Status(Code::kInvalidArgument, "a program needs a parameter store");
+  auto program = std::make_unique<CudaProgram>(std::move(plan), std::move(store), options);
+  PRERANK_RETURN_IF_ERROR(program->build());
+  return std::unique_ptr<Program>(std::move(program));
+}
+
+}  // namespace prerank::cuda

@@ -1,0 +1,177 @@
+// Matrix products in cuBLASLt's terms: column-major, D = alpha op(A) op(B) + beta C with an epilogue. An algorithm remembers
+// the alignments that were promised for it, and a product with others is refused.
+#include <cmath>
+#include <vector>
+
+#include "cublasLt.h"
+
+struct cublasLtContext {};
+struct cublasLtMatrixLayoutOpaque_t {
+  size_t rows = 0, columns = 0, ld = 0;
+};
+struct cublasLtMatmulDescOpaque_t {
+  cublasComputeType_t compute = CUBLAS_COMPUTE_32F;
+  cublasOperation_t trans_a = CUBLAS_OP_N, trans_b = CUBLAS_OP_N;
+  cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
+  const float* bias = nullptr;
+};
+struct cublasLtMatmulPreferenceOpaque_t {
+  uint32_t alignment[4] = {256, 256, 256, 256};
+};
+
+namespace {
+
+using Layout = cublasLtMatrixLayoutOpaque_t;
+
+struct Problem {
+  cublasLtMatmulDescOpaque_t desc;
+  float alpha = 1, beta = 0;
+  const float *a = nullptr, *b = nullptr, *c = nullptr;
+  float* d = nullptr;
+  Layout a_layout, b_layout, c_layout, d_layout;
+};
+
+// What tensor cores keep of an operand.
+float narrowed(float x, cublasComputeType_t compute) {
+  if (compute == CUBLAS_COMPUTE_32F) return x;
+  const unsigned int dropped = compute == CUBLAS_COMPUTE_32F_FAST_TF32 ? 13 : 16;
+  const unsigned int half = 1u << (dropped - 1);
+  return __uint_as_float((__float_as_uint(x) + half) & ~((1u << dropped) - 1));
+}
+
+void multiply(const Problem& p) {
+  const size_t m = p.d_layout.rows, n = p.d_layout.columns;
+  const size_t k = p.desc.trans_a == CUBLAS_OP_N ? p.a_layout.columns : p.a_layout.rows;
+  std::vector<float> a(k * m);  // [k, m]
+  for (size_t l = 0; l < k; ++l) {
+    for (size_t i = 0; i < m; ++i) {
+      const float x = p.desc.trans_a == CUBLAS_OP_N ? p.a[i + l * p.a_layout.ld] : p.a[l + i * p.a_layout.ld];
+      a[l * m + i] = narrowed(x, p.desc.compute);
+    }
+  }
+  std::vector<double> sums(m);
+  for (size_t j = 0; j < n; ++j) {
+    sums.assign(m, 0);
+    for (size_t l = 0; l < k; ++l) {
+      const float x = p.desc.trans_b == CUBLAS_OP_N ? p.b[l + j * p.b_layout.ld] : p.b[j + l * p.b_layout.ld];
+      const double factor = static_cast<double>(narrowed(x, p.desc.compute));
+      for (size_t i = 0; i < m; ++i) sums[i] += static_cast<double>(a[l * m + i]) * factor;
+    }
+    for (size_t i = 0; i < m; ++i) {
+      float value = p.alpha * static_cast<float>(sums[i]);
+      if (p.beta != 0) value += p.beta * p.c[i + j * p.c_layout.ld];
+      if (p.desc.epilogue & CUBLASLT_EPILOGUE_BIAS) value += p.desc.bias[i];
+      if ((p.desc.epilogue & CUBLASLT_EPILOGUE_RELU) && value < 0) value = 0;
+      p.d[i + j * p.d_layout.ld] = value;
+    }
+  }
+}
+
+bool shapes_fit(const Problem& p) {
+  const bool flip_a = p.desc.trans_a == CUBLAS_OP_T, flip_b = p.desc.trans_b == CUBLAS_OP_T;
+  const size_t m = flip_a ? p.a_layout.columns : p.a_layout.rows, k = flip_a ? p.a_layout.rows : p.a_layout.columns;
+  const size_t kb = flip_b ? p.b_layout.columns : p.b_layout.rows, n = flip_b ? p.b_layout.rows : p.b_layout.columns;
+  return k == kb && m == p.d_layout.rows && n == p.d_layout.columns && m == p.c_layout.rows && n == p.c_layout.columns;
+}
+
+bool aligned(const void* pointer, uint64_t bytes) { return reinterpret_cast<uintptr_t>(pointer) % bytes == 0; }
+
+}  // namespace
+
+cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle) {
+  *handle = new cublasLtContext();
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) {
+  delete handle;
+  return CUBLAS_STATUS_SUCCESS;
+}
+size_t cublasLtGetVersion() { return CUBLAS_VER_MAJOR * 10000; }
+const char* cublasLtGetStatusName(cublasStatus_t status) {
+  return status == CUBLAS_STATUS_SUCCESS ? "CUBLAS_STATUS_SUCCESS" : "CUBLAS_STATUS_INVALID_VALUE";
+}
+cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* layout, cudaDataType, uint64_t rows, uint64_t cols,
+                                          int64_t ld) {
+  if (rows == 0 || cols == 0 || ld < static_cast<int64_t>(rows)) return CUBLAS_STATUS_INVALID_VALUE;
+  *layout = new Layout{rows, cols, static_cast<size_t>(ld)};
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) {
+  delete layout;
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t* desc, cublasComputeType_t compute, cudaDataType_t) {
+  *desc = new cublasLtMatmulDescOpaque_t{.compute = compute};
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t desc) {
+  delete desc;
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t desc, cublasLtMatmulDescAttributes_t attribute,
+                                              const void* value, size_t bytes) {
+  void* field = nullptr;
+  size_t size = 4;
+  switch (attribute) {
+    case CUBLASLT_MATMUL_DESC_TRANSA: field = &desc->trans_a; break;
+    case CUBLASLT_MATMUL_DESC_TRANSB: field = &desc->trans_b; break;
+    case CUBLASLT_MATMUL_DESC_EPILOGUE: field = &desc->epilogue; break;
+    case CUBLASLT_MATMUL_DESC_BIAS_POINTER: field = &desc->bias, size = sizeof(void*); break;
+  }
+  if (field == nullptr || bytes != size) return CUBLAS_STATUS_INVALID_VALUE;
+  std::memcpy(field, value, size);
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t* preference) {
+  *preference = new cublasLtMatmulPreferenceOpaque_t();
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t preference) {
+  delete preference;
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t preference,
+                                                    cublasLtMatmulPreferenceAttributes_t attribute, const void* value,
+                                                    size_t bytes) {
+  if (attribute == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES) {
+    return bytes == 8 ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
+  }
+  if (bytes != 4) return CUBLAS_STATUS_INVALID_VALUE;
+  std::memcpy(&preference->alignment[attribute - CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES], value, 4);
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t, cublasLtMatrixLayout_t,
+                                              cublasLtMatrixLayout_t, cublasLtMatrixLayout_t, cublasLtMatrixLayout_t,
+                                              cublasLtMatmulPreference_t preference, int requested,
+                                              cublasLtMatmulHeuristicResult_t* results, int* returned) {
+  *returned = 0;
+  if (requested < 1) return CUBLAS_STATUS_INVALID_VALUE;
+  results[0] = {};
+  for (size_t i = 0; i < 4; ++i) results[0].algo.data[i] = preference->alignment[i];
+  *returned = 1;
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const void* alpha, const void* a,
+                              cublasLtMatrixLayout_t a_layout, const void* b, cublasLtMatrixLayout_t b_layout,
+                              const void* beta, const void* c, cublasLtMatrixLayout_t c_layout, void* d,
+                              cublasLtMatrixLayout_t d_layout, const cublasLtMatmulAlgo_t* algo, void*, size_t,
+                              cudaStream_t stream) {
+  const Problem problem = {*desc,
+                           *static_cast<const float*>(alpha),
+                           *static_cast<const float*>(beta),
+                           static_cast<const float*>(a),
+                           static_cast<const float*>(b),
+                           static_cast<const float*>(c),
+                           static_cast<float*>(d),
+                           *a_layout,
+                           *b_layout,
+                           *c_layout,
+                           *d_layout};
+  if (!shapes_fit(problem)) return CUBLAS_STATUS_INVALID_VALUE;
+  const void* const pointers[] = {a, b, c, d};
+  for (size_t i = 0; i < 4; ++i) {
+    if (!aligned(pointers[i], algo->data[i])) return CUBLAS_STATUS_INVALID_VALUE;
+  }
+  const int queued = prerank::emulator::enqueue(stream, [problem] { multiply(problem); });
+  return queued == 0 ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_SUPPORTED;
+}

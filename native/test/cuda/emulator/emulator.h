@@ -1,0 +1,37 @@
+// Streams, events, graphs and thread blocks of the emulated device. Everything runs on the host thread that waits for it,
+// as late as the recorded order allows, so that a missing event shows; every other launch takes blocks and threads in
+// descending order, so that a missing barrier shows.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+
+namespace prerank::emulator {
+
+struct Indices {
+  unsigned int x, y, z;
+};
+
+class Stream;
+class Event;
+class Graph;
+
+int lane();
+
+// __syncthreads: returns when every thread of the block that has not ended has come here.
+void block_barrier();
+// Returns what each lane of the warp gave, once all of its threads that have not ended have come; lanes that have ended
+// show 0. Valid until the thread's next collective.
+const uint64_t* warp_exchange(uint64_t value);
+
+// Queues a kernel: `body` is one thread of it. The result is a cudaError_t.
+int launch(Indices grid, Indices block, Stream* stream, std::function<void()> body);
+// Queues host code that stands for work of the device.
+int enqueue(Stream* stream, std::function<void()> work);
+
+}  // namespace prerank::emulator
+
+// Of the device thread that runs on this host thread.
+extern constinit thread_local prerank::emulator::Indices threadIdx, blockIdx, blockDim, gridDim;
