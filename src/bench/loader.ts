@@ -100,6 +100,8 @@ function problemOf(addon: Addon, dataset: Dataset, { batch, seed }: LoaderBenchO
     clip: { norm: 0, scope: 'dense' },
     rates: { dense: 1e-3, sparse: 1e-2 },
     tableType: 'float32',
+    device: 'cpu',
+    matmul: 'float32',
     optimizers: { sparse: 'adagrad', dense: 'adam' },
     close: async () => dataset.close(),
   };

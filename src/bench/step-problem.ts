@@ -7,16 +7,18 @@ import type { DenseOptimizerConfig, SparseOptimizerConfig } from '../config/type
 import { ROLE_COLUMNS } from '../data/features.js';
 import type { ModelProgram } from '../models/model.js';
 import { trainingProgram } from '../models/registry.js';
+import { type DeviceName, deviceSpec, resolveDevice } from '../runtime/device.js';
 import type {
   Addon,
   DenseOptimizerSettings,
   LoaderSpec,
+  MatmulPrecision,
   NativeDataset,
   NativeParameterStore,
   SparseOptimizerSettings,
   TableType,
 } from '../runtime/native.js';
-import { assembleModel, createStore } from '../train/assemble.js';
+import { assembleModel, createStore, runDevice } from '../train/assemble.js';
 import { openSet } from '../train/encoded-set.js';
 import { taskSamples } from '../train/task-samples.js';
 import { resolveTasks } from '../train/tasks.js';
@@ -35,6 +37,8 @@ export interface StepProblem {
   readonly clip: { readonly norm: number; readonly scope: 'dense' | 'all' };
   readonly rates: { readonly dense: number; readonly sparse: number };
   readonly tableType: TableType;
+  readonly device: DeviceName;
+  readonly matmul: MatmulPrecision;
   readonly optimizers: { readonly dense: DenseOptimizerConfig['kind']; readonly sparse: SparseOptimizerConfig['kind'] };
   /** Lets go of temporary files. */
   readonly close: () => Promise<void>;
@@ -70,16 +74,23 @@ export interface ReferenceOptions {
   readonly sparse?: SparseOptimizerConfig['kind'];
   /** What tables hold; default: float32, or what the configuration says. */
   readonly tables?: TableType;
+  /** auto, cpu or cuda:N; default: cpu, or what the configuration says. */
+  readonly device?: string;
+  /** Default: float32, or what the configuration says. */
+  readonly matmul?: MatmulPrecision;
 }
 
 export function referenceProblem(addon: Addon, step: ReferenceStep, options: ReferenceOptions): StepProblem {
   const { seed, batch = step.batch, batches = GENERATED_BATCHES, sparse = step.sparse, tables = 'float32' } = options;
+  const { matmul = 'float32' } = options;
+  const device = resolveDevice(addon, options.device ?? 'cpu');
   const program = trainingProgram(step.model, step.features, step.tasks);
   const store = new addon.ParameterStore({
     parameters: program.parameters,
     sparse: { kind: sparse, ...SPARSE_SETTINGS },
     dense: { kind: step.dense, ...DENSE_SETTINGS },
     tableType: tables,
+    device: deviceSpec(device, matmul),
     training: true,
     seed,
   });
@@ -93,6 +104,8 @@ export function referenceProblem(addon: Addon, step: ReferenceStep, options: Ref
     clip: { norm: 0, scope: 'dense' },
     rates: { dense: 1e-3, sparse: 1e-2 },
     tableType: tables,
+    device,
+    matmul,
     optimizers: { sparse, dense: step.dense },
     close: async () => undefined,
   };
@@ -103,10 +116,17 @@ export async function configProblem(addon: Addon, path: string, options: Referen
   const loaded = loadConfig(path);
   const { seed, batch = loaded.training.batchSize, sparse = loaded.training.sparseOptimizer.kind } = options;
   const { training } = loaded;
-  const { tables = training.tableType } = options;
+  const { tables = training.tableType, device = training.device, matmul = training.matmul } = options;
   const config = {
     ...loaded,
-    training: { ...training, seed, tableType: tables, sparseOptimizer: { ...training.sparseOptimizer, kind: sparse } },
+    training: {
+      ...training,
+      seed,
+      tableType: tables,
+      device,
+      matmul,
+      sparseOptimizer: { ...training.sparseOptimizer, kind: sparse },
+    },
   };
   const folder = await mkdtemp(join(tmpdir(), 'prerank-bench-'));
   try {
@@ -128,6 +148,8 @@ export async function configProblem(addon: Addon, path: string, options: Referen
       clip: training.clip,
       rates: { dense: training.denseOptimizer.lr, sparse: training.sparseOptimizer.lr },
       tableType: tables,
+      device: runDevice(addon, config),
+      matmul,
       optimizers: { sparse, dense: training.denseOptimizer.kind },
       close: async () => {
         set.close();

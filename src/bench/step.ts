@@ -1,6 +1,14 @@
 /** Times whole training steps: loader, sort and update included, as a trainer runs them. */
 import { elementCount } from '../base/shape.js';
-import type { Addon, LoaderStats, NativeLoader, NativeProgram, PhaseTimes } from '../runtime/native.js';
+import type { DeviceName } from '../runtime/device.js';
+import type {
+  Addon,
+  LoaderStats,
+  MatmulPrecision,
+  NativeLoader,
+  NativeProgram,
+  PhaseTimes,
+} from '../runtime/native.js';
 import { operationCost } from '../runtime/plan-cost.js';
 import { describeEnvironment, type Environment } from './environment.js';
 import { type Summary, summarize } from './statistics.js';
@@ -32,7 +40,9 @@ export interface StepResult {
   readonly config: string;
   readonly batch: number;
   readonly threads: number;
-  readonly device: 'cpu';
+  /** `cpu` or `cuda:N`. */
+  readonly device: DeviceName;
+  readonly matmul: MatmulPrecision;
   readonly seed: number;
   readonly optimizers: StepProblem['optimizers'];
   readonly tableType: StepProblem['tableType'];
@@ -92,7 +102,8 @@ export async function benchStep(addon: Addon, problem: StepProblem, options: Ste
       config: problem.name,
       batch,
       threads,
-      device: 'cpu',
+      device: problem.device,
+      matmul: problem.matmul,
       seed,
       optimizers: problem.optimizers,
       tableType: problem.tableType,

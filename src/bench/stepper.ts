@@ -23,6 +23,7 @@ export function createStepLoader(addon: Addon, problem: StepProblem, settings: L
     threads,
     prefetch,
     training: true,
+    tableIndex: problem.device === 'cpu',
     dense: problem.program.dense,
     ids: problem.program.ids,
   });
@@ -45,10 +46,13 @@ export function createStepProgram(addon: Addon, problem: StepProblem, choice: Pr
 }
 
 export interface TimedSteps {
-  /** Of each step, from the end of the one before, scaled to a full batch. */
+  /** Of each step, from the end of the one before, scaled to a full batch; on a GPU the mean over its chunk of steps. */
   readonly seconds: number[];
   readonly rows: number;
 }
+
+/** Runs of a GPU's steps are cut into so many: within one, a step's batch travels while the step before works. */
+const DEVICE_CHUNK = 10;
 
 export class Stepper {
   private next = 0;
@@ -72,15 +76,17 @@ export class Stepper {
 
   /** @throws NON_FINITE when training diverges: such a step ends early and its time says nothing. */
   async run(loader: NativeLoader, count: number): Promise<TimedSteps> {
-    const { rates, batch } = this.problem;
+    const { rates, batch, device } = this.problem;
+    const chunk = device === 'cpu' ? 1 : DEVICE_CHUNK;
     const seconds: number[] = [];
     let rows = 0;
     let before = performance.now();
-    for (let i = 0; i < count; i += 1) {
+    for (let done = 0; done < count; done += chunk) {
+      const steps = Math.min(chunk, count - done);
       const result = await this.program.run(loader, {
         firstStep: this.next,
-        denseLr: Float64Array.of(rates.dense),
-        sparseLr: Float64Array.of(rates.sparse),
+        denseLr: new Float64Array(steps).fill(rates.dense),
+        sparseLr: new Float64Array(steps).fill(rates.sparse),
       });
       if (result.nonFinite !== undefined) {
         throw new PrerankError(
@@ -89,9 +95,10 @@ export class Stepper {
         );
       }
       const after = performance.now();
-      seconds.push(((after - before) / 1000) * (batch / result.rows));
+      const each = ((after - before) / 1000) * (batch / result.rows);
+      for (let step = 0; step < steps; step += 1) seconds.push(each);
       before = after;
-      this.next += 1;
+      this.next += steps;
       this.waiting += result.waitSeconds;
       this.allocated = result.allocations === undefined ? null : (this.allocated ?? 0) + result.allocations;
       rows += result.rows;

@@ -4,7 +4,7 @@ import { PrerankError } from '../base/errors.js';
 import type { IngestVariant } from '../bench/ingest.js';
 import { PRESET_NAMES, type PresetName } from '../cascade/presets.js';
 import { loadAddon } from '../runtime/load.js';
-import { TABLE_TYPES, type TableType } from '../runtime/native-program.js';
+import { MATMUL_PRECISIONS, type MatmulPrecision, TABLE_TYPES, type TableType } from '../runtime/native-program.js';
 import { positiveInteger, positiveIntegers } from './arguments.js';
 import { type CommonOptions, printResult } from './output.js';
 
@@ -42,15 +42,19 @@ interface StepCommandOptions extends CommonOptions {
   readonly seed: number;
   readonly sparse?: SparseOptimizer;
   readonly tables?: TableType;
+  readonly matmul?: MatmulPrecision;
 }
 
 function stepCommand(): Command {
   return new Command('step')
     .description('samples a second of whole training steps, loader and sort included')
-    .requiredOption('--config <name>', 'two-tower-d, dlrm-criteo, embedding-heavy, or a configuration file')
+    .requiredOption(
+      '--config <name>',
+      'two-tower-d, dlrm-criteo, embedding-heavy, dlrm-criteo-1tb, or a configuration file',
+    )
     .option('--batch <rows>', "rows of a batch (default: the step's own)", positiveInteger)
     .option('--threads <count>', 'threads and cores: the process is pinned to so many', positiveInteger, 1)
-    .option('--device <name>', 'cpu', 'cpu')
+    .option('--device <name>', 'auto, cpu or cuda:N', 'cpu')
     .option('--runs <count>', 'runs', positiveInteger, 5)
     .option('--steps <count>', 'timed steps of a run', positiveInteger, 20)
     .option('--seed <number>', 'seed of data and parameters', positiveInteger, 1)
@@ -60,13 +64,11 @@ function stepCommand(): Command {
       sparseOptimizer,
     )
     .addOption(new Option('--tables <type>', "what tables hold (default: the configuration's)").choices(TABLE_TYPES))
+    .addOption(new Option('--matmul <precision>', 'matrix products of a GPU').choices(MATMUL_PRECISIONS))
     .action(runStep);
 }
 
 async function runStep(options: StepCommandOptions): Promise<void> {
-  if (options.device !== 'cpu') {
-    throw new PrerankError('DEVICE_UNAVAILABLE', `this build has no device "${options.device}"; use --device cpu`);
-  }
   const [{ pinToCores }, { findReferenceStep }, problems, { benchStep }, { formatStep }] = await Promise.all([
     import('../bench/environment.js'),
     import('../bench/reference-steps.js'),

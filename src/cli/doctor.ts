@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { Command } from 'commander';
 import { loadAddon } from '../runtime/load.js';
+import type { CudaReport } from '../runtime/native.js';
 import { formatTable } from '../train/evaluation-result.js';
 import { type CommonOptions, EXIT, printResult } from './output.js';
 
@@ -51,24 +52,31 @@ function checkNode(): Check {
 
 function checkAddon(): Check[] {
   try {
-    const { version, isa, cpu, cores, compiler, cuda, kernels } = loadAddon().info();
+    const { version, isa, cpu, cores, compiler, kernels } = loadAddon().info();
     return [
       { name: 'native core', state: 'ok', found: `${version}, ${kernels.length} operations, built by ${compiler}` },
       { name: 'processor', state: 'ok', found: `${cpu}, ${cores} cores, instruction set ${isa}` },
-      checkCuda(cuda),
+      checkCuda(loadAddon().cuda()),
     ];
   } catch (error) {
     return [{ name: 'native core', state: 'missing', found: 'does not load', remedy: (error as Error).message }];
   }
 }
 
-function checkCuda(cuda: string): Check {
-  return {
-    name: 'CUDA',
-    state: 'absent',
-    found: cuda === '' ? 'not in this build' : cuda,
-    remedy: 'this version has no GPU kernels; it trains on the CPU',
-  };
+function checkCuda({ devices, cublas, missing }: CudaReport): Check {
+  const name = 'CUDA';
+  if (missing !== undefined) {
+    return { name, state: 'absent', found: 'no GPU can be used', remedy: `${missing}. Training runs on the CPU` };
+  }
+  const found = devices.map(
+    ({ number, name: model, computeCapability, bytes, freeBytes }) =>
+      `cuda:${number} ${model}, compute capability ${computeCapability}, ${mebibytes(freeBytes)} of ${mebibytes(bytes)} MiB free`,
+  );
+  return { name, state: 'ok', found: `${found.join('; ')}; cuBLASLt ${cublas}` };
+}
+
+function mebibytes(bytes: number): number {
+  return Math.round(bytes / 2 ** 20);
 }
 
 async function checkDuckdb(): Promise<Check> {

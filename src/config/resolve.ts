@@ -99,7 +99,7 @@ function resolveTraining(training: ParsedConfig['training'], report: Report): Tr
   if (normalisation !== undefined && kind !== 'mgda') {
     report(['training', 'balancing', 'normalisation'], 'is for the kind mgda only');
   }
-  const { batchSize, epochs, steps, sparseOptimizer, denseOptimizer, earlyStopping, device, ...rest } = training;
+  const { batchSize, epochs, steps, sparseOptimizer, denseOptimizer, earlyStopping, ...rest } = training;
   const perOptimizer = (optimizer: { l2?: number | undefined; schedule?: ScheduleConfig | undefined }) => ({
     l2: optimizer.l2 ?? training.l2,
     schedule: optimizer.schedule ? resolveSchedule({ ...optimizer.schedule }) : schedule,
@@ -115,7 +115,6 @@ function resolveTraining(training: ParsedConfig['training'], report: Report): Tr
     ...rest,
     balancing: without({ kind, normalisation: kind === 'mgda' ? (normalisation ?? 'none') : undefined }),
     earlyStopping,
-    device: device === 'cpu' ? 'cpu' : 'auto',
     schedule,
     sparseOptimizer: { ...sparseOptimizer, ...perOptimizer(sparseOptimizer) },
     denseOptimizer: { ...denseOptimizer, ...perOptimizer(denseOptimizer) },

@@ -2,7 +2,7 @@
  * The configuration with every default filled in. It is itself a valid configuration: written as YAML
  * and read back it is the same.
  */
-import type { TableType } from '../runtime/native-program.js';
+import type { MatmulPrecision, TableType } from '../runtime/native-program.js';
 import type { BalancingKind, GradientNorm, LossKind } from '../runtime/plan.js';
 import { type ModelConfig, taskModeOf } from './models.js';
 
@@ -249,7 +249,10 @@ export interface TrainingConfig {
   /** What tables hold while they are trained and used; files have float32 all the same. */
   readonly tableType: TableType;
   readonly seed: number;
-  readonly device: 'auto' | 'cpu';
+  /** `auto`, `cpu` or `cuda:N`. */
+  readonly device: string;
+  /** How a GPU multiplies matrices. */
+  readonly matmul: MatmulPrecision;
   /** `auto`: every core. */
   readonly threads: number | 'auto';
 }

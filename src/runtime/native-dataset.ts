@@ -64,6 +64,8 @@ export interface LoaderSpec {
   /** Batches assembled ahead, no more threads than that; default: one a thread, at least 2. */
   readonly prefetch?: number;
   readonly training: boolean;
+  /** Group ids by table row for the update, default true: programs on a GPU do it themselves. */
+  readonly tableIndex?: boolean;
   readonly request?: string;
   readonly weight?: string;
   readonly dense: readonly { readonly domain: 'row' | 'request'; readonly columns: readonly string[] }[];

@@ -34,12 +34,23 @@ export interface DenseOptimizerSettings {
 export const TABLE_TYPES = ['float32', 'bfloat16'] as const;
 export type TableType = (typeof TABLE_TYPES)[number];
 
+export const MATMUL_PRECISIONS = ['float32', 'tf32', 'bfloat16'] as const;
+export type MatmulPrecision = (typeof MATMUL_PRECISIONS)[number];
+
+/** A GPU, and how it multiplies matrices: rounded to tf32 or bfloat16, sums are float32 all the same. */
+export interface DeviceSpec {
+  readonly cuda: number;
+  readonly matmul: MatmulPrecision;
+}
+
 export interface StoreSpec {
   readonly parameters: readonly ParameterSpec[];
   readonly sparse: SparseOptimizerSettings;
   readonly dense: DenseOptimizerSettings;
   /** What tables hold, default float32; tensors are read and written as float32 all the same. */
   readonly tableType?: TableType;
+  /** Where the store's programs run; default: the CPU. Parameters move there with the first program. */
+  readonly device?: DeviceSpec;
   /** false: no optimizer state (prediction only). */
   readonly training: boolean;
   readonly seed: number;

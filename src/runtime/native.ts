@@ -31,6 +31,28 @@ export * from './native-metrics.js';
 export * from './native-program.js';
 export type { Phase } from './plan.js';
 
+export interface CudaDevice {
+  readonly number: number;
+  readonly name: string;
+  readonly computeCapability: string;
+  readonly multiprocessors: number;
+  readonly bytes: number;
+  readonly freeBytes: number;
+}
+
+/** What programs on a GPU need. */
+export interface CudaReport {
+  /** Whether the CUDA library of this build was found and loads. */
+  readonly built: boolean;
+  readonly devices: readonly CudaDevice[];
+  /** Where cuBLASLt was found. */
+  readonly cublas?: string;
+  /** Operations with a CUDA kernel. */
+  readonly kernels?: readonly string[];
+  /** The first thing that is missing, and what to do; absent when GPU programs can run. */
+  readonly missing?: string;
+}
+
 export interface Addon {
   info(): {
     version: string;
@@ -38,9 +60,9 @@ export interface Addon {
     cpu: string;
     cores: number;
     compiler: string;
-    cuda: string;
     kernels: string[];
   };
+  cuda(): CudaReport;
   ParameterStore: new (spec: StoreSpec) => NativeParameterStore;
   Program: new (plan: Plan, store: NativeParameterStore, settings: ProgramSettings) => NativeProgram;
   /** `checksums`: one per chunk; without them the bytes are trusted. */

@@ -5,6 +5,7 @@ import type { FeatureMap } from '../data/features.js';
 import type { BalancingRequest } from '../graph/index.js';
 import type { ModelProgram, PredictionOptions, TaskSample } from '../models/model.js';
 import { predictionProgram, trainingProgram } from '../models/registry.js';
+import { type DeviceName, deviceSpec, resolveDevice } from '../runtime/device.js';
 import type {
   Addon,
   DenseOptimizerSettings,
@@ -100,9 +101,19 @@ export function createStore(
     sparse: sparseSettings(config.training),
     dense: denseSettings(config.training),
     tableType: config.training.tableType,
+    device: deviceSpec(runDevice(addon, config), config.training.matmul),
     training,
     seed: config.training.seed,
   });
+}
+
+/**
+ * Where a configuration trains and predicts. `auto` stays on the CPU for what has no GPU kernels: balancing of the tasks'
+ * gradients.
+ */
+export function runDevice(addon: Addon, { training }: ResolvedConfig): DeviceName {
+  const cpuOnly = training.balancing.kind !== 'fixed' || training.gradientCosines > 0;
+  return training.device === 'auto' && cpuOnly ? 'cpu' : resolveDevice(addon, training.device);
 }
 
 export function threadCount(addon: Addon, config: ResolvedConfig): number {

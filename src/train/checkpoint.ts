@@ -23,7 +23,8 @@ export interface Versions {
   readonly node: string;
   readonly isa: string;
   readonly threads: number;
-  readonly device: 'cpu';
+  /** `cpu` or `cuda:N`. */
+  readonly device: string;
 }
 
 export interface Fingerprints {

@@ -12,7 +12,7 @@ export function fingerprint(value: unknown): string {
 /** The part of a configuration that decides every parameter after a given number of steps. */
 export function trajectoryConfig(config: ResolvedConfig): object {
   const { train: _train, eval: _eval, ...data } = config.data;
-  const { batchSize, sparseOptimizer, denseOptimizer, clip, balancing, pwiser, startFrom, tableType, seed } =
+  const { batchSize, sparseOptimizer, denseOptimizer, clip, balancing, pwiser, startFrom, tableType, matmul, seed } =
     config.training;
   return {
     data,
@@ -26,6 +26,7 @@ export function trajectoryConfig(config: ResolvedConfig): object {
       balancing,
       ...(pwiser === undefined ? {} : { pwiser }),
       ...(tableType === 'float32' ? {} : { tableType }),
+      ...(matmul === 'float32' ? {} : { matmul }),
       ...(startFrom === undefined ? {} : { startFrom }),
       seed,
     },

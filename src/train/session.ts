@@ -6,6 +6,7 @@ import { writeJsonDurable, writeTextDurable } from '../base/files.js';
 import { loadConfig, toYaml } from '../config/load.js';
 import { hasEvaluationData, type ResolvedConfig } from '../config/types.js';
 import { type FeatureMap, ROLE_COLUMNS } from '../data/features.js';
+import type { DeviceName } from '../runtime/device.js';
 import { loadAddon } from '../runtime/load.js';
 import type { Addon, NativeLoader, NativeParameterStore, NativeProgram, RunResult } from '../runtime/native.js';
 import {
@@ -14,6 +15,7 @@ import {
   createStore,
   describeModel,
   parameterCount,
+  runDevice,
   threadCount,
 } from './assemble.js';
 import { type BalancingFigures, balancingFigures, type GradientFigures, gradientFigures } from './balancing.js';
@@ -93,7 +95,7 @@ export async function openSession(config: ResolvedConfig, out: string, options: 
       features: fingerprint(sets.train.features),
       data: sets.train.fingerprint,
     },
-    versions: versionsOf(addon, threads),
+    versions: versionsOf(addon, threads, runDevice(addon, config)),
   };
   const last = options.resume ? await parts.checkpoints.last() : null;
   const state = last === null ? null : await resume(parts, last, options.log);
@@ -165,6 +167,7 @@ function createLoader(
     epochs: epochs ?? steps ?? 1,
     threads,
     training: true,
+    tableIndex: runDevice(addon, config) === 'cpu',
     weight: set.columns.has(weight) ? weight : undefined,
     dense: model.training.dense,
     ids: model.training.ids,
@@ -178,9 +181,9 @@ function sourceOf(tasks: readonly ResolvedTask[], name: string): ResolvedTask['s
   return task.source;
 }
 
-function versionsOf(addon: Addon, threads: number): Versions {
+function versionsOf(addon: Addon, threads: number, device: DeviceName): Versions {
   const { version, isa } = addon.info();
-  return { prerank: version, node: process.version, isa, threads, device: 'cpu' };
+  return { prerank: version, node: process.version, isa, threads, device };
 }
 
 async function resume(parts: Parts, step: number, log: Progress | undefined): Promise<TrainingState> {

@@ -53,8 +53,10 @@ describe('bench: the command', () => {
       ['serve', '--config', 'dlrm'],
     ];
     for (const args of pinned) assert.equal(prerank('bench', ...args).status, 2, args.join(' '));
+    process.env.PRERANK_CUDA_LIBRARY = '/nowhere/libprerank_cuda.so';
     const { status, stderr } = await runPrerank('bench', 'step', '--config', 'two-tower-d', '--device', 'cuda:0');
+    delete process.env.PRERANK_CUDA_LIBRARY;
     assert.equal(status, 1);
-    assert.match(stderr, /error \[DEVICE_UNAVAILABLE\]: this build has no device "cuda:0"; use --device cpu/);
+    assert.match(stderr, /error \[DEVICE_UNAVAILABLE\]: cuda:0 cannot be used: the CUDA library cannot be loaded/);
   });
 });

@@ -55,9 +55,20 @@ describe('bench: reference steps', () => {
     assert.equal(referenceStep('embedding-heavy').sparse, 'rowwise-adagrad');
   });
 
+  it('has dlrm-criteo-1tb as it is defined', () => {
+    const shapes = shapesOf('dlrm-criteo-1tb');
+    const bottom = layer(13, 512) + layer(512, 256) + layer(256, 128);
+    const top =
+      layer(128 + (27 * 26) / 2, 1024) + layer(1024, 1024) + layer(1024, 512) + layer(512, 256) + layer(256, 1);
+    assert.equal(scalars(shapes, false), bottom + top);
+    const rows = scalars(shapes, true) / 128;
+    assert.ok(rows >= 40_000_000 && rows < 40_000_100, `${rows} rows`);
+    assert.equal(referenceStep('dlrm-criteo-1tb').batch, 65_536);
+  });
+
   it('names the steps when one is unknown', () => {
     assert.throws(() => referenceStep('dlrm'), { code: 'USAGE', message: /two-tower-d, dlrm-criteo, embedding-heavy/ });
-    assert.equal(REFERENCE_STEPS.length, 3);
+    assert.equal(REFERENCE_STEPS.length, 4);
   });
 });
 

@@ -142,7 +142,8 @@ describe('config', () => {
       /^data\.features\.context\[0\]\.kind: expected kind dense/,
     );
     invalidWith({ model: { kind: 'tree' } }, /^model\.kind: expected a kind: two-tower, dlrm, mlp/);
-    invalidWith({ training: { device: 'cuda:0' } }, /^training\.device: this build has no CUDA device/);
+    invalidWith({ training: { device: 'gpu' } }, /^training\.device: expected auto, cpu or cuda:N, got "gpu"/);
+    invalidWith({ training: { device: 'cuda' } }, /^training\.device: expected auto, cpu or cuda:N, got "cuda"/);
     invalidWith(
       {
         auction: {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import {
   type Addon,
   type DenseOptimizerSettings,
+  type DeviceSpec,
   type NativeParameterStore,
   type ParameterSpec,
   type SparseOptimizerSettings,
@@ -43,12 +44,14 @@ export function storeWith(
   parameters: readonly ParameterSpec[],
   weights: ReadonlyMap<string, Float64Array>,
   optimizers: Optimizers = SGD,
+  device?: DeviceSpec,
 ): NativeParameterStore {
   const { dense: denseSettings, sparse: sparseSettings } = optimizers;
   const store = new addon.ParameterStore({
     parameters,
     dense: denseSettings,
     sparse: sparseSettings,
+    device,
     training: true,
     seed: 1,
   });

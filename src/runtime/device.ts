@@ -1,0 +1,39 @@
+/** Where programs run: `auto`, `cpu` or `cuda:N` of the configuration, against what this machine has. */
+import { PrerankError } from '../base/errors.js';
+import type { Addon, DeviceSpec, MatmulPrecision } from './native.js';
+
+/** `cpu`, or `cuda:N`. */
+export type DeviceName = 'cpu' | `cuda:${number}`;
+
+/**
+ * The device that a configuration means: `auto` is the first GPU where programs can run on one, else the CPU.
+ * @throws PrerankError DEVICE_UNAVAILABLE with what is missing, when a GPU is asked for by name.
+ */
+export function resolveDevice(addon: Addon, device: string): DeviceName {
+  if (device === 'cpu') return 'cpu';
+  const { missing, devices } = addon.cuda();
+  if (device === 'auto') return missing === undefined ? 'cuda:0' : 'cpu';
+  if (missing !== undefined) throw new PrerankError('DEVICE_UNAVAILABLE', `${device} cannot be used: ${missing}`);
+  const number = deviceNumber(device);
+  if (!devices.some((found) => found.number === number)) {
+    const found = devices.map(({ number: other, name }) => `cuda:${other} (${name})`).join(', ');
+    throw new PrerankError('DEVICE_UNAVAILABLE', `there is no ${device}; this machine has ${found}`);
+  }
+  return `cuda:${number}`;
+}
+
+/**
+ * The device of a store; undefined is the CPU.
+ * @throws PrerankError CONFIG_INVALID for a precision that only GPUs have, on the CPU.
+ */
+export function deviceSpec(device: DeviceName, matmul: MatmulPrecision): DeviceSpec | undefined {
+  if (device !== 'cpu') return { cuda: deviceNumber(device), matmul };
+  if (matmul === 'float32') return undefined;
+  throw new PrerankError('CONFIG_INVALID', `${matmul} products need a GPU, and this run is on the CPU`, {
+    path: 'training.matmul',
+  });
+}
+
+function deviceNumber(device: string): number {
+  return Number(/^cuda:(\d+)$/.exec(device)?.[1] ?? 0);
+}

@@ -1,0 +1,171 @@
+/** Whole models on the emulated device, against the CPU program: what a GPU trains is what the CPU trains. */
+import assert from 'node:assert/strict';
+import { predictionProgram, trainingProgram } from '../../src/models/registry.js';
+import { loadAddon } from '../../src/runtime/load.js';
+import type { Addon, DeviceSpec, NativeParameterStore, NativeProgram } from '../../src/runtime/native.js';
+import {
+  assertAllClose,
+  dense,
+  modelWeights,
+  type Optimizers,
+  SGD,
+  sparse,
+  storeWith,
+} from '../graph/native-support.js';
+import { randomBatch, toArrayBatch, uniform } from '../graph/random.js';
+import { present } from '../graph/reference.js';
+import { DLRM, FEATURES, TASKS, TWO_TOWER } from '../models/fixtures.js';
+import { leaveEmulatedDevice, useEmulatedDevice } from '../support/emulated-device.js';
+
+const GPU: DeviceSpec = { cuda: 0, matmul: 'float32' };
+const RATES = { denseLr: 0.001, sparseLr: 0.02, update: true };
+const OPTIMIZERS: readonly (readonly [string, Optimizers])[] = [
+  ['Adam and row-wise Adagrad', { dense: dense('adam'), sparse: sparse('rowwise-adagrad') }],
+  ['Adam and Adagrad', { dense: dense('adam'), sparse: sparse('adagrad', { initialAccumulator: 0.1, l2: 0.01 }) }],
+  // A larger epsilon: with 1e-8 Adam turns the rounding of gradients near 0 into whole steps.
+  [
+    'AdamW and Adam',
+    { dense: dense('adamw', { weightDecay: 0.1, epsilon: 1e-4 }), sparse: sparse('adam', { epsilon: 1e-4 }) },
+  ],
+  ['Adagrad and SGD', { dense: dense('adagrad', { initialAccumulator: 0.1 }), sparse: sparse('sgd') }],
+  ['SGD, dense gradients clipped', { ...SGD, clipNorm: 0.05, clipScope: 'dense' }],
+  ['SGD, all gradients clipped', { ...SGD, clipNorm: 0.05, clipScope: 'all' }],
+  ['SGD with momentum and l2', { dense: dense('sgd', { momentum: 0.9, l2: 0.01 }), sparse: sparse('sgd') }],
+];
+
+interface Side {
+  readonly store: NativeParameterStore;
+  readonly program: NativeProgram;
+}
+
+describe('CUDA programs on the emulated device', () => {
+  let addon: Addon;
+  before(function () {
+    useEmulatedDevice(this);
+    addon = loadAddon();
+  });
+  after(leaveEmulatedDevice);
+
+  function trainer(
+    model: typeof TWO_TOWER | typeof DLRM,
+    settings: Optimizers,
+    capacity: number,
+    device?: DeviceSpec,
+  ): Side {
+    const { plan, parameters } = trainingProgram(model, FEATURES, TASKS);
+    const store = storeWith(addon, parameters, modelWeights(parameters, uniform(41)), settings, device);
+    const { clipNorm, clipScope } = settings;
+    return { store, program: new addon.Program(plan, store, { threads: 1, capacity, seed: 1, clipNorm, clipScope }) };
+  }
+
+  function assertSameTensors(a: NativeParameterStore, b: NativeParameterStore, tolerance: number): void {
+    for (const { name } of [...a.parameters(), ...a.states()])
+      assertAllClose(a.read(name), b.read(name), tolerance, name);
+  }
+
+  for (const model of [TWO_TOWER, DLRM]) {
+    for (const [name, settings] of OPTIMIZERS) {
+      it(`${model.kind}: ten steps with ${name} as on the CPU, the last batch smaller`, async () => {
+        const { plan } = trainingProgram(model, FEATURES, TASKS);
+        const random = uniform(43);
+        const cpu = trainer(model, settings, 33);
+        const gpu = trainer(model, settings, 33, GPU);
+        for (let step = 0; step < 10; step += 1) {
+          const batch = toArrayBatch(randomBatch(plan, random, { rows: step === 9 ? 5 : 33 }));
+          const expected = await cpu.program.step(batch, { step, ...RATES });
+          assertAllClose(
+            await gpu.program.step(batch, { step, ...RATES }),
+            expected,
+            1e-5,
+            `statistics of step ${step}`,
+          );
+        }
+        assertSameTensors(gpu.store, cpu.store, 1e-5);
+      });
+    }
+
+    it(`${model.kind}: losses of 200 steps as on the CPU, and the same bits run after run`, async () => {
+      const { plan } = trainingProgram(model, FEATURES, TASKS);
+      const settings: Optimizers = { dense: dense('adam'), sparse: sparse('rowwise-adagrad') };
+      const sides = [undefined, GPU, GPU].map((device) => trainer(model, settings, 64, device));
+      const random = uniform(44);
+      for (let step = 0; step < 200; step += 1) {
+        const batch = toArrayBatch(randomBatch(plan, random, { rows: 64 }));
+        const [cpu, gpu, again] = await Promise.all(
+          sides.map(({ program }) => program.step(batch, { step, ...RATES })),
+        );
+        assertAllClose(present(gpu), present(cpu), 1e-4, `statistics of step ${step}`);
+        assert.deepEqual(again, gpu);
+      }
+      const [, gpu, again] = sides.map(({ store }) => store);
+      for (const { name } of present(gpu).parameters()) {
+        assert.deepEqual(present(again).read(name), present(gpu).read(name), name);
+      }
+    }).timeout(120_000);
+
+    it(`${model.kind}: the prediction program, by row and by request, gives the CPU's outputs`, async () => {
+      for (const requestDomain of [false, true]) {
+        const { plan, parameters } = predictionProgram(model, FEATURES, TASKS, { requestDomain });
+        const weights = modelWeights(parameters, uniform(31));
+        const batches = [290, 290, 17].map((rows) => toArrayBatch(randomBatch(plan, uniform(rows), { rows })));
+        const [cpu, gpu] = [undefined, GPU].map((device) => {
+          const store = storeWith(addon, parameters, weights, SGD, device);
+          return new addon.Program(plan, store, { threads: 1, capacity: 290, seed: 1 });
+        });
+        for (const batch of batches) {
+          const expected = await present(cpu).predict(batch);
+          const outputs = await present(gpu).predict(batch);
+          outputs.forEach((output, index) => {
+            assertAllClose(output, present(expected[index]), 1e-5, present(plan.outputs[index]).name);
+          });
+        }
+      }
+    });
+  }
+
+  it('tensors move between devices: state of the CPU goes on on the GPU, and back', async () => {
+    const settings: Optimizers = { dense: dense('adam'), sparse: sparse('adagrad') };
+    const { plan } = trainingProgram(DLRM, FEATURES, TASKS);
+    const random = uniform(45);
+    const [cpu, gpu, back] = [undefined, GPU, undefined].map((device) => trainer(DLRM, settings, 33, device));
+    const batches = Array.from({ length: 9 }, () => toArrayBatch(randomBatch(plan, random, { rows: 33 })));
+    const run = async (side: Side, first: number, end: number): Promise<void> => {
+      for (let step = first; step < end; step += 1) await side.program.step(present(batches[step]), { step, ...RATES });
+    };
+    const copy = (from: NativeParameterStore, to: NativeParameterStore): void => {
+      for (const { name } of [...from.parameters(), ...from.states()]) to.write(name, from.read(name));
+    };
+    await run(present(cpu), 0, 3);
+    copy(present(cpu).store, present(gpu).store);
+    for (const { name } of present(cpu).store.parameters()) {
+      assert.deepEqual(present(gpu).store.read(name), present(cpu).store.read(name), name);
+    }
+    await run(present(gpu), 3, 6);
+    copy(present(gpu).store, present(back).store);
+    await run(present(back), 6, 9);
+    await run(present(cpu), 3, 9);
+    assertSameTensors(present(back).store, present(cpu).store, 1e-5);
+  });
+
+  it('a batch whose loss is not finite changes nothing, and says which rows', async () => {
+    const settings: Optimizers = { dense: dense('adam'), sparse: sparse('rowwise-adagrad') };
+    const { plan } = trainingProgram(DLRM, FEATURES, TASKS);
+    const { store, program } = trainer(DLRM, settings, 33, GPU);
+    const random = uniform(46);
+    const good = toArrayBatch(randomBatch(plan, random, { rows: 33 }));
+    await program.step(good, { step: 0, ...RATES });
+    const before = store.parameters().map(({ name }) => store.read(name));
+    const bad = toArrayBatch(randomBatch(plan, random, { rows: 33 }));
+    present(present(bad.dense)[0]).fill(Number.NaN);
+    await assert.rejects(program.step(bad, { step: 1, ...RATES }), { code: 'NON_FINITE' });
+    store.parameters().forEach(({ name }, index) => {
+      assert.deepEqual(store.read(name), before[index], name);
+    });
+    await program.step(good, { step: 1, ...RATES });
+    assert.ok(store.parameters().some(({ name }, index) => !isEqual(store.read(name), present(before[index]))));
+  });
+});
+
+function isEqual(a: Float32Array, b: Float32Array): boolean {
+  return a.every((value, index) => value === b[index]);
+}

@@ -1,0 +1,98 @@
+/** Runs on the emulated device, from the configuration to the files that they leave. */
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { evaluate, loadConfig, openRun, type TrainerCallback, type TrainSummary, train } from '../../src/index.js';
+import { leaveEmulatedDevice, useEmulatedDevice } from '../support/emulated-device.js';
+import { sampleConfig, writeLogs } from '../support/sample-run.js';
+
+const SET = ['training.epochs=1', 'training.checkpointEverySteps=8'];
+const GPU = [...SET, 'training.device=cuda:0'];
+
+describe('training on the emulated device', () => {
+  let folder: string;
+  let cpu: TrainSummary;
+  let gpu: TrainSummary;
+  const config = (set: readonly string[]) => loadConfig(sampleConfig(folder), { set });
+  const model = (run: string): Promise<Buffer> => readFile(join(folder, run, 'model', 'model.safetensors'));
+
+  before(async function () {
+    useEmulatedDevice(this);
+    folder = await mkdtemp(join(tmpdir(), 'prerank-cuda-'));
+    await writeLogs(folder);
+    cpu = await train(config([...SET, 'training.device=cpu']), { out: join(folder, 'cpu') });
+    gpu = await train(config(GPU), { out: join(folder, 'gpu') });
+  });
+  after(async () => {
+    leaveEmulatedDevice();
+    if (folder !== undefined) await rm(folder, { recursive: true });
+  });
+
+  it('ends with the metrics of the CPU', () => {
+    for (const [task, metric] of [
+      ['ctr', 'ne'],
+      ['ctr', 'auc'],
+      ['cqs', 'nmse'],
+      ['replay', 'softRecall'],
+    ] as const) {
+      const [expected, got] = [cpu, gpu].map(({ metrics }) => metrics.eval?.[task]?.[metric] ?? Number.NaN);
+      assert.ok(Math.abs(Number(expected) - Number(got)) < 1e-4, `${task}.${metric}: ${got}, ${expected} on the CPU`);
+    }
+  });
+
+  it('names its device in checkpoints, and gives the same bytes again, interrupted and resumed', async () => {
+    const state = JSON.parse(await readFile(join(folder, 'gpu', 'checkpoints', 'step-16', 'state.json'), 'utf8')) as {
+      versions: { device: string };
+    };
+    assert.equal(state.versions.device, 'cuda:0');
+    const out = join(folder, 'resumed');
+    const abort = new AbortController();
+    const interrupt: TrainerCallback = { onReport: ({ step }) => (step >= 16 ? abort.abort() : undefined) };
+    const first = await train(config(GPU), { out, callbacks: [interrupt], signal: abort.signal });
+    assert.equal(first.status, 'interrupted');
+    await train(config(GPU), { out, resume: true });
+    assert.deepEqual(await model('resumed'), await model('gpu'));
+  });
+
+  it('goes on on another device, with a word about it', async () => {
+    const out = join(folder, 'moved');
+    const abort = new AbortController();
+    const interrupt: TrainerCallback = { onReport: ({ step }) => (step >= 16 ? abort.abort() : undefined) };
+    await train(config(GPU), { out, callbacks: [interrupt], signal: abort.signal });
+    const moved = await train(config([...SET, 'training.device=cpu']), { out, resume: true });
+    const [expected, got] = [cpu, moved].map(({ metrics }) => metrics.eval?.ctr?.ne ?? Number.NaN);
+    assert.ok(Math.abs(Number(expected) - Number(got)) < 1e-4, `${got}, ${expected} on the CPU`);
+  });
+
+  it('evaluates what it trained', async () => {
+    const run = await openRun(join(folder, 'gpu'));
+    const { tasks, replay } = await evaluate(run);
+    assert.deepEqual({ ...tasks, replay }, gpu.metrics.eval);
+  });
+
+  it('trains tables of 16 bits, and products in tf32 and bfloat16, to nearly the same', async () => {
+    for (const set of ['training.tableType=bfloat16', 'training.matmul=tf32', 'training.matmul=bfloat16']) {
+      const { metrics } = await train(config([...GPU, set]), { out: join(folder, set) });
+      const [expected, got] = [cpu.metrics, metrics].map(({ eval: set }) => set?.ctr?.ne ?? Number.NaN);
+      assert.ok(Math.abs(Number(expected) - Number(got)) < 0.02, `${set}: ${got}, ${expected} on the CPU`);
+    }
+  });
+
+  it('stops where the CPU stops at a loss that is not finite, and says the same', async () => {
+    const set = ['training.denseOptimizer={ kind: sgd, lr: 1.0e+30 }', 'training.checkpointEverySteps=1'];
+    const failures: string[] = [];
+    for (const device of ['cpu', 'cuda:0']) {
+      const out = join(folder, `diverged-${device}`);
+      await assert.rejects(
+        train(config([...SET, ...set, `training.device=${device}`]), { out }),
+        (error: Error & { code: string }) => {
+          failures.push(`${error.code} ${error.message.replaceAll(out, 'OUT')}`);
+          return true;
+        },
+      );
+    }
+    assert.match(failures[0] ?? '', /^NON_FINITE .*step \d+/);
+    assert.equal(failures[1], failures[0]);
+  });
+});
