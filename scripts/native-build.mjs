@@ -1,13 +1,16 @@
 /**
- * Builds the native addon (and, with --tests, the C++ tests) with cmake-js in Node-API mode into build/.
- * Skipped while build/ holds the result of the same sources, options and compiler.
- *   node scripts/native-build.mjs [--tests]
+ * Builds the native addon (and, with --tests, the C++ tests; with --cuda, the CUDA library) with cmake-js in Node-API mode
+ * into build/. Skipped while build/ holds the result of the same sources, options and compiler. Where an NVIDIA driver and
+ * what the CUDA library needs are installed, it is built without being asked for.
+ * --emulated adds the CUDA kernels for the emulated device of the tests.
+ *   node scripts/native-build.mjs [--tests] [--emulated] [--cuda]
  */
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { cudaBuild, hasNvidiaDriver } from './lib/cuda.mjs';
 import { capture, run } from './lib/process.mjs';
 import { ROOT } from './lib/root.mjs';
 import { filesUnder, hashFiles, isStamped, writeStamp } from './lib/stamp.mjs';
@@ -20,19 +23,25 @@ export function addonPath(buildFolder = join(ROOT, 'build')) {
   return candidates.find((path) => existsSync(path));
 }
 
-/** The C++ test program of a build with tests. */
-export function testProgram() {
-  const candidates = [join(ROOT, 'build', 'prerank_tests'), join(ROOT, 'build', 'Release', 'prerank_tests')];
+/** A C++ test program of a build: prerank_tests, or prerank_cuda_tests with the emulated device. */
+export function testProgram(name = 'prerank_tests') {
+  const candidates = [join(ROOT, 'build', name), join(ROOT, 'build', 'Release', name)];
   return candidates.find((path) => existsSync(path));
 }
 
-function sourcesHash({ tests }) {
+/** The CUDA library of a build with it; the addon looks for it beside itself. */
+export function cudaLibrary() {
+  const path = join(ROOT, 'build', 'Release', 'libprerank_cuda.so');
+  return existsSync(path) ? path : undefined;
+}
+
+function sourcesHash({ tests, options }) {
   const native = join(ROOT, 'native');
   const files = filesUnder(native, (path) => !tests && path === join(native, 'test'));
   return hashFiles(
     ROOT,
     [join(ROOT, 'CMakeLists.txt'), ...files],
-    [capture('c++', ['--version']).stdout, require('node-addon-api/package.json').version],
+    [capture('c++', ['--version']).stdout, require('node-addon-api/package.json').version, ...options],
   );
 }
 
@@ -56,16 +65,17 @@ function generator(buildFolder) {
 /**
  * Configures and builds with cmake-js, without looking at stamps.
  * @param {string} buildFolder
- * @param {{tests: boolean}} options
+ * @param {{tests: boolean, options?: string[]}} options `options`: NAME=value for CMake
  * @returns {Promise<boolean>} whether both succeeded
  */
-export async function cmakeBuild(buildFolder, { tests }) {
+export async function cmakeBuild(buildFolder, { tests, options: more = [] }) {
   removeForeignCache(buildFolder);
   mkdirSync(buildFolder, { recursive: true });
   const common = ['-d', ROOT, '-O', buildFolder, '-G', generator(buildFolder), '-B', 'Release', '-l', 'warn'];
   const options = [
     `--CDPRERANK_TESTS=${tests ? 'ON' : 'OFF'}`,
     `--CDPRERANK_UNITY=${process.env.PRERANK_UNITY ?? 'ON'}`,
+    ...more.map((option) => `--CD${option}`),
   ];
   const cmakeJs = require.resolve('cmake-js/bin/cmake-js');
   const parallel = ['-p', String(availableParallelism())];
@@ -79,23 +89,48 @@ export async function cmakeBuild(buildFolder, { tests }) {
 }
 
 /**
- * @param {{tests?: boolean}} options
+/**
+ * The options that add the CUDA library.
+ * @param {boolean} asked whether to say so when it cannot be built
+ * @returns {string[] | undefined} undefined: it was asked for and cannot be built
+ */
+function cudaOptions(asked) {
+  if (!asked && !hasNvidiaDriver()) return [];
+  const build = cudaBuild();
+  if ('options' in build) return build.options;
+  process.stderr.write(`the CUDA library is not built: ${build.missing}\n`);
+  return asked ? undefined : [];
+}
+
+/**
+ * @param {{tests?: boolean, emulated?: boolean, cuda?: boolean}} options
  * @returns {Promise<'up to date' | 'built' | 'failed'>}
  */
-export async function buildNative({ tests = false } = {}) {
+export async function buildNative({ tests = false, emulated = false, cuda = false } = {}) {
   const buildFolder = join(ROOT, 'build');
   const stamp = join(buildFolder, tests ? '.stamp-tests' : '.stamp-addon');
-  const hash = sourcesHash({ tests });
-  const complete = () => addonPath() !== undefined && (!tests || testProgram() !== undefined);
+  const device = cudaOptions(cuda);
+  if (device === undefined) return 'failed';
+  const options = emulated ? ['PRERANK_EMULATED=ON', ...device] : device;
+  const hash = sourcesHash({ tests, options });
+  const complete = () =>
+    addonPath() !== undefined &&
+    (!tests || testProgram() !== undefined) &&
+    (!emulated || testProgram('prerank_cuda_tests') !== undefined) &&
+    (device.length === 0 || cudaLibrary() !== undefined);
   if (complete() && isStamped(stamp, hash)) return 'up to date';
-  if (!(await cmakeBuild(buildFolder, { tests })) || !complete()) return 'failed';
+  if (!(await cmakeBuild(buildFolder, { tests, options })) || !complete()) return 'failed';
   writeStamp(stamp, hash);
-  if (tests) writeStamp(join(buildFolder, '.stamp-addon'), sourcesHash({ tests: false }));
+  if (tests) writeStamp(join(buildFolder, '.stamp-addon'), sourcesHash({ tests: false, options }));
   return 'built';
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const result = await buildNative({ tests: process.argv.includes('--tests') });
+  const result = await buildNative({
+    tests: process.argv.includes('--tests'),
+    emulated: process.argv.includes('--emulated'),
+    cuda: process.argv.includes('--cuda'),
+  });
   process.stderr.write(`native build: ${result}\n`);
   process.exitCode = result === 'failed' ? 1 : 0;
 }

@@ -45,10 +45,10 @@ async function nodeModules() {
   return 'installed';
 }
 
-async function nativeBuild({ tests }) {
+async function nativeBuild(options) {
   // Imported late: cmake-js and node-addon-api come with node_modules.
   const { buildNative } = await import('./native-build.mjs');
-  const result = await buildNative({ tests });
+  const result = await buildNative(options);
   if (result === 'failed') throw new SetupError('the native build failed (compiler messages above)', 1);
   return result;
 }
@@ -79,10 +79,11 @@ async function runStep(name, step) {
 
 /**
  * Runs all steps, one line each on stderr.
- * @param {{tests?: boolean}} options tests: the C++ tests and what they need, too
+ * @param {{tests?: boolean, emulated?: boolean}} options tests: the C++ tests and what they need, too; emulated: those of the
+ *   CUDA kernels on an emulated device
  * @returns {Promise<number>} 0, or the exit code of the step that failed
  */
-export async function setup({ tests = false } = {}) {
+export async function setup({ tests = false, emulated = false } = {}) {
   // apt, npm and the TypeScript compiler do not wait for each other; the native build needs what apt and npm bring.
   const packages = runStep('system packages', () => systemPackages({ tests }));
   const scripts = (async () => {
@@ -92,7 +93,7 @@ export async function setup({ tests = false } = {}) {
   const outcomes = await Promise.allSettled([packages, scripts]);
   try {
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
-    await runStep(tests ? 'native build with tests' : 'native build', () => nativeBuild({ tests }));
+    await runStep(tests ? 'native build with tests' : 'native build', () => nativeBuild({ tests, emulated }));
     return 0;
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;

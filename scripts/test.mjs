@@ -1,6 +1,6 @@
 /**
  * `npm test`: sets up what is missing, runs the C++ and the TypeScript tests, and sums what the runners report.
- *   node scripts/test.mjs [--full]      --full: the long tests of test/full, too
+ *   node scripts/test.mjs [--full]      --full: the long tests of test/full and the CUDA kernels on an emulated device, too
  * The last line is `N passed, N failed` with `, N skipped` when some were.
  */
 import { buildTypeScript, TESTS } from './lib/typescript.mjs';
@@ -9,12 +9,12 @@ import { setup } from './setup.mjs';
 const full = process.argv.includes('--full');
 
 async function main() {
-  const status = await setup({ tests: true });
+  const status = await setup({ tests: true, emulated: full });
   if (status !== 0) return status;
-  const { runGoogleTest, runMocha } = await import('./lib/runners.mjs');
+  const { runGoogleTests, runMocha } = await import('./lib/runners.mjs');
   const compiled = await buildTypeScript(TESTS);
   const results = await Promise.all([
-    runGoogleTest(),
+    runGoogleTests({ full }),
     compiled === 'failed'
       ? { passed: 0, failed: ['the tests do not compile (messages above)'], skipped: [] }
       : runMocha({ full }),

@@ -49,20 +49,35 @@ export function parseGoogleTest(xml) {
   return results;
 }
 
+/** Runs the C++ tests one program after the other. @returns {Promise<Results>} */
+export async function runGoogleTests({ full }) {
+  const sum = { passed: 0, failed: [], skipped: [] };
+  for (const name of full ? ['prerank_tests', 'prerank_cuda_tests'] : ['prerank_tests']) {
+    const { passed, failed, skipped } = await runGoogleTest(name);
+    sum.passed += passed;
+    sum.failed.push(...failed);
+    sum.skipped.push(...skipped);
+  }
+  return sum;
+}
+
 /** @returns {Promise<Results>} */
-export async function runGoogleTest() {
-  const program = testProgram();
-  if (program === undefined) return { passed: 0, failed: ['prerank_tests: the program was not built'], skipped: [] };
-  const report = freshReport('gtest.xml');
+async function runGoogleTest(name) {
+  const program = testProgram(name);
+  if (program === undefined) return { passed: 0, failed: [`${name}: the program was not built`], skipped: [] };
+  const report = freshReport(`${name}.xml`);
   const status = await run(program, ['--gtest_brief=1', `--gtest_output=xml:${report}`], { cwd: ROOT });
   const results = existsSync(report)
     ? parseGoogleTest(readFileSync(report, 'utf8'))
     : { passed: 0, failed: [], skipped: [] };
-  return withCrash(results, 'prerank_tests', status);
+  return withCrash(results, name, status);
 }
 
 /** Folders with the longest test files: they start first, so that no process is left alone with one at the end. */
-const LONG = ['full', 'faults', 'cli', 'kit', 'cascade', 'data', 'bench'];
+const LONG = ['full', 'cuda', 'faults', 'cli', 'kit', 'cascade', 'data', 'bench'];
+
+/** Folders whose tests are long. */
+const FULL = new Set(['full', 'cuda']);
 
 /** The compiled test files, long ones first. */
 function testFiles({ full }) {
@@ -73,12 +88,12 @@ function testFiles({ full }) {
     return at < 0 ? LONG.length : at;
   };
   return filesUnder(root)
-    .filter((file) => file.endsWith('.test.js') && (full || folderOf(file) !== 'full'))
+    .filter((file) => file.endsWith('.test.js') && (full || !FULL.has(folderOf(file))))
     .sort((a, b) => rank(a) - rank(b));
 }
 
 /**
- * @param {{full: boolean}} options full: the long tests of test/full, too
+ * @param {{full: boolean}} options full: the long tests of test/full and test/cuda, too
  * @returns {Promise<Results>}
  */
 export async function runMocha({ full }) {
