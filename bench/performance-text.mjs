@@ -1,12 +1,8 @@
 /** The measured part of docs/performance.md as Markdown, from the files in bench/results. What was not measured is left out. */
+import { markdownTable as table } from './markdown.mjs';
 
 const fixed = (value, digits = 1) => value.toFixed(digits);
 const ms = (seconds, digits = 1) => fixed(seconds * 1e3, digits);
-
-function table(head, rows) {
-  const line = (cells) => `| ${cells.join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
-}
 
 /** A hyphen would read as a minus. */
 const range = (low, high) => `${fixed(low, 2)}–${fixed(high, 2)}`;

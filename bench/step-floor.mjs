@@ -6,7 +6,7 @@ import { operationCost, stateFloats } from '../dist/runtime/plan-cost.js';
 const FLOAT_BYTES = 4;
 
 /** Distinct values of a batch's ids of one feature, and how many ids there are. */
-function countIds(column) {
+export function countIds(column) {
   const ids = column.chunks[0].values;
   return { ids: ids.length, distinct: new Set(ids).size };
 }
