@@ -146,7 +146,12 @@ function phaseTable({ phases, totals }) {
     fixed(flops / 1e9, 1),
     ...precisions.map((precision) => us(seconds[precision])),
   ]);
-  const total = (name, field) => [name, '', '', ...precisions.map((precision) => `**${us(totals[precision][field])}**`)];
+  const total = (name, field) => [
+    name,
+    '',
+    '',
+    ...precisions.map((precision) => `**${us(totals[precision][field])}**`),
+  ];
   return markdownTable(
     ['phase', 'MB', 'GFLOP', ...precisions.map((precision) => `${precision}, µs`)],
     [...rows, total('not ahead', 'work'), total('step', 'step')],
@@ -175,7 +180,11 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
   },
 });
-const floors = values.config.split(',').map((name) => gpuFloor({ ...referenceStep(name), batch: Number(values.batch) }));
+const floors = values.config
+  .split(',')
+  .map((name) => gpuFloor({ ...referenceStep(name), batch: Number(values.batch) }));
 process.stdout.write(
-  values.json ? `${JSON.stringify({ bench: 'gpu-floor', limits: H200, floors }, null, 2)}\n` : `${floors.map(floorText).join('\n\n')}\n`,
+  values.json
+    ? `${JSON.stringify({ bench: 'gpu-floor', limits: H200, floors }, null, 2)}\n`
+    : `${floors.map(floorText).join('\n\n')}\n`,
 );

@@ -4,7 +4,7 @@
  * Usage: node bench/kernel-resources.mjs [--architecture sm_90] [--json] [FILE.cu ...]
  *
  * Kernels of libraries (the radix sort of CUB) are left out. Instances of a template share a line with the range of their figures;
- * `--json` lists each.
+ * those that spill follow, and `--json` lists each.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -50,7 +50,9 @@ function assemblerReport(file, { architecture, cublas, scratch }) {
 }
 
 function demangle(names) {
-  return execFileSync('c++filt', { input: names.join('\n'), encoding: 'utf8' }).trimEnd().split('\n');
+  return execFileSync('c++filt', { input: names.join('\n'), encoding: 'utf8' })
+    .trimEnd()
+    .split('\n');
 }
 
 /** `void prerank::cuda::(anonymous namespace)::f<int>(float*)` → `f<int>`; undefined for a library's kernel. */
@@ -113,16 +115,30 @@ function resourcesTable(kernels) {
   return markdownTable(['file', 'kernel', 'instances', 'registers', 'shared, B', 'stack, B', 'spills, B'], rows);
 }
 
+/** The instances that keep values in local memory for want of registers. */
+function spillsTable(kernels) {
+  const spilling = kernels.filter(({ spills }) => spills > 0);
+  if (spilling.length === 0) return 'None of them spills.';
+  const rows = spilling.map(({ name, registers, stack, spills }) => [`\`${name}\``, registers, stack, spills]);
+  return markdownTable(['instance', 'registers', 'stack, B', 'spills, B'], rows);
+}
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { architecture: { type: 'string', default: 'sm_90' }, json: { type: 'boolean', default: false } },
 });
-const files = positionals.length > 0 ? positionals : readdirSync(FOLDER).filter((name) => name.endsWith('.cu')).sort();
+const files =
+  positionals.length > 0
+    ? positionals
+    : readdirSync(FOLDER)
+        .filter((name) => name.endsWith('.cu'))
+        .sort();
 const cublas = cublasIncludes();
 const scratch = mkdtempSync(join(tmpdir(), 'prerank-cubin-'));
 try {
   const kernels = files.flatMap((file) => kernelsOf(file, { architecture: values.architecture, cublas, scratch }));
-  process.stdout.write(values.json ? `${JSON.stringify(kernels, null, 2)}\n` : `${resourcesTable(kernels)}\n`);
+  const text = () => [resourcesTable(kernels), spillsTable(kernels)].join('\n\n');
+  process.stdout.write(`${values.json ? JSON.stringify(kernels, null, 2) : text()}\n`);
 } finally {
   rmSync(scratch, { recursive: true });
 }
