@@ -13,10 +13,10 @@ export const WARM_UP = 3;
 
 /** The PyTorch process: one command a line, one answer a line; what it says first is `description`. */
 export class Peer {
-  /** @param script beside this file; `env`: variables besides this process's. */
-  static async start(script, { python, threads, env = {} }, folder) {
+  /** @param script beside this file; `env`: variables besides this process's; `more`: arguments after folder and threads. */
+  static async start(script, { python, threads, env = {}, more = [] }, folder) {
     const path = join(dirname(fileURLToPath(import.meta.url)), script);
-    const child = spawn(python, ['-W', 'ignore', path, folder, String(threads)], {
+    const child = spawn(python, ['-W', 'ignore', path, folder, String(threads), ...more], {
       env: { ...process.env, ...env, OMP_NUM_THREADS: String(threads) },
       stdio: ['pipe', 'pipe', 'inherit'],
     });
@@ -47,13 +47,13 @@ export class Peer {
 }
 
 /** Seconds of our steps. With `loading` false every batch is assembled and sorted before the clock starts. */
-export async function timeOurs(addon, problem, stepper, { threads, seed, steps, loading = false }) {
-  const total = WARM_UP + steps;
+export async function timeOurs(addon, problem, stepper, { threads, seed, steps, loading = false, warmUp = WARM_UP }) {
+  const total = warmUp + steps;
   const prefetch = loading ? undefined : total;
   const loader = createStepLoader(addon, problem, { threads, seed, steps: total, prefetch });
   try {
     while (!loading && loader.stats().assembled < total) await new Promise((resolve) => setTimeout(resolve, 10));
-    await stepper.run(loader, WARM_UP);
+    await stepper.run(loader, warmUp);
     return (await stepper.run(loader, steps)).seconds;
   } finally {
     loader.close();

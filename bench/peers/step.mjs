@@ -2,11 +2,13 @@
  * The reference steps against PyTorch: the same rows, the same optimizers, in one run, alternating. Once with the data ready for both sides
  * (loading and sorting excluded), once with it gathered from shuffled columns for every batch.
  *
- * Usage: node bench/peers/step.mjs --config two-tower-d|dlrm-criteo|embedding-heavy --python PYTHON
- *          [--batch N] [--threads N] [--sparse adagrad|rowwise-adagrad] [--tables float32|bfloat16] [--variants eager,onednn,bf16,compile,bf16-compile]
+ * Usage: node bench/peers/step.mjs --config two-tower-d|dlrm-criteo|embedding-heavy|dlrm-criteo-1tb --python PYTHON
+ *          [--device cpu|cuda:N] [--matmul float32|tf32|bfloat16] [--batch N] [--threads N] [--sparse adagrad|rowwise-adagrad] [--tables float32|bfloat16] [--variants eager,onednn,bf16,compile,bf16-compile]
  *          [--loading excluded,included] [--rounds 5] [--steps 10] [--batches 4] [--seed 1] [--json]
  * `--batches`: of rows, used again and again. Both sides hold the table rows that they touch: two batches of embedding-heavy fit 24 GiB.
- * PYTHON has torch (CPU wheels do) and numpy. The process pins itself and PyTorch to `--threads` cores.
+ * PYTHON has torch (CPU wheels do, for `--device cpu`) and numpy. The process pins itself and PyTorch to `--threads` cores.
+ * On a GPU both sides use the same one, in turn; the variants are eager, tf32, bf16, compile, tf32-compile, bf16-compile. There PyTorch has batches that are
+ * ready on the GPU already, while ours are copied and their ids sorted on the clock.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,6 +19,7 @@ import { generateColumns } from '../../dist/bench/generated-data.js';
 import { referenceStep } from '../../dist/bench/reference-steps.js';
 import { referenceProblem } from '../../dist/bench/step-problem.js';
 import { createStepProgram, Stepper } from '../../dist/bench/stepper.js';
+import { resolveDevice } from '../../dist/runtime/device.js';
 import { loadAddon } from '../../dist/runtime/load.js';
 import { compareSides, OURS, Peer, timeOurs, WARM_UP } from './peer.mjs';
 
@@ -27,7 +30,27 @@ const TUNED_MALLOC = {
   MALLOC_TOP_PAD_: '268435456',
 };
 
-function readOptions() {
+/** What an option is where it is not given. A GPU's steps are short, and its first ones capture graphs. */
+const DEFAULTS = {
+  cpu: { variants: 'eager,onednn,bf16', steps: '10', warmUp: WARM_UP },
+  gpu: { variants: 'eager,tf32,bf16,compile,tf32-compile,bf16-compile', steps: '40', warmUp: 10 },
+};
+
+function fail(message) {
+  process.stderr.write(`${message}\n`);
+  process.exit(2);
+}
+
+/** The device, or the end: with what is missing for a GPU. */
+function deviceOf(addon, name) {
+  try {
+    return resolveDevice(addon, name);
+  } catch (error) {
+    return fail(error.message);
+  }
+}
+
+function readOptions(addon) {
   const { values } = parseArgs({
     options: {
       config: { type: 'string' },
@@ -36,33 +59,41 @@ function readOptions() {
       threads: { type: 'string', default: '1' },
       sparse: { type: 'string' },
       tables: { type: 'string', default: 'float32' },
-      variants: { type: 'string', default: 'eager,onednn,bf16' },
+      device: { type: 'string', default: 'cpu' },
+      matmul: { type: 'string', default: 'float32' },
+      variants: { type: 'string' },
       loading: { type: 'string', default: 'excluded,included' },
       rounds: { type: 'string', default: '5' },
       batches: { type: 'string', default: '4' },
-      steps: { type: 'string', default: '10' },
+      steps: { type: 'string' },
       seed: { type: 'string', default: '1' },
       json: { type: 'boolean', default: false },
     },
   });
   if (values.config === undefined || values.python === undefined) {
-    process.stderr.write('usage: node bench/peers/step.mjs --config NAME --python PYTHON (the file says what else)\n');
-    process.exit(2);
+    fail('usage: node bench/peers/step.mjs --config NAME --python PYTHON (the file says what else)');
   }
   const step = referenceStep(values.config);
   const number = (name) => Number(values[name]);
+  const device = deviceOf(addon, values.device);
+  const defaults = device === 'cpu' ? DEFAULTS.cpu : DEFAULTS.gpu;
+  const variants = (values.variants ?? defaults.variants).split(',');
+  if (device !== 'cpu' && variants.includes('onednn')) fail('the variant onednn is for the CPU');
   return {
     step,
+    device,
+    matmul: values.matmul,
+    warmUp: defaults.warmUp,
     python: values.python,
     batch: values.batch === undefined ? step.batch : number('batch'),
     threads: number('threads'),
     sparse: values.sparse ?? step.sparse,
     tables: values.tables,
-    variants: values.variants.split(','),
+    variants,
     loading: values.loading.split(','),
     batches: number('batches'),
     rounds: number('rounds'),
-    steps: number('steps'),
+    steps: Number(values.steps ?? defaults.steps),
     seed: number('seed'),
     json: values.json,
   };
@@ -113,7 +144,7 @@ function writeProblem(folder, options, problem) {
 
 /** By mode and side: seconds of each round's steps, and PyTorch's own phases. */
 async function measure(addon, problem, options, peer) {
-  const { variants, rounds, steps, threads, seed, loading: modes } = options;
+  const { variants, rounds, steps, warmUp, threads, seed, loading: modes } = options;
   const stepper = new Stepper(createStepProgram(addon, problem, options), problem);
   const samples = {};
   const phases = {};
@@ -123,8 +154,8 @@ async function measure(addon, problem, options, peer) {
       for (const variant of [OURS, ...variants]) {
         const result =
           variant === OURS
-            ? { seconds: await timeOurs(addon, problem, stepper, { threads, seed, steps, loading }) }
-            : await peer.ask({ variant, steps, loading, warmUp: WARM_UP });
+            ? { seconds: await timeOurs(addon, problem, stepper, { threads, seed, steps, loading, warmUp }) }
+            : await peer.ask({ variant, steps, loading, warmUp });
         samples[mode] ??= {};
         samples[mode][variant] ??= [];
         samples[mode][variant].push(result.seconds);
@@ -143,10 +174,10 @@ function conclude({ samples, phases }, batch) {
 }
 
 function print(result) {
-  const { config, batch, threads, sparse, tables, torch, modes, environment } = result;
-  const lines = [
-    `${config}, batch ${batch}, ${threads} thread(s), ${sparse} on ${tables}; torch ${torch}; ${environment.cpu}, ${environment.isa}`,
-  ];
+  const { config, batch, threads, sparse, tables, device, gpu, matmul, torch, modes, environment } = result;
+  const place =
+    gpu === undefined ? `${environment.cpu}, ${environment.isa}` : `${device}, ${gpu}, products in ${matmul}`;
+  const lines = [`${config}, batch ${batch}, ${threads} thread(s), ${sparse} on ${tables}; torch ${torch}; ${place}`];
   for (const [mode, sides] of Object.entries(modes)) {
     lines.push('', `loading ${mode}`);
     for (const { name, seconds, samplesPerSecond, ratio, ratioLow, ratioHigh } of sides) {
@@ -161,15 +192,15 @@ function print(result) {
   process.stdout.write(`${lines.join('\n')}\n`);
 }
 
-const options = readOptions();
 const addon = loadAddon();
+const options = readOptions(addon);
 pinToCores(addon, options.threads);
-const { step, batch, batches, seed, sparse, tables } = options;
-const problem = referenceProblem(addon, step, { batch, seed, sparse, batches, tables });
+const { step, batch, batches, seed, sparse, tables, device, matmul } = options;
+const problem = referenceProblem(addon, step, { batch, seed, sparse, batches, tables, device, matmul });
 const folder = mkdtempSync(join(tmpdir(), 'prerank-peers-'));
 try {
   writeProblem(folder, options, problem);
-  const peer = await Peer.start('step.py', { ...options, env: TUNED_MALLOC }, folder);
+  const peer = await Peer.start('step.py', { ...options, env: TUNED_MALLOC, more: [device] }, folder);
   const measured = await measure(addon, problem, options, peer);
   peer.stop();
   const result = {
@@ -179,6 +210,9 @@ try {
     threads: options.threads,
     sparse,
     tables,
+    device,
+    gpu: peer.description.gpu,
+    matmul,
     seed,
     rounds: options.rounds,
     steps: options.steps,

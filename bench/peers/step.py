@@ -1,6 +1,6 @@
 """The reference training steps in PyTorch, driven by step.mjs: reads one JSON command a line, answers with one.
 
-Usage: python step.py FOLDER THREADS      FOLDER: problem.json and the columns that step.mjs wrote
+Usage: python step.py FOLDER THREADS DEVICE      FOLDER: problem.json and the columns that step.mjs wrote; DEVICE: cpu or cuda:N
 
 Commands: {"variant": "eager", "steps": 10, "loading": false, "warmUp": 3} -> {"seconds": [...], "phases": {...}}
 
@@ -10,6 +10,9 @@ Variants share tables, dense parameters and optimizer state; they differ in how 
   compile  torch.compile over the dense part
   bf16     autocast to bfloat16
   bf16-compile  both
+  tf32, tf32-compile  as eager and compile, on a GPU with products in tf32
+
+On a GPU steps are timed together, from one synchronization to the next: "seconds" has their mean for each, and there are no phases.
 """
 
 import json
@@ -48,7 +51,7 @@ def mlp(inputs, sizes, last_relu):
 def pair_products(vectors):
     """Lower triangle of the dot products of [rows, vectors, dim], row by row."""
     count = vectors.shape[1]
-    rows, columns = torch.tril_indices(count, count, offset=-1)
+    rows, columns = torch.tril_indices(count, count, offset=-1, device=vectors.device)
     return torch.bmm(vectors, vectors.transpose(1, 2))[:, rows, columns]
 
 
@@ -109,7 +112,7 @@ class RowWiseAdagrad:
 
     def __init__(self, tables, lr):
         self.tables, self.lr = tables, lr
-        self.states = [torch.zeros(table.shape[0]) for table in tables]
+        self.states = [torch.zeros(table.shape[0], device=table.device) for table in tables]
 
     @torch.no_grad()
     def step(self):
@@ -172,18 +175,37 @@ class Columns:
         return dense, ids, targets, masks
 
 
+def make_table(entry, device):
+    """Uniform numbers; zeros in a large table of the CPU, whose memory is committed where it is used."""
+    rows, dim = entry["rows"], entry["dim"]
+    on_cpu = device.type == "cpu"
+    table = lazy_zeros(rows, dim) if on_cpu else torch.empty(rows, dim, device=device)
+    if not on_cpu or rows * dim <= 1 << 23:
+        table.uniform_(-1 / rows**0.5, 1 / rows**0.5)
+    return table.requires_grad_()
+
+
+def move(batch, device):
+    """A batch on the device, copied without a stop in between."""
+    if device.type == "cpu":
+        return batch
+
+    def to(tensor):
+        return None if tensor is None else tensor.pin_memory().to(device, non_blocking=True)
+
+    dense, ids, targets, masks = batch
+    return [to(x) for x in dense], [(to(i), to(o)) for i, o in ids], [to(t) for t in targets], [to(m) for m in masks]
+
+
 class Trainer:
-    def __init__(self, folder):
+    def __init__(self, folder, device):
+        self.device = device
         with open(os.path.join(folder, "problem.json")) as file:
             self.problem = json.load(file)
         torch.manual_seed(self.problem["seed"])
         self.columns = Columns(folder, self.problem)
-        self.tables = [lazy_zeros(entry["rows"], entry["dim"]).requires_grad_() for entry in self.problem["ids"]]
-        with torch.no_grad():
-            for entry, table in zip(self.problem["ids"], self.tables):
-                if entry["rows"] * entry["dim"] <= 1 << 23:
-                    table.uniform_(-1 / entry["rows"] ** 0.5, 1 / entry["rows"] ** 0.5)
-        self.model = (TwoTower if self.problem["model"]["kind"] == "two-tower" else Dlrm)(self.problem)
+        self.tables = [make_table(entry, device) for entry in self.problem["ids"]]
+        self.model = (TwoTower if self.problem["model"]["kind"] == "two-tower" else Dlrm)(self.problem).to(device)
         self.compiled = None
         if self.problem["sparse"] == "rowwise-adagrad":
             self.sparse = RowWiseAdagrad(self.tables, self.problem["rates"]["sparse"])
@@ -193,8 +215,11 @@ class Trainer:
         self.random = np.random.default_rng(self.problem["seed"])
         rows, batch = self.problem["rows"], self.problem["batch"]
         self.order = self.random.permutation(rows)
-        self.batches = [self.columns.batch(self.order[i : i + batch]) for i in range(0, rows, batch)]
+        self.batches = [self.load(self.order[i : i + batch]) for i in range(0, rows, batch)]
         self.at = 0
+
+    def load(self, rows):
+        return move(self.columns.batch(rows), self.device)
 
     def next_batch(self, loading):
         """One that is ready, or the next rows of a shuffled log gathered now."""
@@ -205,7 +230,7 @@ class Trainer:
         first = (self.at * batch) % rows
         if first == 0:
             self.order = self.random.permutation(rows)
-        return self.columns.batch(self.order[first : first + batch])
+        return self.load(self.order[first : first + batch])
 
     def step(self, variant, loading, times):
         clock = time.perf_counter
@@ -215,7 +240,7 @@ class Trainer:
         pooled = [F.embedding_bag(i, table, o, mode="sum", sparse=True) for (i, o), table in zip(ids, self.tables)]
         leaves = [vectors.detach().requires_grad_() for vectors in pooled]
         marks.append(clock())
-        with torch.autocast("cpu", torch.bfloat16, enabled="bf16" in variant):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled="bf16" in variant):
             logits = (self.compiled if "compile" in variant else self.model)(dense, leaves)
         loss = losses(logits, targets, masks, self.problem["tasks"])
         marks.append(clock())
@@ -240,19 +265,36 @@ class Trainer:
         Linear.onednn = variant == "onednn"
         if "compile" in variant and self.compiled is None:
             self.compiled = torch.compile(self.model)
+        torch.set_float32_matmul_precision("high" if "tf32" in variant else "highest")
         for _ in range(command["warmUp"]):
             self.step(variant, command["loading"], {})
+        if self.device.type == "cuda":
+            return {"seconds": self.device_seconds(command)}
         times = {}
         seconds = [self.step(variant, command["loading"], times) for _ in range(command["steps"])]
         return {"seconds": seconds, "phases": {name: float(np.median(values)) for name, values in times.items()}}
 
+    def device_seconds(self, command):
+        torch.cuda.synchronize(self.device)
+        start = time.perf_counter()
+        for _ in range(command["steps"]):
+            self.step(command["variant"], command["loading"], {})
+        torch.cuda.synchronize(self.device)
+        return [(time.perf_counter() - start) / command["steps"]] * command["steps"]
+
 
 def main():
+    device = torch.device(sys.argv[3])
+    if device.type == "cuda" and not torch.cuda.is_available():
+        sys.exit(f"PyTorch {torch.__version__} has no GPU to use: install a build with CUDA, or give --device cpu")
     torch.set_num_threads(int(sys.argv[2]))
     # As prerank does: gradients that have shrunk to subnormal numbers would slow the last rounds down tenfold.
     torch.set_flush_denormal(True)
-    trainer = Trainer(sys.argv[1])
-    print(json.dumps({"torch": torch.__version__, "threads": torch.get_num_threads()}), flush=True)
+    trainer = Trainer(sys.argv[1], device)
+    description = {"torch": torch.__version__, "threads": torch.get_num_threads()}
+    if device.type == "cuda":
+        description["gpu"] = torch.cuda.get_device_name(device)
+    print(json.dumps(description), flush=True)
     for line in sys.stdin:
         print(json.dumps(trainer.run(json.loads(line))), flush=True)
 
