@@ -1,6 +1,7 @@
 /**
  * `npm test`: sets up what is missing, runs the C++ and the TypeScript tests, and sums what the runners report.
- *   node scripts/test.mjs [--full]      --full: the long tests of test/full and the CUDA kernels on an emulated device, too
+ *   node scripts/test.mjs [--full]      --full: the long tests of test/full and test/faults, and the CUDA kernels on an
+ *   emulated device, too
  * The last line is `N passed, N failed` with `, N skipped` when some were.
  */
 import { buildTypeScript, TESTS } from './lib/typescript.mjs';

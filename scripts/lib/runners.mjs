@@ -77,7 +77,7 @@ async function runGoogleTest(name) {
 const LONG = ['full', 'cuda', 'faults', 'cli', 'kit', 'cascade', 'data', 'bench'];
 
 /** Folders whose tests are long. */
-const FULL = new Set(['full', 'cuda']);
+const FULL = new Set(['full', 'cuda', 'faults']);
 
 /** The compiled test files, long ones first. */
 function testFiles({ full }) {
@@ -93,7 +93,7 @@ function testFiles({ full }) {
 }
 
 /**
- * @param {{full: boolean}} options full: the long tests of test/full and test/cuda, too
+ * @param {{full: boolean}} options full: the long tests of test/full, test/faults and test/cuda, too
  * @returns {Promise<Results>}
  */
 export async function runMocha({ full }) {
