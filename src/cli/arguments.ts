@@ -75,3 +75,9 @@ export function splitName(value: string): 'train' | 'eval' {
   }
   throw new InvalidArgumentError('expected train or eval');
 }
+
+/** `auto`, `cpu` or `cuda:N`. */
+export function deviceName(value: string): string {
+  if (/^(auto|cpu|cuda:\d{1,3})$/.test(value)) return value;
+  throw new InvalidArgumentError('expected auto, cpu or cuda:N');
+}

@@ -4,6 +4,7 @@ import { PrerankError } from '../base/errors.js';
 import {
   type CheckpointName,
   checkpointNames,
+  deviceName,
   nonNegativeInteger,
   positiveInteger,
   positiveIntegers,
@@ -18,6 +19,7 @@ interface Options extends CommonOptions {
   readonly seed?: number;
   readonly checkpoint?: CheckpointName[];
   readonly threads?: number;
+  readonly device?: string;
 }
 
 export function compareCommand(): Command {
@@ -36,6 +38,7 @@ export function compareCommand(): Command {
       checkpointNames,
     )
     .option('--threads <n>', 'threads (default: as configured)', positiveInteger)
+    .option('--device <name>', 'auto, cpu or cuda:N (default: as configured)', deviceName)
     .action(runCompare);
 }
 
@@ -43,10 +46,10 @@ async function runCompare(folderA: string, folderB: string, options: Options): P
   const { compareRuns } = await import('../experiment/compare-runs.js');
   const { formatComparison } = await import('../experiment/replay-text.js');
   const { openRun } = await import('../train/run.js');
-  const { threads, checkpoint: [ofA, ofB = ofA, ...more] = [] } = options;
+  const { threads, device, checkpoint: [ofA, ofB = ofA, ...more] = [] } = options;
   if (more.length > 0) throw new PrerankError('USAGE', '--checkpoint takes one name for both runs, or one for each');
-  const a = await openRun(folderA, { checkpoint: ofA, threads });
-  const b = await openRun(folderB, { checkpoint: ofB, threads });
+  const a = await openRun(folderA, { checkpoint: ofA, threads, device });
+  const b = await openRun(folderB, { checkpoint: ofB, threads, device });
   const result = await compareRuns(a, b, options);
   printResult(options, result, () => formatComparison(result));
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { PrerankError } from '../base/errors.js';
 import { writeJsonDurable } from '../base/files.js';
-import { checkpointName, nonNegativeInteger, positiveInteger, positiveIntegers } from './arguments.js';
+import { checkpointName, deviceName, nonNegativeInteger, positiveInteger, positiveIntegers } from './arguments.js';
 import { type CommonOptions, printResult } from './output.js';
 
 interface Options extends CommonOptions {
@@ -15,6 +15,7 @@ interface Options extends CommonOptions {
   readonly seed?: number;
   readonly checkpoint?: 'last' | 'best' | number;
   readonly threads?: number;
+  readonly device?: string;
   readonly out?: string;
 }
 
@@ -34,6 +35,7 @@ export function evaluateCommand(): Command {
       checkpointName,
     )
     .option('--threads <n>', 'threads (default: as configured)', positiveInteger)
+    .option('--device <name>', 'auto, cpu or cuda:N (default: as configured)', deviceName)
     .option('--out <file>', 'where to write the JSON (with --replay: default nowhere)')
     .action(runEvaluate);
 }
@@ -41,7 +43,11 @@ export function evaluateCommand(): Command {
 async function runEvaluate(folder: string, options: Options): Promise<void> {
   const { openRun } = await import('../train/run.js');
   requireTogether(options);
-  const run = await openRun(folder, { checkpoint: options.checkpoint, threads: options.threads });
+  const run = await openRun(folder, {
+    checkpoint: options.checkpoint,
+    threads: options.threads,
+    device: options.device,
+  });
   const { replay, k, m, resamples, seed } = options;
   if (replay !== undefined) {
     const { evaluateReplay } = await import('../experiment/replay-evaluation.js');

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { PrerankError } from '../base/errors.js';
 import { writeTextDurable } from '../base/files.js';
-import { checkpointName, nonNegativeInteger, positiveInteger } from './arguments.js';
+import { checkpointName, deviceName, nonNegativeInteger, positiveInteger } from './arguments.js';
 import { type CommonOptions, printResult } from './output.js';
 
 interface Options extends CommonOptions {
@@ -15,6 +15,7 @@ interface Options extends CommonOptions {
   readonly writeConfig?: string;
   readonly checkpoint?: 'last' | 'best' | number;
   readonly threads?: number;
+  readonly device?: string;
 }
 
 export function importanceCommand(): Command {
@@ -30,6 +31,7 @@ export function importanceCommand(): Command {
     .option('--write-config <file>', "write the base's configuration with the best features of the run added")
     .option('--checkpoint <name>', 'judge a checkpoint: last, best or a step', checkpointName)
     .option('--threads <n>', 'threads (default: as configured)', positiveInteger)
+    .option('--device <name>', 'auto, cpu or cuda:N (default: as configured)', deviceName)
     .action(runImportance);
 }
 
@@ -44,7 +46,11 @@ async function runImportance(folder: string, options: Options): Promise<void> {
   const { addFeatures } = await import('../config/add-features.js');
   const { openRun } = await import('../train/run.js');
   const baseConfig = base === undefined ? undefined : loadConfig(base);
-  const run = await openRun(folder, { checkpoint: options.checkpoint, threads: options.threads });
+  const run = await openRun(folder, {
+    checkpoint: options.checkpoint,
+    threads: options.threads,
+    device: options.device,
+  });
   const names = run.model.tasks.map(({ name }) => name);
   const task = options.task ?? names[0] ?? '';
   if (!names.includes(task)) {

@@ -6,6 +6,7 @@ import type { InspectedColumn, InspectedFile } from '../data/inspect.js';
 import { formatTable } from '../train/evaluation-result.js';
 import type { InspectedRun } from '../train/inspect-run.js';
 import { runPaths } from '../train/run-folder.js';
+import { deviceName } from './arguments.js';
 import { formatInspectedDataset } from './inspect-dataset.js';
 import { type CommonOptions, printResult } from './output.js';
 
@@ -15,18 +16,20 @@ export function inspectCommand(): Command {
     .argument('<path>', 'log file, folder or glob; folder of a dataset, or of a run')
     .option('--gates', 'of a run: the mean weights that its gates give their experts on a log')
     .option('--data <path...>', "with --gates: logs to average over (default: the configuration's data.eval)")
+    .option('--device <name>', 'with --gates: auto, cpu or cuda:N (default: as configured)', deviceName)
     .action(runInspect);
 }
 
 interface Options extends CommonOptions {
   readonly gates?: boolean;
   readonly data?: string[];
+  readonly device?: string;
 }
 
-async function showGates(path: string, { data, ...options }: Options): Promise<void> {
+async function showGates(path: string, { data, device, ...options }: Options): Promise<void> {
   const { formatGates, gateMeans } = await import('../train/gates.js');
   const { openRun } = await import('../train/run.js');
-  const found = await gateMeans(await openRun(path), { data });
+  const found = await gateMeans(await openRun(path, { device }), { data });
   printResult(options, found, () => formatGates(found));
 }
 

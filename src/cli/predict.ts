@@ -1,12 +1,13 @@
 /** `prerank predict RUN INPUT`: scores a log. */
 import { Command } from 'commander';
-import { checkpointName, positiveInteger } from './arguments.js';
+import { checkpointName, deviceName, positiveInteger } from './arguments.js';
 import { type CommonOptions, printResult } from './output.js';
 
 interface Options extends CommonOptions {
   readonly out: string;
   readonly checkpoint?: 'last' | 'best' | number;
   readonly threads?: number;
+  readonly device?: string;
 }
 
 export function predictCommand(): Command {
@@ -21,13 +22,18 @@ export function predictCommand(): Command {
       checkpointName,
     )
     .option('--threads <n>', 'threads (default: as configured)', positiveInteger)
+    .option('--device <name>', 'auto, cpu or cuda:N (default: as configured)', deviceName)
     .action(runPredict);
 }
 
 async function runPredict(folder: string, input: string[], options: Options): Promise<void> {
   const { predict } = await import('../train/predict.js');
   const { openRun } = await import('../train/run.js');
-  const run = await openRun(folder, { checkpoint: options.checkpoint, threads: options.threads });
+  const run = await openRun(folder, {
+    checkpoint: options.checkpoint,
+    threads: options.threads,
+    device: options.device,
+  });
   const result = await predict(run, { input, output: options.out });
   printResult(options, result, () => `${result.rows} rows: ${result.columns.join(', ')}\n${result.output}`);
 }

@@ -17,6 +17,8 @@ export interface OpenRunOptions {
   readonly checkpoint?: 'last' | 'best' | number;
   /** Default: as configured. */
   readonly threads?: number;
+  /** `auto`, `cpu` or `cuda:N`; default: as configured. */
+  readonly device?: string;
 }
 
 /** What a run's files say, without its parameters. */
@@ -51,17 +53,32 @@ export function readRun(folder: string): RunDescription {
 
 /**
  * Opens a run: its configuration, feature map, architecture and parameters.
- * @throws PrerankError RUN_NOT_FOUND, CHECKPOINT_INVALID, CHECKPOINT_MISMATCH.
+ * @throws PrerankError RUN_NOT_FOUND, CHECKPOINT_INVALID, CHECKPOINT_MISMATCH, DEVICE_UNAVAILABLE.
  */
 export async function openRun(folder: string, options: OpenRunOptions = {}): Promise<Run> {
   const description = readRun(folder);
-  const { config, features, model, paths } = description;
+  const { features, model, paths } = description;
+  const config = onDevice(description.config, options.device);
   const { path, step } = await parametersOf(paths, config, options.checkpoint);
   const addon = loadAddon();
   const store = createStore(addon, config, model.training.parameters, false);
   await restoreParameters(path, store);
   const pruned = { ...model, ...predictionPrograms(config, features, model, (name) => store.read(name)) };
-  return { ...description, model: pruned, addon, store, step, threads: options.threads ?? threadCount(addon, config) };
+  return {
+    ...description,
+    config,
+    model: pruned,
+    addon,
+    store,
+    step,
+    threads: options.threads ?? threadCount(addon, config),
+  };
+}
+
+/** A configuration as for another device, where matrices are multiplied in float32: every device has that. */
+function onDevice(config: ResolvedConfig, device: string | undefined): ResolvedConfig {
+  if (device === undefined) return config;
+  return { ...config, training: { ...config.training, device, matmul: 'float32' } };
 }
 
 async function parametersOf(

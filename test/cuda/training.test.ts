@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { evaluate, loadConfig, openRun, type TrainerCallback, type TrainSummary, train } from '../../src/index.js';
 import { leaveEmulatedDevice, useEmulatedDevice } from '../support/emulated-device.js';
-import { sampleConfig, writeLogs } from '../support/sample-run.js';
+import { prerank, prerankWith, sampleConfig, writeLogs } from '../support/sample-run.js';
 
 const SET = ['training.epochs=1', 'training.checkpointEverySteps=8'];
 const GPU = [...SET, 'training.device=cuda:0'];
@@ -63,6 +63,18 @@ describe('training on the emulated device', () => {
     const moved = await train(config([...SET, 'training.device=cpu']), { out, resume: true });
     const [expected, got] = [cpu, moved].map(({ metrics }) => metrics.eval?.ctr?.ne ?? Number.NaN);
     assert.ok(Math.abs(Number(expected) - Number(got)) < 1e-4, `${got}, ${expected} on the CPU`);
+  });
+
+  it('evaluates on the CPU, when told to, what it trained', async () => {
+    const { status, stdout, stderr } = prerank('evaluate', join(folder, 'gpu'), '--device', 'cpu', '--json');
+    assert.equal(status, 0, stderr);
+    const { tasks } = JSON.parse(stdout) as { tasks: { ctr: { ne: number } } };
+    assert.ok(Math.abs(tasks.ctr.ne - Number(gpu.metrics.eval?.ctr?.ne)) < 1e-5, stdout);
+    const nowhere = { PRERANK_CUDA_LIBRARY: '/nowhere/libprerank_cuda.so' };
+    const refused = prerankWith(nowhere, 'evaluate', join(folder, 'gpu'));
+    assert.match(refused.stderr, /DEVICE_UNAVAILABLE.*cuda:0 cannot be used/);
+    assert.equal(prerankWith(nowhere, 'evaluate', join(folder, 'gpu'), '--device', 'auto').status, 0);
+    assert.equal(prerank('evaluate', join(folder, 'gpu'), '--device', 'gpu').status, 2);
   });
 
   it('evaluates what it trained', async () => {
