@@ -26,7 +26,7 @@ describe('docs/config.md', () => {
   testKeys(tableRows(page('config.md')), schemaKeys(configSchema, rowOf), 90);
 });
 
-describe('docs/simulate.md', 'docs/gpu.md', () => {
+describe('docs/simulate.md', () => {
   const rowOf = (path: string): string =>
     path.replace(/^drift\[\]\.events\[\]/, 'quality.events[]').replace('<task>', '<event>');
   testKeys(tableRows(page('simulate.md')), schemaKeys(simulationSchema, rowOf), 50);
