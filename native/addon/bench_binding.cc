@@ -8,6 +8,7 @@
 #include "addon/array_batch.h"
 #include "addon/bindings.h"
 #include "addon/convert.h"
+#include "addon/cuda_library.h"
 #include "addon/loader_binding.h"
 #include "addon/plan_reader.h"
 #include "addon/promise.h"
@@ -103,6 +104,28 @@ Napi::Value roof(const Napi::CallbackInfo& call) {
                           {}});
 }
 
+Napi::Value cuda_roof(const Napi::CallbackInfo& call) {
+  const auto device = static_cast<int>(to_unsigned(call[0], "device"));
+  const Fields fields(call[1], "CudaRoofSizes");
+  const CudaRoofSizes sizes = {fields.positive("copyBytes"), fields.positive("product"), fields.positive("repetitions")};
+  const auto measured = std::make_shared<CudaRoof>();
+  return promise_on_pool(call.Env(), "prerank.bench.cudaRoof",
+                         {[device, sizes, measured]() -> Status {
+                            PRERANK_ASSIGN_OR_RETURN(const CudaLibrary* const library, cuda_library());
+                            PRERANK_ASSIGN_OR_RETURN(*measured, library->measure_roof(device, sizes));
+                            return {};
+                          },
+                          [measured](Napi::Env env) -> Napi::Value {
+                            Napi::Object result = Napi::Object::New(env);
+                            result.Set("copy", measured->copy);
+                            result.Set("float32", measured->float32);
+                            result.Set("tf32", measured->tf32);
+                            result.Set("bfloat16", measured->bfloat16);
+                            return result;
+                          },
+                          {}});
+}
+
 Napi::Value read(const Napi::CallbackInfo& call) {
   std::vector<std::span<const std::byte>> buffers;
   Job job;
@@ -174,6 +197,7 @@ void register_bench(Napi::Env env, Napi::Object exports) {
   result.Set("sparseUpdate", Napi::Function::New(env, sparse_update, "sparseUpdate"));
   result.Set("denseUpdate", Napi::Function::New(env, dense_update, "denseUpdate"));
   result.Set("roof", Napi::Function::New(env, roof, "roof"));
+  result.Set("cudaRoof", Napi::Function::New(env, cuda_roof, "cudaRoof"));
   result.Set("read", Napi::Function::New(env, read, "read"));
   result.Set("drain", Napi::Function::New(env, drain, "drain"));
   result.Set("allowedCores", Napi::Function::New(env, allowed_cores, "allowedCores"));

@@ -3,6 +3,7 @@
 #include "cuda/device.h"
 #include "cuda/kernel.h"
 #include "cuda/program.h"
+#include "cuda/roof.h"
 #include "prerank/cuda.h"
 
 namespace prerank::cuda {
@@ -23,7 +24,7 @@ Result<std::string> find_cublas() {
   return api->path;
 }
 
-constexpr CudaLibrary kLibrary = {kCudaBuild, list_devices, find_cublas, create_program, cuda_kernel_kinds};
+constexpr CudaLibrary kLibrary = {kCudaBuild, list_devices, find_cublas, create_program, cuda_kernel_kinds, measure_roof};
 
 }  // namespace
 }  // namespace prerank::cuda

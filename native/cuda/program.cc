@@ -43,7 +43,7 @@ struct Slot {
   std::vector<float*> base;  // per plan value
   std::optional<SparseUpdate> sparse;
   PinnedBuffer outcome;  // StepResult, then TaskStats of every task
-  Event copied, done;
+  Event copied, started, done;
   StepGraphs graphs;
   size_t rows = 0, requests = 0;
 };
@@ -134,7 +134,13 @@ class CudaProgram final : public Program {
   std::span<const TaskStats> stats() const override { return stats_; }
   const BalanceReport* balance() const override { return nullptr; }
   double gradient_norm() const override { return gradient_norm_; }
-  PhaseTimes times() const override { return times_; }
+  // Without a timeline a step is one graph: all of it counts as tiles.
+  PhaseTimes times() const override {
+    if (!timeline_) return times_;
+    PhaseTimes times;
+    for (size_t i = 0; i < phases_.size(); ++i) times.*phases_[i] += timeline_->totals()[i].seconds;
+    return times;
+  }
   std::vector<OperationTime> operation_times() const override {
     return timeline_ ? timeline_->totals() : std::vector<OperationTime>();
   }
@@ -192,13 +198,23 @@ class CudaProgram final : public Program {
         build.requests = limits_.requests;
         build.products = products_;
         PRERANK_ASSIGN_OR_RETURN(std::unique_ptr<DeviceKernel> kernel, make_cuda_kernel(build));
-        segment.ops.push_back({std::move(kernel), add_operation({.kind = op.kind, .layer = op.layer, .backward = op.backward})});
+        const size_t operation = add_operation({.kind = op.kind, .layer = op.layer, .backward = op.backward}, phase_of(planned));
+        segment.ops.push_back({std::move(kernel), operation});
       }
     }
     return {};
   }
 
-  size_t add_operation(OperationTime operation) { return timeline_ ? timeline_->add(std::move(operation)) : 0; }
+  static double PhaseTimes::*phase_of(const PlanSegment& segment) {
+    if (segment.phase == Phase::kPrologue) return &PhaseTimes::prologue;
+    return segment.phase == Phase::kReduced ? &PhaseTimes::reduce : &PhaseTimes::tiles;
+  }
+
+  size_t add_operation(OperationTime operation, double PhaseTimes::*phase) {
+    if (!timeline_) return 0;
+    phases_.push_back(phase);
+    return timeline_->add(std::move(operation));
+  }
 
   Status build_update() {
     const ParameterStore::Options& settings = store_->options();
@@ -222,10 +238,10 @@ class CudaProgram final : public Program {
     PRERANK_CUDA(cudaMemcpyAsync(fresh_stats_.as<void>(), fresh.data(), stats_bytes, cudaMemcpyHostToDevice, compute_.get()));
     PRERANK_CUDA(cudaStreamSynchronize(compute_.get()));
     if (timeline_) {
-      clear_operation_ = add_operation({.kind = "accumulators.clear", .layer = "gradients"});
-      norm_operation_ = add_operation({.kind = "gradient.norm", .layer = "gradients"});
-      dense_operation_ = add_operation({.kind = "update.dense", .layer = "parameters"});
-      sparse_operation_ = add_operation({.kind = "update.sparse", .layer = "tables"});
+      clear_operation_ = add_operation({.kind = "accumulators.clear", .layer = "gradients"}, &PhaseTimes::tiles);
+      norm_operation_ = add_operation({.kind = "gradient.norm", .layer = "gradients"}, &PhaseTimes::transform);
+      dense_operation_ = add_operation({.kind = "update.dense", .layer = "parameters"}, &PhaseTimes::update);
+      sparse_operation_ = add_operation({.kind = "update.sparse", .layer = "tables"}, &PhaseTimes::update);
     }
     return {};
   }
@@ -233,7 +249,8 @@ class CudaProgram final : public Program {
   Status build_slot(Slot& slot) {
     PRERANK_ASSIGN_OR_RETURN(slot.batch, BatchSlot::create(plan_, limits_));
     PRERANK_ASSIGN_OR_RETURN(slot.copied, make_event());
-    PRERANK_ASSIGN_OR_RETURN(slot.done, make_event());
+    PRERANK_ASSIGN_OR_RETURN(slot.started, make_timed_event());
+    PRERANK_ASSIGN_OR_RETURN(slot.done, make_timed_event());
     slot.base.assign(memory_.base().begin(), memory_.base().end());
     for (size_t i = 0; i < plan_.values.size(); ++i) {
       const PlanValue& value = plan_.values[i];
@@ -276,6 +293,7 @@ class CudaProgram final : public Program {
     }
     PRERANK_CUDA(cudaEventRecord(slot.copied.get(), copy_.get()));
     PRERANK_CUDA(cudaStreamWaitEvent(compute_.get(), slot.copied.get(), 0));
+    PRERANK_CUDA(cudaEventRecord(slot.started.get(), compute_.get()));
     if (timeline_) {
       PRERANK_RETURN_IF_ERROR(timeline_->begin(compute_.get()));
       PRERANK_RETURN_IF_ERROR(enqueue_step(slot));
@@ -290,7 +308,10 @@ class CudaProgram final : public Program {
   Status await(Slot& slot) {
     PRERANK_CUDA(cudaSetDevice(device_));
     PRERANK_CUDA(cudaEventSynchronize(slot.done.get()));
-    if (timeline_) PRERANK_RETURN_IF_ERROR(timeline_->collect());
+    if (timeline_) return timeline_->collect();
+    float milliseconds = 0;
+    PRERANK_CUDA(cudaEventElapsedTime(&milliseconds, slot.started.get(), slot.done.get()));
+    times_.tiles += static_cast<double>(milliseconds) / 1000;
     return {};
   }
 
@@ -365,6 +386,7 @@ class CudaProgram final : public Program {
   std::optional<GradientTransform> transform_;
   DeviceBuffer result_, task_stats_, fresh_stats_, sparse_norm_;
   std::optional<Timeline> timeline_;
+  std::vector<double PhaseTimes::*> phases_;  // of the timeline's operations
   size_t clear_operation_ = 0, norm_operation_ = 0, dense_operation_ = 0, sparse_operation_ = 0;
   PhaseTimes times_;
   std::vector<TaskStats> stats_;

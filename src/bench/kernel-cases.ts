@@ -17,6 +17,12 @@ export interface KernelCase {
   readonly time: (bench: NativeBench, sampling: BenchSampling) => Promise<Float64Array>;
 }
 
+/** An operation over some rows, in a shape that models have. */
+export interface GridOperation {
+  readonly shape: string;
+  readonly operation: SingleOperation;
+}
+
 /** Kinds whose kernels run no code: their outputs are views of their inputs. */
 export const VIEWS: ReadonlySet<string> = new Set(['concat', 'slice', 'stopGradient']);
 
@@ -41,7 +47,7 @@ function batchOf(operation: SingleOperation): ArrayBatch {
 }
 
 /** An operation on one tile whose values stay in the caches, as in a program. */
-function tileCase(shape: string, operation: SingleOperation): KernelCase {
+function tileCase({ shape, operation }: GridOperation): KernelCase {
   const plan = planOf(operation);
   const batch = batchOf(operation);
   const [op] = plan.segments.flatMap((segment) => segment.ops);
@@ -59,6 +65,10 @@ function tileCase(shape: string, operation: SingleOperation): KernelCase {
   };
 }
 
+function gridOperation(shape: string, operation: SingleOperation): GridOperation {
+  return { shape, operation };
+}
+
 /** [in, out] of the layers of the reference models, thin ones included. */
 const LAYERS: readonly (readonly [number, number])[] = [
   [292, 256],
@@ -70,25 +80,27 @@ const LAYERS: readonly (readonly [number, number])[] = [
   [512, 512],
   [512, 256],
   [4096, 256],
+  [479, 1024],
+  [1024, 1024],
 ];
 
-function linearCases(): KernelCase[] {
+function linearOperations(rows: number): GridOperation[] {
   return LAYERS.flatMap(([inputs, outputs]) => {
     const weight: Operand = { width: inputs * outputs, domain: 'none', shape: [outputs, inputs] };
     const bias: Operand = { width: outputs, domain: 'none' };
     const gradient = (operand: Operand): Operand => ({ ...operand, storage: 'grad' });
-    const shape = `${TILE_ROWS}x${inputs}x${outputs}`;
+    const shape = `${rows}x${inputs}x${outputs}`;
     const x = { width: inputs };
     const y = { width: outputs };
     return [
-      tileCase(`${shape} relu`, {
+      gridOperation(`${shape} relu`, {
         kind: 'linear',
         inputs: [x, weight, bias],
         outputs: [y],
         attributes: { activation: 'relu' },
       }),
-      tileCase(shape, { kind: 'linear.dx', inputs: [y, weight], outputs: [x] }),
-      tileCase(shape, { kind: 'linear.dw', inputs: [y, x], outputs: [gradient(weight), gradient(bias)] }),
+      gridOperation(shape, { kind: 'linear.dx', inputs: [y, weight], outputs: [x] }),
+      gridOperation(shape, { kind: 'linear.dw', inputs: [y, x], outputs: [gradient(weight), gradient(bias)] }),
     ];
   });
 }
@@ -97,40 +109,41 @@ const WIDTHS = [16, 64, 256];
 
 /** `arity` operands as wide as the result. */
 function elementwise(
+  rows: number,
   kind: string,
   arity: number,
   attributes: Readonly<Record<string, AttributeValue>> = {},
-): KernelCase[] {
+): GridOperation[] {
   const named = Object.values(attributes).filter((value) => typeof value === 'string');
   return WIDTHS.map((width) => {
     const inputs = Array.from({ length: arity }, () => ({ width }));
-    return tileCase([`${TILE_ROWS}x${width}`, ...named].join(' '), { kind, inputs, outputs: [{ width }], attributes });
+    return gridOperation([`${rows}x${width}`, ...named].join(' '), { kind, inputs, outputs: [{ width }], attributes });
   });
 }
 
-function elementwiseCases(): KernelCase[] {
+function elementwiseOperations(rows: number): GridOperation[] {
   const activations = ['relu', 'sigmoid', 'tanh'];
   const unary = ['exp', 'log', 'sqrt', 'square', 'abs', 'neg', 'softplus'];
   return [
-    ...activations.flatMap((activation) => elementwise('activation', 1, { activation })),
-    ...activations.flatMap((activation) => elementwise('activation.grad', 2, { activation })),
-    ...unary.flatMap((name) => elementwise('unary', 1, { function: name })),
-    ...unary.flatMap((name) => elementwise('unary.grad', 3, { function: name })),
-    ...['add', 'sub', 'mul', 'div'].flatMap((kind) => elementwise(kind, 2)),
-    ...elementwise('affine', 1, { scale: 2, shift: 1 }),
-    ...elementwise('dropout', 1, { rate: 0.1 }),
-    ...elementwise('dropout.grad', 1, { rate: 0.1, maskOf: 0 }),
-    ...elementwise('copy', 1),
-    ...elementwise('addInto', 1),
-    ...elementwise('zero', 0),
-    ...elementwise('softmax', 1),
-    ...elementwise('softmax.grad', 2),
+    ...activations.flatMap((activation) => elementwise(rows, 'activation', 1, { activation })),
+    ...activations.flatMap((activation) => elementwise(rows, 'activation.grad', 2, { activation })),
+    ...unary.flatMap((name) => elementwise(rows, 'unary', 1, { function: name })),
+    ...unary.flatMap((name) => elementwise(rows, 'unary.grad', 3, { function: name })),
+    ...['add', 'sub', 'mul', 'div'].flatMap((kind) => elementwise(rows, kind, 2)),
+    ...elementwise(rows, 'affine', 1, { scale: 2, shift: 1 }),
+    ...elementwise(rows, 'dropout', 1, { rate: 0.1 }),
+    ...elementwise(rows, 'dropout.grad', 1, { rate: 0.1, maskOf: 0 }),
+    ...elementwise(rows, 'copy', 1),
+    ...elementwise(rows, 'addInto', 1),
+    ...elementwise(rows, 'zero', 0),
+    ...elementwise(rows, 'softmax', 1),
+    ...elementwise(rows, 'softmax.grad', 2),
   ];
 }
 
-function reductionCases(): KernelCase[] {
+function reductionOperations(rows: number): GridOperation[] {
   return WIDTHS.flatMap((width) => {
-    const shape = `${TILE_ROWS}x${width}`;
+    const shape = `${rows}x${width}`;
     const x = { width };
     const one = { width: 1 };
     const experts = 4;
@@ -138,24 +151,24 @@ function reductionCases(): KernelCase[] {
     const stacked = { width: experts * width };
     const request: Operand = { width, domain: 'request', storage: 'full' };
     return [
-      tileCase(shape, { kind: 'rowDot', inputs: [x, x], outputs: [one] }),
-      tileCase(shape, { kind: 'rowSum', inputs: [x], outputs: [one] }),
-      tileCase(shape, { kind: 'sumRows', inputs: [x], outputs: [{ width, domain: 'none', storage: 'grad' }] }),
-      tileCase(shape, { kind: 'logSumExp', inputs: [x], outputs: [one] }),
-      tileCase(`${shape} of ${experts}`, {
+      gridOperation(shape, { kind: 'rowDot', inputs: [x, x], outputs: [one] }),
+      gridOperation(shape, { kind: 'rowSum', inputs: [x], outputs: [one] }),
+      gridOperation(shape, { kind: 'sumRows', inputs: [x], outputs: [{ width, domain: 'none', storage: 'grad' }] }),
+      gridOperation(shape, { kind: 'logSumExp', inputs: [x], outputs: [one] }),
+      gridOperation(`${shape} of ${experts}`, {
         kind: 'weightedSum',
         inputs: [gates, stacked],
         outputs: [x],
         attributes: { experts },
       }),
-      tileCase(`${shape} of ${experts}`, {
+      gridOperation(`${shape} of ${experts}`, {
         kind: 'weightedSum.grad',
         inputs: [x, gates, stacked],
         outputs: [gates, stacked],
         attributes: { experts },
       }),
-      tileCase(`${shape} of ${ROWS_PER_REQUEST} a request`, { kind: 'expand', inputs: [request], outputs: [x] }),
-      tileCase(`${shape} of ${ROWS_PER_REQUEST} a request`, {
+      gridOperation(`${shape} of ${ROWS_PER_REQUEST} a request`, { kind: 'expand', inputs: [request], outputs: [x] }),
+      gridOperation(`${shape} of ${ROWS_PER_REQUEST} a request`, {
         kind: 'expand.grad',
         segment: 'request',
         inputs: [{ width, storage: 'full' }],
@@ -169,35 +182,36 @@ function reductionCases(): KernelCase[] {
 const INTERACTIONS: readonly (readonly [number, number])[] = [
   [8, 32],
   [27, 64],
+  [27, 128],
 ];
 
-function interactionCases(): KernelCase[] {
+function interactionOperations(rows: number): GridOperation[] {
   return INTERACTIONS.flatMap(([vectors, dim]) => {
     const x = { width: vectors * dim };
     const pairs = { width: (vectors * (vectors - 1)) / 2 };
-    const shape = `${TILE_ROWS}x${vectors}x${dim}`;
+    const shape = `${rows}x${vectors}x${dim}`;
     return [
-      tileCase(shape, { kind: 'dotInteraction', inputs: [x], outputs: [pairs], attributes: { dim } }),
-      tileCase(shape, { kind: 'dotInteraction.grad', inputs: [pairs, x], outputs: [x], attributes: { dim } }),
+      gridOperation(shape, { kind: 'dotInteraction', inputs: [x], outputs: [pairs], attributes: { dim } }),
+      gridOperation(shape, { kind: 'dotInteraction.grad', inputs: [pairs, x], outputs: [x], attributes: { dim } }),
     ];
   });
 }
 
 /** Gates of groups of columns, one per embedding of the reference models. */
-function gateCases(): KernelCase[] {
+function gateOperations(rows: number): GridOperation[] {
   return INTERACTIONS.flatMap(([groups, dim]) => {
-    const shape = `${TILE_ROWS}x${groups}x${dim}`;
+    const shape = `${rows}x${groups}x${dim}`;
     const gates = { width: groups };
     const x = { width: groups * dim };
     const gate: Operand = { width: groups, domain: 'none' };
     const settings = { temperature: 0.5, low: -0.1, high: 1.1 };
     const drawn = { segment: 'none', outputs: [gate], attributes: { ...settings, maskOf: 0 } } as const;
     return [
-      tileCase(shape, { kind: 'scaleGroups', inputs: [gates, x], outputs: [x] }),
-      tileCase(shape, { kind: 'groupDot', inputs: [x, x], outputs: [gates], attributes: { groups } }),
-      tileCase(`${groups}`, { kind: 'hardConcrete', ...drawn, inputs: [gate] }),
-      tileCase(`${groups}`, { kind: 'hardConcrete.grad', ...drawn, inputs: [gate, gate] }),
-      tileCase(`${groups}`, {
+      gridOperation(shape, { kind: 'scaleGroups', inputs: [gates, x], outputs: [x] }),
+      gridOperation(shape, { kind: 'groupDot', inputs: [x, x], outputs: [gates], attributes: { groups } }),
+      gridOperation(`${groups}`, { kind: 'hardConcrete', ...drawn, inputs: [gate] }),
+      gridOperation(`${groups}`, { kind: 'hardConcrete.grad', ...drawn, inputs: [gate, gate] }),
+      gridOperation(`${groups}`, {
         kind: 'constant',
         segment: 'none',
         outputs: [gate],
@@ -207,7 +221,7 @@ function gateCases(): KernelCase[] {
   });
 }
 
-function lossCases(): KernelCase[] {
+function lossOperations(rows: number): GridOperation[] {
   const losses = ['bce', 'mse', 'huber', 'pseudo-huber', 'log-cosh'] as const;
   const task = (kind: PlanTask['kind'], logits: number): PlanTask => ({
     name: `${kind}${logits}`,
@@ -220,35 +234,40 @@ function lossCases(): KernelCase[] {
   const three = { kind: 'loss', inputs: [one, one, one], outputs: [one, one, one] };
   return [
     ...losses.map((kind) =>
-      tileCase(`${TILE_ROWS} ${kind}`, { kind: 'loss', inputs: [one], outputs: [one], tasks: [task(kind, 0)] }),
+      gridOperation(`${rows} ${kind}`, { kind: 'loss', inputs: [one], outputs: [one], tasks: [task(kind, 0)] }),
     ),
-    tileCase(`${TILE_ROWS}`, {
+    gridOperation(`${rows}`, {
       kind: 'pairwiseRank',
       inputs: [one],
       outputs: [one, one],
       attributes: { event: 1, condition: 0, nearMargin: 0.5, plainMargin: 1, surrogate: 'hinge', norm: 'mean' },
       tasks: [task('bce', 0), task('bce', 0)],
     }),
-    tileCase(`${TILE_ROWS}`, { kind: 'pairwiseRank.grad', inputs: [one, one], outputs: [one] }),
-    tileCase(`${TILE_ROWS}`, {
+    gridOperation(`${rows}`, { kind: 'pairwiseRank.grad', inputs: [one, one], outputs: [one] }),
+    gridOperation(`${rows}`, {
       kind: 'crossEntropy',
       inputs: [{ width: 3 }],
       outputs: [one, { width: 3 }],
       attributes: { events: [0, 1] },
       tasks: [task('bce', 0), task('bce', 0)],
     }),
-    tileCase(`${TILE_ROWS} bce+mse+bce`, { ...three, tasks: [task('bce', 0), task('mse', 1), task('bce', 2)] }),
+    gridOperation(`${rows} bce+mse+bce`, { ...three, tasks: [task('bce', 0), task('mse', 1), task('bce', 2)] }),
   ];
 }
 
-/** Operations of one tile. Lookups and updates: table-cases.ts. */
-export function tileCases(): KernelCase[] {
+/** Operations over that many rows. Lookups and updates: table-cases.ts. */
+export function gridOperations(rows: number): GridOperation[] {
   return [
-    ...linearCases(),
-    ...elementwiseCases(),
-    ...reductionCases(),
-    ...interactionCases(),
-    ...gateCases(),
-    ...lossCases(),
+    ...linearOperations(rows),
+    ...elementwiseOperations(rows),
+    ...reductionOperations(rows),
+    ...interactionOperations(rows),
+    ...gateOperations(rows),
+    ...lossOperations(rows),
   ];
+}
+
+/** Operations of one tile. */
+export function tileCases(): KernelCase[] {
+  return gridOperations(TILE_ROWS).map(tileCase);
 }

@@ -42,7 +42,8 @@ function strideOf(width: number): number {
   return width <= LINE_FLOATS ? width : Math.ceil(width / LINE_FLOATS) * LINE_FLOATS;
 }
 
-function planValue(operand: Operand, index: number): PlanValue {
+/** A value of its own, at the start of its memory. */
+export function planValue(operand: Operand, index: number): PlanValue {
   const { width, domain = 'row', shape = [width] } = operand;
   return {
     name: `operand${index}`,

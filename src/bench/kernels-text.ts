@@ -1,6 +1,7 @@
 /** Kernel benchmarks as text and as CSV. */
 import { formatTable } from '../train/evaluation-result.js';
-import type { KernelsResult } from './kernels.js';
+import type { DeviceKernelsResult } from './device-kernels.js';
+import type { KernelsResult, KernelTiming } from './kernels.js';
 import type { KernelComparison } from './kernels-compare.js';
 import { percent } from './text.js';
 
@@ -8,8 +9,7 @@ function microseconds(seconds: number): string {
   return (seconds * 1e6).toPrecision(4);
 }
 
-export function formatKernels({ results, roof, environment }: KernelsResult): string {
-  const levels = roof.bandwidth.map(({ bytes, read }) => `${bytes / 1024} KiB ${(read / 1e9).toFixed(0)}`);
+function timingLines(results: readonly KernelTiming[]): string[] {
   const rows = results.map(({ op, shape, skew, seconds, gflops, gbps, bound, roofShare }) => [
     op,
     shape,
@@ -21,11 +21,31 @@ export function formatKernels({ results, roof, environment }: KernelsResult): st
     bound,
     percent(roofShare),
   ]);
+  return formatTable(
+    ['operation', 'shape', 'ids', 'p50 µs', 'p90 µs', 'GFLOP/s', 'GB/s', 'bound', 'of the roof'],
+    rows,
+  );
+}
+
+export function formatKernels({ results, roof, environment }: KernelsResult): string {
+  const levels = roof.bandwidth.map(({ bytes, read }) => `${bytes / 1024} KiB ${(read / 1e9).toFixed(0)}`);
   return [
     `${environment.cpu}, ${environment.isa}, core ${environment.cores.join(',')}`,
     `roof: ${(roof.flops / 1e9).toFixed(0)} GFLOP/s; reading GB/s by working set: ${levels.join(', ')}`,
     '',
-    ...formatTable(['operation', 'shape', 'ids', 'p50 µs', 'p90 µs', 'GFLOP/s', 'GB/s', 'bound', 'of the roof'], rows),
+    ...timingLines(results),
+  ].join('\n');
+}
+
+export function formatDeviceKernels({ device, gpu, matmul, results, roof }: DeviceKernelsResult): string {
+  const products = (['float32', 'tf32', 'bfloat16'] as const).map(
+    (precision) => `${precision} ${(roof[precision] / 1e12).toFixed(1)}`,
+  );
+  return [
+    `${device}, ${gpu}, products in ${matmul}`,
+    `roof: copying ${(roof.copy / 1e9).toFixed(0)} GB/s; products, TFLOP/s: ${products.join(', ')}`,
+    '',
+    ...timingLines(results),
   ].join('\n');
 }
 
@@ -50,7 +70,7 @@ function csvCell(value: string | number): string {
 }
 
 /** One line a case, times in microseconds. */
-export function kernelsCsv({ results, environment }: KernelsResult): string {
+export function kernelsCsv({ results, environment }: Pick<KernelsResult, 'results' | 'environment'>): string {
   const lines = results.map(({ op, shape, skew, dtype, rows, seconds, gflops, gbps, bound, roofShare }) => {
     const { samples, p50, p90, low, high, best } = seconds;
     const times = [p50, p90, low, high, best].map((value) => value * 1e6);

@@ -50,7 +50,7 @@ const WARM_UP_CALLS = 3;
 /** @throws USAGE for an operation that is not in the grid. */
 export async function benchKernels(addon: Addon, options: KernelsOptions): Promise<KernelsResult> {
   const environment = describeEnvironment(addon);
-  const cases = chooseCases(options.operations);
+  const cases = chooseCases(allCases(), options.operations);
   const sampling = { warmUp: WARM_UP_CALLS, samples: options.samples, seconds: SAMPLE_SECONDS };
   const roof = await addon.bench.roof();
   const samples = cases.map((): number[] => []);
@@ -61,8 +61,11 @@ export async function benchKernels(addon: Addon, options: KernelsOptions): Promi
   return { bench: 'kernels', environment, sampling: { ...sampling, rounds: options.rounds }, roof, results };
 }
 
-function chooseCases(operations: readonly string[]): KernelCase[] {
-  const cases = allCases();
+/** The cases of these operations; none: all. @throws USAGE for an operation without a case. */
+export function chooseCases<Case extends { readonly op: string }>(
+  cases: readonly Case[],
+  operations: readonly string[],
+): readonly Case[] {
   const known = new Set(cases.map(({ op }) => op));
   const unknown = operations.filter((name) => !known.has(name));
   if (unknown.length > 0) {

@@ -22,7 +22,7 @@ function mergeTables(operations: readonly StepOperation[]): StepOperation[] {
 }
 
 export function formatStep(result: StepResult): string {
-  const { step, phases, loader, memory, environment } = result;
+  const { step, phases, loader, memory, environment, deviceSeconds } = result;
   const operations = mergeTables(result.operations).slice(0, SHOWN_OPERATIONS);
   const rows = operations.map(({ kind, layer, secondsPerStep, share, gflops }) => [
     kind,
@@ -39,6 +39,9 @@ export function formatStep(result: StepResult): string {
     `step: median ${milliseconds(step.p50)} [${milliseconds(step.low)}, ${milliseconds(step.high)}], ` +
       `p90 ${milliseconds(step.p90)}, best ${milliseconds(step.best)}, ${step.samples} steps`,
     `runs: ${result.runs.map((run) => thousands(run.samplesPerSecond)).join(', ')}`,
+    ...(deviceSeconds === undefined
+      ? []
+      : [`${result.device}, products in ${result.matmul}: ${milliseconds(deviceSeconds)} of a step on the GPU`]),
     `phases: ${phase.join(', ')}`,
     `loader: gather ${milliseconds(loader.gatherSeconds)}, sort ${milliseconds(loader.indexSeconds)}, ` +
       `waiting ${percent(loader.waitShare)}`,

@@ -54,8 +54,10 @@ export interface StepResult {
   /** Seconds of a full batch, from one step's end to the next one's. */
   readonly step: Summary;
   readonly runs: readonly { readonly samplesPerSecond: number; readonly step: Summary }[];
-  /** Seconds of a step by phase, on the program's thread. */
+  /** Seconds of a step by phase, on the program's thread; on a GPU of the program that times operations, one after the other. */
   readonly phases: PhaseTimes;
+  /** Seconds of a step on the GPU, from its first launch to its last: what `step` has more is waiting for batches or launches. */
+  readonly deviceSeconds?: number;
   readonly loader: {
     /** Part of the time in which the program waited for a batch. */
     readonly waitShare: number;
@@ -97,6 +99,9 @@ export async function benchStep(addon: Addon, problem: StepProblem, options: Ste
     const seconds = measured.flatMap((run) => run.seconds);
     const wholeSeconds = seconds.reduce((sum, value) => sum + value, 0);
     const step = summarize(seconds);
+    const phases = perStep(before.phases, after.phases, seconds.length);
+    const profile = await profileSteps(addon, problem, loader, options, profiled);
+    const onDevice = problem.device !== 'cpu';
     return {
       bench: 'step',
       config: problem.name,
@@ -115,9 +120,10 @@ export async function benchStep(addon: Addon, problem: StepProblem, options: Ste
         const summary = summarize(run.seconds);
         return { samplesPerSecond: batch / summary.p50, step: summary };
       }),
-      phases: perStep(before.phases, after.phases, seconds.length),
+      phases: onDevice ? profile.phases : phases,
+      ...(onDevice ? { deviceSeconds: phases.tiles } : {}),
       loader: loaderTimes(before.loader, after.loader, (after.waitSeconds - before.waitSeconds) / wholeSeconds),
-      operations: await profile(addon, problem, loader, options, profiled),
+      operations: profile.operations,
       memory: {
         arenaBytes: program.bytes,
         parameterBytes: store.bytes,
@@ -157,19 +163,20 @@ function loaderTimes(before: LoaderStats, after: LoaderStats, waitShare: number)
   };
 }
 
-/** A second program on the same parameters, which times its operations. */
-async function profile(
+/** A second program on the same parameters, which times its operations: an event between every two on a GPU. */
+async function profileSteps(
   addon: Addon,
   problem: StepProblem,
   loader: NativeLoader,
   options: StepOptions,
   steps: number,
-): Promise<StepOperation[]> {
+): Promise<{ readonly operations: StepOperation[]; readonly phases: PhaseTimes }> {
   const { plan } = problem.program;
   const program = createStepProgram(addon, problem, { threads: options.threads, seed: options.seed, profile: true });
   const stepper = new Stepper(program, problem);
   await stepper.run(loader, WARM_UP_STEPS);
   const before = program.operationTimes();
+  const phasesBefore = program.times();
   const { rows } = await stepper.run(loader, steps);
   const after = program.operationTimes();
   const operations = after.map(({ seconds }, i) => seconds - (before[i]?.seconds ?? 0));
@@ -182,5 +189,8 @@ async function profile(
     const gflops = counted ? { gflops: operationCost(plan, op, rows).flops / seconds / 1e9 } : {};
     return { kind, layer, backward, secondsPerStep: seconds / steps, share: seconds / total, ...gflops };
   });
-  return timed.sort((a, b) => b.secondsPerStep - a.secondsPerStep);
+  return {
+    operations: timed.sort((a, b) => b.secondsPerStep - a.secondsPerStep),
+    phases: perStep(phasesBefore, program.times(), steps),
+  };
 }

@@ -92,6 +92,9 @@ async function runStep(options: StepCommandOptions): Promise<void> {
 }
 
 interface KernelsCommandOptions extends CommonOptions {
+  readonly device: string;
+  readonly matmul: MatmulPrecision;
+  readonly batch: number;
   readonly compare?: string;
   readonly csv?: boolean;
   readonly rounds: number;
@@ -100,35 +103,51 @@ interface KernelsCommandOptions extends CommonOptions {
 
 function kernelsCommand(): Command {
   return new Command('kernels')
-    .description('every operation of the core on one core, against the measured roof of this machine')
+    .description('every operation of the core on one core, or on a GPU, against the measured roof of this machine')
     .argument('[operations...]', 'operations to measure (default: all)')
     .option('--compare <file>', 'an earlier result (--json): say what became faster or slower')
     .option('--csv', 'print CSV')
+    .option('--device <name>', 'cpu or cuda:N', 'cpu')
+    .addOption(
+      new Option('--matmul <precision>', 'matrix products of a GPU').choices(MATMUL_PRECISIONS).default('float32'),
+    )
+    .option('--batch <rows>', 'rows of a batch on a GPU', positiveInteger, 65_536)
     .option('--rounds <count>', 'rounds over the whole grid', positiveInteger, 3)
     .option('--samples <count>', 'samples of a case in a round', positiveInteger, 15)
     .action(runKernels);
 }
 
 async function runKernels(operations: readonly string[], options: KernelsCommandOptions): Promise<void> {
-  const [{ pinToCores }, { benchKernels }, { compareKernels, readKernelsBase }, text] = await Promise.all([
-    import('../bench/environment.js'),
-    import('../bench/kernels.js'),
+  const [{ compareKernels, readKernelsBase }, text] = await Promise.all([
     import('../bench/kernels-compare.js'),
     import('../bench/kernels-text.js'),
   ]);
   const base = options.compare === undefined ? undefined : readKernelsBase(options.compare);
-  const addon = loadAddon();
-  pinToCores(addon, 1);
-  const result = await benchKernels(addon, { ...options, operations });
+  const { result, table } = await timeKernels(operations, options);
   const comparison = base === undefined ? undefined : compareKernels(base, result);
   printResult(options, { ...result, comparison }, () => {
     if (options.csv) return text.kernelsCsv(result);
-    const parts = [
-      text.formatKernels(result),
-      ...(comparison === undefined ? [] : [text.formatComparison(comparison)]),
-    ];
-    return parts.join('\n\n');
+    return [table, ...(comparison === undefined ? [] : [text.formatComparison(comparison)])].join('\n\n');
   });
+}
+
+/** On one core, or on a GPU. */
+async function timeKernels(operations: readonly string[], options: KernelsCommandOptions) {
+  const [{ pinToCores }, { benchKernels }, gpu, text] = await Promise.all([
+    import('../bench/environment.js'),
+    import('../bench/kernels.js'),
+    import('../bench/device-kernels.js'),
+    import('../bench/kernels-text.js'),
+  ]);
+  const addon = loadAddon();
+  pinToCores(addon, 1);
+  if (options.device === 'cpu') {
+    const result = await benchKernels(addon, { ...options, operations });
+    return { result, table: text.formatKernels(result) };
+  }
+  const grid = gpu.deviceGrid(options.batch);
+  const result = await gpu.benchDeviceKernels(addon, { ...options, operations, grid, roof: gpu.ROOF_SIZES });
+  return { result, table: text.formatDeviceKernels(result) };
 }
 
 interface LoaderCommandOptions extends CommonOptions {

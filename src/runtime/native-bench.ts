@@ -26,6 +26,23 @@ export interface Roof {
   readonly bandwidth: readonly Bandwidth[];
 }
 
+/** How much measuring a GPU's roof moves (`copyBytes`, from one buffer to another) and multiplies (square matrices). */
+export interface CudaRoofSizes {
+  readonly copyBytes: number;
+  readonly product: number;
+  readonly repetitions: number;
+}
+
+/** What a GPU was measured to do at most. */
+export interface CudaRoof {
+  /** Bytes a second, read and written, of a copy within its memory. */
+  readonly copy: number;
+  /** Operations a second of a matrix product, by what its operands are rounded to. */
+  readonly float32: number;
+  readonly tf32: number;
+  readonly bfloat16: number;
+}
+
 /** Benchmarks of single operations on one thread: seconds of a call, per sample. */
 export interface NativeBench {
   /** Every operation of the plan's only segment, over the batch. */
@@ -41,6 +58,8 @@ export interface NativeBench {
   ): Promise<Float64Array>;
   denseUpdate(count: number, optimizer: DenseOptimizerSettings, sampling: BenchSampling): Promise<Float64Array>;
   roof(): Promise<Roof>;
+  /** @throws UNSUPPORTED without CUDA; OUT_OF_MEMORY. */
+  cudaRoof(device: number, sizes: CudaRoofSizes): Promise<CudaRoof>;
   /** Seconds in which one thread adds up the words of all buffers, one after the other. */
   read(buffers: readonly Uint8Array[]): Promise<number>;
   /** Takes at most `batches` from a loader, as fast as it gives them. */

@@ -189,7 +189,7 @@ export interface NativeProgram {
   readOutput(index: number): Float32Array;
   /** Of the last step; null for a plan without balancing. */
   balance(): BalanceReport | null;
-  /** Seconds by phase since the program was built. */
+  /** Seconds by phase since the program was built. A GPU's are told apart with `profile` only: else all of a step is `tiles`. */
   times(): PhaseTimes;
   /** The plan's operations in its order, then the program's own; empty without `profile`. */
   operationTimes(): OperationTime[];

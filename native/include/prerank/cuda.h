@@ -19,6 +19,19 @@ struct CudaDevice {
   size_t memory = 0, free_memory = 0;
 };
 
+// How much a measurement of the roof moves and multiplies: as much as hides the start of the work.
+struct CudaRoofSizes {
+  size_t copy_bytes = 0;   // of source and target each
+  size_t product = 0;      // rows and columns of both matrices
+  size_t repetitions = 0;
+};
+
+// What a device does at most, best of the repetitions.
+struct CudaRoof {
+  double copy = 0;                                // bytes a second, read and written, from device memory to device memory
+  double float32 = 0, tf32 = 0, bfloat16 = 0;     // operations a second of a product, by what its operands are rounded to
+};
+
 struct CudaLibrary {
   const char* build = nullptr;
   // The devices that programs may use. kUnsupported with the reason when there is none.
@@ -28,6 +41,7 @@ struct CudaLibrary {
   Result<std::unique_ptr<Program>> (*create_program)(Plan plan, std::shared_ptr<ParameterStore> store,
                                                      const ProgramOptions& options) = nullptr;
   std::vector<std::string> (*kernel_kinds)() = nullptr;
+  Result<CudaRoof> (*measure_roof)(int device, const CudaRoofSizes& sizes) = nullptr;
 };
 
 // The name of the library's only exported function, of type `const CudaLibrary* ()`.
