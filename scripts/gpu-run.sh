@@ -36,6 +36,11 @@ for config in two-tower-d dlrm-criteo dlrm-criteo-1tb; do
       --batch 65536 --threads "$(nproc)" --matmul "$matmul"
   done
 done
+for matmul in float32 tf32 bfloat16; do
+  operations=(linear linear.dx linear.dw)
+  [ "$matmul" = float32 ] && operations=()
+  part "kernels-$matmul" 300 ./node dist/cli/main.js bench kernels "${operations[@]}" --json --device cuda:0 --rounds 1 --matmul "$matmul"
+done
 if command -v compute-sanitizer >/dev/null; then
   for tool in memcheck racecheck initcheck; do
     part "sanitizer-$tool" 300 compute-sanitizer --tool "$tool" --target-processes all --error-exitcode 9 \

@@ -98,21 +98,31 @@ function rowCase(grid: DeviceGrid, { shape, operation }: GridOperation): DeviceC
   };
 }
 
+interface TableIds {
+  readonly batches: readonly (readonly DrawnIds[])[];
+  /** Of the mean batch. */
+  readonly ids: number;
+  readonly distinct: number;
+}
+
+function drawBatches(shape: TableShape, rows: number): TableIds {
+  const batches = Array.from({ length: BATCHES }, (_, index) => [drawIds(shape, rows, index + 1)]);
+  const mean = (count: (ids: Uint32Array) => number): number =>
+    batches.flat().reduce((sum, { ids }) => sum + count(ids), 0) / BATCHES;
+  return { batches, ids: mean((ids) => ids.length), distinct: mean((ids) => new Set(ids).size) };
+}
+
 function tableCasesOf(grid: DeviceGrid, shape: TableShape): DeviceCase[] {
   const { rows } = grid;
   const { dim } = shape;
   const lookup = lookupOperation(shape);
   const kept: SingleOperation = { ...lookup, outputs: [{ width: dim, storage: 'full' }] };
+  let drawn: TableIds | undefined;
   const problem = (work: DeviceWork, costOf: (ids: number, distinct: number) => Cost): DeviceProblem => {
     const made = devicePlanOf(work, flushWidth(grid));
-    const drawn = Array.from({ length: BATCHES }, (_, index) => [drawIds(shape, rows, index + 1)]);
-    const mean = (count: (ids: Uint32Array) => number): number =>
-      drawn.flat().reduce((sum, { ids }) => sum + count(ids), 0) / BATCHES;
-    const cost = costOf(
-      mean((ids) => ids.length),
-      mean((ids) => new Set(ids).size),
-    );
-    return { ...made, batches: batchesOf(made, rows, drawn), cost };
+    // Drawn when first needed: a run over other operations does without.
+    drawn ??= drawBatches(shape, rows);
+    return { ...made, batches: batchesOf(made, rows, drawn.batches), cost: costOf(drawn.ids, drawn.distinct) };
   };
   const common = { skew: skewText(shape), rows, dense: 'sgd' } as const;
   const name = shapeText(shape, rows);
