@@ -25,6 +25,7 @@ Status out_of_memory(const std::string& what, size_t bytes) {
 
 Status status_of(cudaError_t error, const char* what) {
   if (error == cudaSuccess) return {};
+  (void)cudaGetLastError();  // CUB asks for the last error, and would report this one again
   const Code code = error == cudaErrorMemoryAllocation ? Code::kOutOfMemory : Code::kInternal;
   return {code, std::string("CUDA: ") + cudaGetErrorString(error) + " (" + cudaGetErrorName(error) + ") in " + what};
 }

@@ -5,14 +5,13 @@
 namespace prerank::cuda {
 
 Status StepGraphs::keep(const Key& key, cudaStream_t stream, const Status& enqueued) {
-  cudaGraph_t graph = nullptr;
-  const cudaError_t ended = cudaStreamEndCapture(stream, &graph);
+  cudaGraph_t recorded = nullptr;
+  const Status ended = status_of(cudaStreamEndCapture(stream, &recorded), "cudaStreamEndCapture");
+  const Owned<cudaGraph_t, cudaGraphDestroy> graph(recorded);
   PRERANK_RETURN_IF_ERROR(enqueued);
-  PRERANK_RETURN_IF_ERROR(status_of(ended, "cudaStreamEndCapture"));
+  PRERANK_RETURN_IF_ERROR(ended);
   cudaGraphExec_t executable = nullptr;
-  const cudaError_t made = cudaGraphInstantiate(&executable, graph, 0);
-  (void)cudaGraphDestroy(graph);
-  PRERANK_RETURN_IF_ERROR(status_of(made, "cudaGraphInstantiate"));
+  PRERANK_CUDA(cudaGraphInstantiate(&executable, graph.get(), 0));
   if (captured_.size() == kKept) captured_.erase(captured_.begin());
   captured_.push_back({key, GraphExec(executable)});
   return replay(captured_.back(), stream);
