@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <source_location>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -56,18 +57,22 @@ inline double2 make_double2(double x, double y) { return {x, y}; }
 // --- device functions ----------------------------------------------------------------------------------------------------
 inline constexpr int warpSize = 32;
 
-inline void __syncthreads() { prerank::emulator::block_barrier(); }
-inline void __syncwarp(unsigned int = 0xffffffffu) { prerank::emulator::warp_exchange(0); }
+using DeviceSite = std::source_location;
+
+inline void __syncthreads(const DeviceSite& site = DeviceSite::current()) { prerank::emulator::block_barrier(site); }
+inline void __syncwarp(unsigned int mask = 0xffffffffu, const DeviceSite& site = DeviceSite::current()) {
+  prerank::emulator::warp_exchange(mask, 0, site);
+}
 inline void __threadfence() {}
 
 namespace prerank::emulator {
 
 template <class T>
-T shuffle(T value, int source) {
+T shuffle(unsigned int mask, T value, int source, const DeviceSite& site) {
   static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= sizeof(uint64_t));
   uint64_t bits = 0;
   std::memcpy(&bits, &value, sizeof(T));
-  const uint64_t* lanes = warp_exchange(bits);
+  const uint64_t* lanes = warp_exchange(mask, bits, site);
   T result;
   std::memcpy(&result, &lanes[source & 31], sizeof(T));
   return result;
@@ -76,33 +81,37 @@ T shuffle(T value, int source) {
 }  // namespace prerank::emulator
 
 template <class T>
-T __shfl_sync(unsigned int, T value, int source, int width = 32) {
+T __shfl_sync(unsigned int mask, T value, int source, int width = 32, const DeviceSite& site = DeviceSite::current()) {
   const int lane = prerank::emulator::lane();
-  return prerank::emulator::shuffle(value, (lane & ~(width - 1)) | (source & (width - 1)));
+  return prerank::emulator::shuffle(mask, value, (lane & ~(width - 1)) | (source & (width - 1)), site);
 }
 template <class T>
-T __shfl_xor_sync(unsigned int, T value, int mask, int = 32) {
-  return prerank::emulator::shuffle(value, prerank::emulator::lane() ^ mask);
+T __shfl_xor_sync(unsigned int mask, T value, int lanes, int = 32, const DeviceSite& site = DeviceSite::current()) {
+  return prerank::emulator::shuffle(mask, value, prerank::emulator::lane() ^ lanes, site);
 }
 template <class T>
-T __shfl_down_sync(unsigned int, T value, unsigned int delta, int width = 32) {
+T __shfl_down_sync(unsigned int mask, T value, unsigned int delta, int width = 32,
+                   const DeviceSite& site = DeviceSite::current()) {
   const int lane = prerank::emulator::lane();
   const int source = lane + static_cast<int>(delta);
-  return prerank::emulator::shuffle(value, (source ^ lane) & ~(width - 1) ? lane : source);
+  return prerank::emulator::shuffle(mask, value, (source ^ lane) & ~(width - 1) ? lane : source, site);
 }
 template <class T>
-T __shfl_up_sync(unsigned int, T value, unsigned int delta, int width = 32) {
+T __shfl_up_sync(unsigned int mask, T value, unsigned int delta, int width = 32,
+                 const DeviceSite& site = DeviceSite::current()) {
   const int lane = prerank::emulator::lane();
   const int source = lane - static_cast<int>(delta);
-  return prerank::emulator::shuffle(value, source < 0 || ((source ^ lane) & ~(width - 1)) ? lane : source);
+  return prerank::emulator::shuffle(mask, value, source < 0 || ((source ^ lane) & ~(width - 1)) ? lane : source, site);
 }
-inline unsigned int __ballot_sync(unsigned int, int predicate) {
-  const uint64_t* lanes = prerank::emulator::warp_exchange(predicate != 0 ? 1 : 0);
+inline unsigned int __ballot_sync(unsigned int mask, int predicate, const DeviceSite& site = DeviceSite::current()) {
+  const uint64_t* lanes = prerank::emulator::warp_exchange(mask, predicate != 0 ? 1 : 0, site);
   unsigned int result = 0;
   for (int i = 0; i < 32; ++i) result |= static_cast<unsigned int>(lanes[i] != 0) << i;
   return result;
 }
-inline int __any_sync(unsigned int mask, int predicate) { return __ballot_sync(mask, predicate) != 0; }
+inline int __any_sync(unsigned int mask, int predicate, const DeviceSite& site = DeviceSite::current()) {
+  return __ballot_sync(mask, predicate, site) != 0;
+}
 
 inline int __popc(unsigned int x) { return __builtin_popcount(x); }
 inline int __ffs(int x) { return __builtin_ffs(x); }
@@ -176,8 +185,11 @@ enum cudaError_t {
   cudaErrorInsufficientDriver = 35,
   cudaErrorNoDevice = 100,
   cudaErrorInvalidDevice = 101,
+  cudaErrorInvalidResourceHandle = 400,
+  cudaErrorNotReady = 600,
   cudaErrorHostMemoryAlreadyRegistered = 712,
   cudaErrorStreamCaptureUnsupported = 900,
+  cudaErrorStreamCaptureInvalidated = 901,
 };
 
 using cudaStream_t = prerank::emulator::Stream*;
@@ -267,6 +279,7 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable);
 
 template <class... P, class... A>
 cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(P...), A&&... arguments) {
+  static_assert((sizeof(std::decay_t<P>) + ... + 0) <= 4096, "a kernel's parameters take 4 KiB at most");
   if (config->dynamicSmemBytes != 0) return cudaErrorInvalidValue;
   std::tuple<std::decay_t<P>...> values(static_cast<P>(std::forward<A>(arguments))...);
   const dim3 grid = config->gridDim, block = config->blockDim;

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <source_location>
 
 namespace prerank::emulator {
 
@@ -20,11 +21,13 @@ class Graph;
 
 int lane();
 
-// __syncthreads: returns when every thread of the block that has not ended has come here.
-void block_barrier();
-// Returns what each lane of the warp gave, once all of its threads that have not ended have come; lanes that have ended
-// show 0. Valid until the thread's next collective.
-const uint64_t* warp_exchange(uint64_t value);
+// __syncthreads: returns when every thread of the block that has not ended has come here. Ends the process when they come
+// from different places of the program.
+void block_barrier(const std::source_location& site);
+// Returns what each lane of the warp gave, once all of its threads have come. Valid until the thread's next collective. Ends
+// the process when they come from different places of the program, when one of them ends instead, or when the mask does not
+// name all 32 lanes of a whole warp.
+const uint64_t* warp_exchange(unsigned int mask, uint64_t value, const std::source_location& site);
 
 // Queues a kernel: `body` is one thread of it. The result is a cudaError_t.
 int launch(Indices grid, Indices block, Stream* stream, std::function<void()> body);

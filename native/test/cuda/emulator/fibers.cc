@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <deque>
 #include <memory>
 #include <vector>
@@ -46,10 +47,20 @@ constexpr unsigned int kWarp = 32;
   std::abort();
 }
 
+bool same(const std::source_location& a, const std::source_location& b) {
+  return a.line() == b.line() && a.column() == b.column() && std::strcmp(a.file_name(), b.file_name()) == 0;
+}
+
+[[noreturn]] void fail_at(const char* message, const std::source_location& a, const std::source_location& b) {
+  std::fprintf(stderr, "%s:%u and %s:%u: ", a.file_name(), a.line(), b.file_name(), b.line());
+  fail(message);
+}
+
 // A rendezvous of all living threads of a warp or block.
 struct Meeting {
   unsigned int living = 0, arrived = 0;
   uint64_t round = 0;
+  std::source_location site = {};                          // where the first of this round has come to
   std::array<std::array<uint64_t, kWarp>, 2> values = {};  // warps only: of this round and the last
 };
 
@@ -93,16 +104,24 @@ class Block {
       (*body_)();
       ++ended_;
       leave(whole_);
+      if (warps_[number / kWarp].arrived > 0) fail("a thread ends while others of its warp wait in a collective");
       leave(warps_[number / kWarp]);
     }
   }
 
-  void park_at_block() { meet(whole_); }
+  void park_at_block(const std::source_location& site) {
+    if (whole_.arrived == 0) whole_.site = site;
+    if (!same(whole_.site, site)) fail_at("threads of a block are at different barriers", whole_.site, site);
+    meet(whole_);
+  }
 
-  const uint64_t* meet_warp(uint64_t value) {
+  const uint64_t* meet_warp(unsigned int mask, uint64_t value, const std::source_location& site) {
     Meeting& warp = warps_[running_->thread / kWarp];
+    if (mask != 0xffffffffu) fail("a collective of a part of a warp");
+    if (warp.living != kWarp) fail("a collective in a warp that is not whole, or of which threads have ended");
+    if (warp.arrived == 0) warp.site = site;
+    if (!same(warp.site, site)) fail_at("threads of a warp are in different collectives", warp.site, site);
     std::array<uint64_t, kWarp>& slots = warp.values[warp.round & 1];
-    if (warp.arrived == 0) slots.fill(0);
     slots[running_->thread % kWarp] = value;
     meet(warp);
     return slots.data();
@@ -213,8 +232,10 @@ void fiber_main() {
 }  // namespace
 
 int lane() { return static_cast<int>(this_block().running()->thread % kWarp); }
-void block_barrier() { this_block().park_at_block(); }
-const uint64_t* warp_exchange(uint64_t value) { return this_block().meet_warp(value); }
+void block_barrier(const std::source_location& site) { this_block().park_at_block(site); }
+const uint64_t* warp_exchange(unsigned int mask, uint64_t value, const std::source_location& site) {
+  return this_block().meet_warp(mask, value, site);
+}
 
 void run_block(const Indices& block_index, const Indices& block, const Indices& grid, bool reverse,
                const std::function<void()>& body) {

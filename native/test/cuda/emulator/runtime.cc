@@ -3,6 +3,7 @@
 //   memory=BYTES    so much memory     (unset)         16 GiB
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <deque>
 #include <map>
@@ -21,6 +22,8 @@ class Event {
   uint64_t target = 0;     // number of that record
   uint64_t reached = 0;    // of the last record that the stream has passed
   Stream* stream = nullptr;
+  bool timed = true;
+  bool captured = false;  // its record is in a graph: only that graph's streams can wait for it
   double milliseconds = 0;
 };
 
@@ -37,6 +40,7 @@ class Graph {
  public:
   std::vector<Work> works;
   std::vector<Stream*> streams;  // whose work it records, while it does
+  bool invalid = false;          // something that no graph can hold was asked for meanwhile
 };
 
 class Stream {
@@ -47,6 +51,9 @@ class Stream {
 };
 
 namespace {
+
+// Captures are those of one thread (cudaStreamCaptureModeThreadLocal): what this one records.
+thread_local Graph* recording = nullptr;
 
 struct Device {
   std::recursive_mutex mutex;
@@ -75,6 +82,18 @@ size_t memory_size() {
 cudaError_t done(cudaError_t error) {
   if (error != cudaSuccess) device().last = error;
   return error;
+}
+
+// Calls that may wait for the device must not be made while the thread records.
+cudaError_t check_not_recording() {
+  if (recording == nullptr) return cudaSuccess;
+  recording->invalid = true;
+  return done(cudaErrorStreamCaptureUnsupported);
+}
+
+[[noreturn]] void fail(const char* message) {
+  std::fprintf(stderr, "emulated device: %s\n", message);
+  std::abort();
 }
 
 bool contains(const std::map<char*, size_t>& ranges, const void* pointer, size_t bytes) {
@@ -135,7 +154,8 @@ int enqueue(Stream* stream, Work work) {
 
 int launch(Indices grid, Indices block, Stream* stream, Work body) {
   const uint64_t threads = uint64_t{block.x} * block.y * block.z;
-  if (threads == 0 || threads > 1024 || grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.y > 65535 || grid.z > 65535) {
+  if (threads == 0 || threads > 1024 || grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.x > 0x7fffffffu ||
+      grid.y > 65535 || grid.z > 65535) {
     return done(cudaErrorInvalidValue);
   }
   return enqueue(stream, [grid, block, body = std::move(body)] { run_kernel(grid, block, body); });
@@ -192,16 +212,27 @@ const char* cudaGetErrorName(cudaError_t error) {
     case cudaErrorNoDevice: return "cudaErrorNoDevice";
     case cudaErrorInvalidDevice: return "cudaErrorInvalidDevice";
     case cudaErrorHostMemoryAlreadyRegistered: return "cudaErrorHostMemoryAlreadyRegistered";
+    case cudaErrorInvalidResourceHandle: return "cudaErrorInvalidResourceHandle";
+    case cudaErrorNotReady: return "cudaErrorNotReady";
     case cudaErrorStreamCaptureUnsupported: return "cudaErrorStreamCaptureUnsupported";
+    case cudaErrorStreamCaptureInvalidated: return "cudaErrorStreamCaptureInvalidated";
   }
   return "unknown error";
 }
 const char* cudaGetErrorString(cudaError_t error) { return cudaGetErrorName(error); }
 
+// A copy or memset of nothing cannot be recorded: a graph's nodes have sizes.
+static cudaError_t refuse_nothing(cudaStream_t stream) {
+  if (stream == nullptr || stream->capture == nullptr) return cudaSuccess;
+  stream->capture->invalid = true;
+  return done(cudaErrorInvalidValue);
+}
+
 // New memory is full of NaN.
 cudaError_t cudaMalloc(void** pointer, size_t bytes) {
   const std::lock_guard lock(device().mutex);
   *pointer = nullptr;
+  if (const cudaError_t refused = check_not_recording(); refused != cudaSuccess) return refused;
   if (bytes == 0) return cudaSuccess;
   if (device().used + bytes > memory_size()) return done(cudaErrorMemoryAllocation);
   void* const memory = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
@@ -215,6 +246,7 @@ cudaError_t cudaMalloc(void** pointer, size_t bytes) {
 cudaError_t cudaFree(void* pointer) {
   const std::lock_guard lock(device().mutex);
   if (pointer == nullptr) return cudaSuccess;
+  if (const cudaError_t refused = check_not_recording(); refused != cudaSuccess) return refused;
   const auto found = device().memory.find(static_cast<char*>(pointer));
   if (found == device().memory.end()) return done(cudaErrorInvalidValue);
   device().used -= found->second;
@@ -224,6 +256,7 @@ cudaError_t cudaFree(void* pointer) {
 }
 cudaError_t cudaHostAlloc(void** pointer, size_t bytes, unsigned int) {
   const std::lock_guard lock(device().mutex);
+  if (const cudaError_t refused = check_not_recording(); refused != cudaSuccess) return refused;
   *pointer = std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
   if (*pointer == nullptr) return done(cudaErrorMemoryAllocation);
   device().pinned.emplace(static_cast<char*>(*pointer), bytes);
@@ -232,6 +265,7 @@ cudaError_t cudaHostAlloc(void** pointer, size_t bytes, unsigned int) {
 cudaError_t cudaFreeHost(void* pointer) {
   const std::lock_guard lock(device().mutex);
   if (pointer == nullptr) return cudaSuccess;
+  if (const cudaError_t refused = check_not_recording(); refused != cudaSuccess) return refused;
   if (device().pinned.erase(static_cast<char*>(pointer)) == 0) return done(cudaErrorInvalidValue);
   std::free(pointer);
   return cudaSuccess;
@@ -246,29 +280,39 @@ cudaError_t cudaHostUnregister(void* pointer) {
   return done(device().pinned.erase(static_cast<char*>(pointer)) == 1 ? cudaSuccess : cudaErrorInvalidValue);
 }
 
-// Pageable host memory is read at the call, pinned memory when the device comes to it.
+// Pageable host memory is read at the call, pinned memory when the device comes to it: it must be there still.
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
   const std::lock_guard lock(device().mutex);
-  if (bytes == 0) return cudaSuccess;
+  if (bytes == 0) return refuse_nothing(stream);
   const bool from_device = contains(device().memory, from, bytes), to_device = contains(device().memory, to, bytes);
   const bool expected_from = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
   const bool expected_to = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
   if (kind != cudaMemcpyDefault && (from_device != expected_from || to_device != expected_to)) {
     return done(cudaErrorInvalidValue);
   }
-  if (!from_device && !contains(device().pinned, from, bytes)) {
-    if (stream != nullptr && stream->capture != nullptr) return done(cudaErrorStreamCaptureUnsupported);
+  const bool from_pinned = contains(device().pinned, from, bytes), to_pinned = contains(device().pinned, to, bytes);
+  const bool pageable = (!from_device && !from_pinned) || (!to_device && !to_pinned);
+  if (pageable && stream != nullptr && stream->capture != nullptr) {
+    stream->capture->invalid = true;
+    return done(cudaErrorStreamCaptureUnsupported);
+  }
+  if (!from_device && !from_pinned) {
     std::vector<char> copy(static_cast<const char*>(from), static_cast<const char*>(from) + bytes);
     return static_cast<cudaError_t>(
         enqueue(stream, [to, copy = std::move(copy)] { std::memcpy(to, copy.data(), copy.size()); }));
   }
-  const auto result = static_cast<cudaError_t>(enqueue(stream, [=] { std::memmove(to, from, bytes); }));
-  if (result == cudaSuccess && !to_device && !contains(device().pinned, to, bytes)) drain(stream);
+  const auto result = static_cast<cudaError_t>(enqueue(stream, [=] {
+    const bool reads = contains(from_device ? device().memory : device().pinned, from, bytes);
+    const bool writes = pageable || contains(to_device ? device().memory : device().pinned, to, bytes);
+    if (!reads || !writes) fail("a copy comes to memory that was freed after it was queued");
+    std::memmove(to, from, bytes);
+  }));
+  if (result == cudaSuccess && pageable) drain(stream);
   return result;
 }
 cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t stream) {
   const std::lock_guard lock(device().mutex);
-  if (bytes == 0) return cudaSuccess;
+  if (bytes == 0) return refuse_nothing(stream);
   if (!contains(device().memory, to, bytes)) return done(cudaErrorInvalidValue);
   return static_cast<cudaError_t>(enqueue(stream, [=] { std::memset(to, value, bytes); }));
 }
@@ -285,7 +329,10 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   const std::lock_guard lock(device().mutex);
-  if (stream->capture != nullptr) return done(cudaErrorStreamCaptureUnsupported);
+  if (stream->capture != nullptr) {
+    stream->capture->invalid = true;
+    return done(cudaErrorStreamCaptureUnsupported);
+  }
   drain(stream);
   return cudaSuccess;
 }
@@ -299,29 +346,35 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
     stream->capture = source->capture;
     return cudaSuccess;
   }
-  if (stream->capture != nullptr) return done(cudaErrorStreamCaptureUnsupported);
+  if (stream->capture != nullptr) {
+    stream->capture->invalid = true;
+    return done(cudaErrorStreamCaptureUnsupported);
+  }
   stream->commands.push_back({{}, nullptr, event, event->target});
   return cudaSuccess;
 }
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
   const std::lock_guard lock(device().mutex);
-  if (stream->capture != nullptr) return done(cudaErrorInvalidValue);
-  stream->capture = new Graph();
+  if (stream->capture != nullptr || recording != nullptr) return done(cudaErrorInvalidValue);
+  recording = stream->capture = new Graph();
   stream->capture->streams.push_back(stream);
   stream->origin = true;
   return cudaSuccess;
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
   const std::lock_guard lock(device().mutex);
-  if (stream->capture == nullptr || !stream->origin) return done(cudaErrorInvalidValue);
-  *graph = stream->capture;
+  *graph = nullptr;
+  if (stream->capture == nullptr || !stream->origin || recording != stream->capture) return done(cudaErrorInvalidValue);
+  *graph = std::exchange(recording, nullptr);
   stream->origin = false;
   for (Stream* const recorded : std::exchange((*graph)->streams, {})) recorded->capture = nullptr;
-  return cudaSuccess;
+  if (!(*graph)->invalid) return cudaSuccess;
+  delete std::exchange(*graph, nullptr);
+  return done(cudaErrorStreamCaptureInvalidated);
 }
 
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned int) {
-  *event = new Event();
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned int flags) {
+  *event = new Event{.timed = flags != cudaEventDisableTiming};
   return cudaSuccess;
 }
 cudaError_t cudaEventDestroy(cudaEvent_t event) {
@@ -334,17 +387,24 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   const std::lock_guard lock(device().mutex);
   event->recorded = true;
   event->stream = stream;
-  if (stream->capture != nullptr) return cudaSuccess;
+  event->captured = stream->capture != nullptr;
+  if (event->captured) return cudaSuccess;
   event->target = ++device().records;
   stream->commands.push_back({{}, event, nullptr, event->target});
   return cudaSuccess;
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   const std::lock_guard lock(device().mutex);
+  if (event->captured) return done(cudaErrorInvalidValue);
   if (event->recorded) reach(event, event->target);
   return cudaSuccess;
 }
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
+  const std::lock_guard lock(device().mutex);
+  for (const Event* const event : {start, end}) {
+    if (!event->timed || !event->recorded || event->captured) return done(cudaErrorInvalidResourceHandle);
+    if (event->reached < event->target) return done(cudaErrorNotReady);
+  }
   *milliseconds = static_cast<float>(end->milliseconds - start->milliseconds);
   return cudaSuccess;
 }
@@ -355,6 +415,7 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph,
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
   const std::lock_guard lock(device().mutex);
+  if (stream->capture != nullptr) return done(cudaErrorStreamCaptureUnsupported);  // prerank nests no graphs
   for (const Work& work : executable->works) stream->commands.push_back({work});
   return cudaSuccess;
 }
