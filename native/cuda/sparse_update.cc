@@ -22,17 +22,19 @@ bool allows_vectors(const DeviceTable& table, bool rowwise) {
 
 size_t divided_up(size_t a, size_t b) { return (a + b - 1) / b; }
 
-// Room for `count` of T at least, half as much again as there was; the address changes when there is not.
+// Room for `count` of T at least, half as much again as there was. `generation` goes up when the address changes, also
+// when there is no memory for it.
 template <class T>
-Result<bool> grow_buffer(cudaStream_t stream, DeviceBuffer& buffer, size_t count, const char* what) {
+Status grow_buffer(cudaStream_t stream, DeviceBuffer& buffer, size_t count, const char* what, uint64_t& generation) {
   const size_t bytes = count * sizeof(T);
-  if (bytes <= buffer.bytes()) return false;
+  if (bytes <= buffer.bytes()) return {};
   const size_t grown = std::max(bytes, buffer.bytes() + buffer.bytes() / 2);
   // What was launched before may still use the old memory.
   PRERANK_CUDA(cudaStreamSynchronize(stream));
+  ++generation;
   buffer = DeviceBuffer();
   PRERANK_ASSIGN_OR_RETURN(buffer, DeviceBuffer::allocate(grown, what));
-  return true;
+  return {};
 }
 
 }  // namespace
@@ -117,11 +119,10 @@ SparseUpdate::Division SparseUpdate::divide(std::span<const size_t> table_starts
 
 Status SparseUpdate::reserve(cudaStream_t stream, const Division& division) {
   constexpr const char* kWhat = "the update of tables";
-  PRERANK_ASSIGN_OR_RETURN(const bool partials, grow_buffer<float>(stream, partials_, division.partial_floats, kWhat));
-  PRERANK_ASSIGN_OR_RETURN(const bool norms, grow_buffer<double>(stream, norms_, division.pieces, kWhat));
-  PRERANK_ASSIGN_OR_RETURN(const bool parts,
-                           grow_buffer<double>(stream, norm_parts_, divided_up(division.pieces, kNormPart), kWhat));
-  if (partials || norms || parts) ++generation_;
+  PRERANK_RETURN_IF_ERROR(grow_buffer<float>(stream, partials_, division.partial_floats, kWhat, generation_));
+  PRERANK_RETURN_IF_ERROR(grow_buffer<double>(stream, norms_, division.pieces, kWhat, generation_));
+  PRERANK_RETURN_IF_ERROR(
+      grow_buffer<double>(stream, norm_parts_, divided_up(division.pieces, kNormPart), kWhat, generation_));
   // Graphs launch as many blocks as the largest batch so far could use.
   size_.warps = std::max(size_.warps, division.warps);
   size_.pieces = std::max(size_.pieces, division.pieces);

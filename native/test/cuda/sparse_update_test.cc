@@ -411,6 +411,47 @@ TEST(CudaSparseUpdate, RunsFromAGraph) {
   }
 }
 
+// A batch for which there is no room leaves no graph that a later batch could run with addresses of freed memory.
+TEST(CudaSparseUpdate, ChangesItsGenerationWhenMemoryRunsOut) {
+  constexpr size_t kBags = 300;
+  const uint64_t limits[] = {50, 60};
+  const Plan plan =
+      sparse_plan({{"a", 50, 4}, {"b", 60, 256}}, {{.table = 0, .multi = true}, {.table = 1, .multi = true}});
+  // As many ids as there is room for, but all of the wide table.
+  const std::vector<uint32_t> ids(2 * kBags, 7), none(kBags + 1, 0);
+  std::vector<uint32_t> pairs(kBags + 1);
+  for (size_t bag = 0; bag <= kBags; ++bag) pairs[bag] = static_cast<uint32_t>(2 * bag);
+  const cuda::DeviceIds lists[] = {{ids.data(), none.data(), nullptr}, {ids.data(), pairs.data(), nullptr}};
+  const size_t counts[] = {0, ids.size()};
+  cuda::DeviceBatch batch;
+  batch.ids = lists;
+  auto stream = cuda::make_stream();
+  ASSERT_TRUE(stream.ok());
+  size_t replaced = 0;
+  for (size_t more = 0;; more += 100) {
+    ASSERT_LT(more, 200'000u) << "the batch never fits";
+    Model model(plan, SparseOptimizerKind::kSgd, false, limits);
+    model.set_gradients(kBags, 1, 0);
+    auto update = model.device(kBags, 0);
+    ASSERT_TRUE(update.ok());
+    const size_t bytes = update.value().bytes();
+    const uint64_t generation = update.value().generation();
+    size_t free = 0, total = 0;
+    ASSERT_EQ(cudaMemGetInfo(&free, &total), cudaSuccess);
+    setenv("PRERANK_EMULATED_DEVICE", ("memory=" + std::to_string(total - free + more)).c_str(), 1);
+    const Status indexed = update.value().index(stream.value().get(), batch, counts, kBags, 0);
+    unsetenv("PRERANK_EMULATED_DEVICE");
+    ASSERT_EQ(cudaStreamSynchronize(stream.value().get()), cudaSuccess);
+    if (update.value().bytes() != bytes) {
+      EXPECT_NE(update.value().generation(), generation) << more << " bytes more";
+    }
+    if (indexed.ok()) break;
+    EXPECT_EQ(indexed.code(), Code::kOutOfMemory);
+    if (update.value().bytes() > bytes) ++replaced;
+  }
+  EXPECT_GT(replaced, 0u) << "partials grew, and norms did not";
+}
+
 TEST(CudaSparseUpdate, RefusesTablesThatAreTooWide) {
   const uint64_t limits[] = {2};
   for (const bool trained : {true, false}) {
