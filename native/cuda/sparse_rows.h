@@ -209,6 +209,7 @@ struct RowUpdate {
         squares_here += g * g;
       }
       const float total = add_over_lanes(squares_here, table.lanes);
+      __syncwarp();  // all have read the state that the first lane is about to write: shuffles do not order memory
       if (!whole) return;
       const float state = r.s0[0] + total / static_cast<float>(table.dim);
       const float rate = c.lr / (sqrtf(state) + c.epsilon);
