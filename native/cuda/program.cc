@@ -281,8 +281,17 @@ class CudaProgram final : public Program {
     return {};
   }
 
-  // Copies the batch and launches the step; the slot's earlier work is done.
+  // Copies the batch and launches the step; the slot's earlier work is done. After an error nothing is under way.
   Status launch_batch(Slot& slot, const Batch& batch, const StepNumbers& numbers) {
+    const Status launched = copy_and_launch(slot, batch, numbers);
+    if (!launched.ok()) {
+      // The part that was launched still reads the slot's memory, which the next batch overwrites or replaces.
+      for (const Stream* stream : {&copy_, &compute_}) (void)cudaStreamSynchronize(stream->get());
+    }
+    return launched;
+  }
+
+  Status copy_and_launch(Slot& slot, const Batch& batch, const StepNumbers& numbers) {
     slot.rows = rows_ = batch.rows;
     slot.requests = requests_ = limits_.request_domain ? batch.requests : 0;
     PRERANK_RETURN_IF_ERROR(slot.batch.fill(batch, numbers));
@@ -337,7 +346,10 @@ class CudaProgram final : public Program {
   // Every launch of a step, or of a prediction, in order.
   Status enqueue_step(Slot& slot) {
     if (training()) {
-      PRERANK_CUDA(cudaMemsetAsync(memory_.accumulators(), 0, memory_.accumulator_floats() * sizeof(float), compute_.get()));
+      // A memset of nothing cannot be captured.
+      if (const size_t bytes = memory_.accumulator_floats() * sizeof(float); bytes > 0) {
+        PRERANK_CUDA(cudaMemsetAsync(memory_.accumulators(), 0, bytes, compute_.get()));
+      }
       PRERANK_CUDA(cudaMemcpyAsync(task_stats_.as<void>(), fresh_stats_.as<void>(), task_stats_.bytes(),
                                    cudaMemcpyDeviceToDevice, compute_.get()));
       PRERANK_RETURN_IF_ERROR(lap(clear_operation_));

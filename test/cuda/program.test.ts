@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { predictionProgram, trainingProgram } from '../../src/models/registry.js';
 import { loadAddon } from '../../src/runtime/load.js';
-import type { Addon, DeviceSpec, NativeParameterStore, NativeProgram } from '../../src/runtime/native.js';
+import type { Addon, ArrayBatch, DeviceSpec, NativeParameterStore, NativeProgram } from '../../src/runtime/native.js';
 import {
   assertAllClose,
   dense,
@@ -16,6 +16,7 @@ import { randomBatch, toArrayBatch, uniform } from '../graph/random.js';
 import { present } from '../graph/reference.js';
 import { DLRM, FEATURES, TASKS, TWO_TOWER } from '../models/fixtures.js';
 import { leaveEmulatedDevice, useEmulatedDevice } from '../support/emulated-device.js';
+import { skip } from '../support/skip.js';
 
 const GPU: DeviceSpec = { cuda: 0, matmul: 'float32' };
 const RATES = { denseLr: 0.001, sparseLr: 0.02, update: true };
@@ -147,6 +148,35 @@ describe('CUDA programs on the emulated device', () => {
     assertSameTensors(present(back).store, present(cpu).store, 1e-5);
   });
 
+  it('goes on after batches for which there was no memory, as if they had not been', async function () {
+    if (process.env.PRERANK_TEST_GPU === '1') skip(this, 'for the emulated device only');
+    const settings: Optimizers = { dense: dense('adam'), sparse: sparse('rowwise-adagrad') };
+    const { plan } = trainingProgram(TWO_TOWER, FEATURES, TASKS);
+    const [gpu, expected] = [trainer(TWO_TOWER, settings, 33, GPU), trainer(TWO_TOWER, settings, 33, GPU)];
+    const random = uniform(47);
+    let failures = 0;
+    for (let more = 0; ; more += 30_000) {
+      const small = toArrayBatch(randomBatch(plan, random, { rows: 33 }));
+      await expected.program.step(small, { step: 0, ...RATES });
+      await gpu.program.step(small, { step: 0, ...RATES });
+      const { bytes, freeBytes } = present(addon.cuda().devices[0]);
+      process.env.PRERANK_EMULATED_DEVICE = `memory=${bytes - freeBytes + more}`;
+      const long = [200, 400].map((times) => withLongLists(small, times));
+      const fits: boolean[] = [];
+      for (const batch of long) {
+        fits.push(await gpu.program.step(batch, { step: 0, ...RATES }).then(() => true, isOutOfMemory));
+      }
+      delete process.env.PRERANK_EMULATED_DEVICE;
+      for (const batch of long.filter((_, index) => fits[index])) {
+        await expected.program.step(batch, { step: 0, ...RATES });
+      }
+      if (fits.every((fit) => fit)) break;
+      failures += fits.filter((fit) => !fit).length;
+    }
+    assert.ok(failures > 10, `${failures} batches did not fit`);
+    assertSameTensors(gpu.store, expected.store, 0);
+  }).timeout(120_000);
+
   it('a batch whose loss is not finite changes nothing, and says which rows', async () => {
     const settings: Optimizers = { dense: dense('adam'), sparse: sparse('rowwise-adagrad') };
     const { plan } = trainingProgram(DLRM, FEATURES, TASKS);
@@ -168,4 +198,26 @@ describe('CUDA programs on the emulated device', () => {
 
 function isEqual(a: Float32Array, b: Float32Array): boolean {
   return a.every((value, index) => value === b[index]);
+}
+
+/** Every list of a batch repeated so many times. */
+function withLongLists(batch: ArrayBatch, times: number): ArrayBatch {
+  const ids = batch.ids?.map(({ ids, offsets, weights }) => {
+    if (offsets === undefined) return { ids };
+    const repeated = <T extends Uint32Array | Float32Array>(values: T): number[] =>
+      Array.from(offsets.subarray(1)).flatMap((end, bag) =>
+        Array.from({ length: times }, () => Array.from(values.subarray(offsets[bag], end))).flat(),
+      );
+    return {
+      ids: Uint32Array.from(repeated(ids)),
+      offsets: offsets.map((offset) => offset * times),
+      ...(weights === undefined ? {} : { weights: Float32Array.from(repeated(weights)) }),
+    };
+  });
+  return { ...batch, ids };
+}
+
+function isOutOfMemory(error: Error & { code: string }): false {
+  assert.equal(error.code, 'OUT_OF_MEMORY');
+  return false;
 }
