@@ -44,6 +44,7 @@ size_t BatchSlot::place(size_t count, size_t each) {
 void BatchSlot::lay_out(const Plan& plan, const BatchLimits& limits) {
   const auto capacity = [&](Domain domain) { return domain == Domain::kRequest ? limits.requests : limits.rows; };
   tasks_ = plan.tasks.size();
+  requests_ = limits.request_domain;
   numbers_ = place(1, sizeof(StepNumbers));
   ids_table_ = place(plan.id_inputs.size(), sizeof(DeviceIds));
   targets_table_ = place(tasks_, sizeof(float*));
@@ -107,8 +108,10 @@ Status BatchSlot::fill_ids(const Batch& batch) {
 Status BatchSlot::fill(const Batch& batch, const StepNumbers& numbers) {
   *pinned<StepNumbers>(numbers_) = numbers;
   PRERANK_RETURN_IF_ERROR(fill_ids(batch));
-  copy_span(batch.request_of_row, pinned<uint32_t>(request_of_row_));
-  copy_span(batch.request_offsets, pinned<uint32_t>(request_offsets_));
+  if (requests_) {
+    copy_span(batch.request_of_row, pinned<uint32_t>(request_of_row_));
+    copy_span(batch.request_offsets, pinned<uint32_t>(request_offsets_));
+  }
   for (size_t i = 0; i < dense_.size(); ++i) {
     const DensePiece& piece = dense_[i];
     const size_t rows = piece.domain == Domain::kRequest ? batch.requests : batch.rows;

@@ -49,6 +49,7 @@ class BatchSlot {
   Status reserve_lists(size_t bytes);
 
   size_t tasks_ = 0;
+  bool requests_ = false;  // the plan has the request domain; a batch may have requests all the same
   size_t fixed_bytes_ = 0, list_bytes_ = 0;
   // Byte offsets in the fixed part.
   size_t numbers_ = 0, ids_table_ = 0, targets_table_ = 0, weight_table_ = 0, inv_n_ = 0;
