@@ -151,19 +151,11 @@ class CudaProgram final : public Program {
   }
 
   Status read_output(size_t output, std::span<float> out) const override {
-    if (output >= plan_.outputs.size()) {
-      return {Code::kOutOfRange, "the plan has " + std::to_string(plan_.outputs.size()) + " outputs, asked for number " +
-                                     std::to_string(output)};
-    }
-    const auto index = static_cast<size_t>(plan_.outputs[output].value);
+    PRERANK_ASSIGN_OR_RETURN(const size_t index, output_value(plan_, output, out.size(), {rows_, requests_}));
     const PlanValue& value = plan_.values[index];
     const auto width = static_cast<size_t>(value.width);
-    const size_t rows = value.domain == Domain::kNone ? 1 : value.domain == Domain::kRequest ? requests_ : rows_;
-    if (out.size() != rows * width) {
-      return {Code::kInvalidArgument, "output " + plan_.outputs[output].name + " has " + std::to_string(rows * width) +
-                                          " elements, the array has " + std::to_string(out.size())};
-    }
     if (out.empty()) return {};
+    const size_t rows = out.size() / width;
     PRERANK_CUDA(cudaSetDevice(device_));
     const size_t stride = value.domain == Domain::kNone ? width : static_cast<size_t>(value.stride);
     std::vector<float> rows_with_gaps(stride == width ? 0 : (rows - 1) * stride + width);

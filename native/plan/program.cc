@@ -106,19 +106,10 @@ class CpuProgram final : public Program {
   size_t bytes() const override { return memory_.bytes(); }
 
   Status read_output(size_t output, std::span<float> out) const override {
-    if (output >= plan_.outputs.size()) {
-      return {Code::kOutOfRange, "the plan has " + std::to_string(plan_.outputs.size()) + " outputs, asked for number " +
-                                     std::to_string(output)};
-    }
-    const auto index = static_cast<size_t>(plan_.outputs[output].value);
+    PRERANK_ASSIGN_OR_RETURN(const size_t index, output_value(plan_, output, out.size(), {rows_, requests_}));
     const PlanValue& value = plan_.values[index];
     const auto width = static_cast<size_t>(value.width);
-    const size_t rows = rows_of(value.domain);
-    if (out.size() != rows * width) {
-      return {Code::kInvalidArgument, "output " + plan_.outputs[output].name + " has " + std::to_string(rows * width) +
-                                          " elements, the array has " + std::to_string(out.size())};
-    }
-    for (size_t r = 0; r < rows; ++r) {
+    for (size_t r = 0; r < out.size() / width; ++r) {
       const float* from = value.domain == Domain::kNone ? memory_.address(index) : memory_.row_address(value, index, r);
       std::memcpy(out.data() + r * width, from, width * sizeof(float));
     }

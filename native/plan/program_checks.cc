@@ -38,6 +38,24 @@ BatchLimits batch_limits(const Plan& plan, const ProgramOptions& options) {
   return limits;
 }
 
+Result<size_t> output_value(const Plan& plan, size_t output, size_t size, const OutputRows& batch) {
+  if (output >= plan.outputs.size()) {
+    return Status(Code::kOutOfRange, "the plan has " + std::to_string(plan.outputs.size()) +
+                                         " outputs, asked for number " + std::to_string(output));
+  }
+  const auto index = static_cast<size_t>(plan.outputs[output].value);
+  const PlanValue& value = plan.values[index];
+  const size_t rows = value.domain == Domain::kNone      ? 1
+                      : value.domain == Domain::kRequest ? batch.requests
+                                                         : batch.rows;
+  const size_t expected = rows * static_cast<size_t>(value.width);
+  if (size != expected) {
+    return Status(Code::kInvalidArgument, "output " + plan.outputs[output].name + " has " + std::to_string(expected) +
+                                              " elements, the array has " + std::to_string(size));
+  }
+  return index;
+}
+
 Status check_losses(const Plan& plan, std::span<const TaskStats> stats) {
   for (size_t k = 0; k < stats.size(); ++k) {
     if (stats[k].nonfinite == 0 && std::isfinite(stats[k].loss)) continue;

@@ -16,6 +16,14 @@ Status check_options(const ProgramOptions& options);
 // The largest batch that a program takes.
 BatchLimits batch_limits(const Plan& plan, const ProgramOptions& options);
 
+// Rows of the last batch and requests in it: what outputs have one row for.
+struct OutputRows {
+  size_t rows = 0, requests = 0;
+};
+
+// The value of an output of which `size` elements are asked for. kOutOfRange, kInvalidArgument for another size.
+Result<size_t> output_value(const Plan& plan, size_t output, size_t size, const OutputRows& batch);
+
 // kNonFinite naming the task, the number of rows and the first of them, when a loss is not finite.
 Status check_losses(const Plan& plan, std::span<const TaskStats> stats);
 

@@ -7,6 +7,7 @@ import {
   assertAllClose,
   dense,
   modelWeights,
+  OPTIMIZERS,
   type Optimizers,
   SGD,
   sparse,
@@ -20,20 +21,6 @@ import { skip } from '../support/skip.js';
 
 const GPU: DeviceSpec = { cuda: 0, matmul: 'float32' };
 const RATES = { denseLr: 0.001, sparseLr: 0.02, update: true };
-const OPTIMIZERS: readonly (readonly [string, Optimizers])[] = [
-  ['Adam and row-wise Adagrad', { dense: dense('adam'), sparse: sparse('rowwise-adagrad') }],
-  ['Adam and Adagrad', { dense: dense('adam'), sparse: sparse('adagrad', { initialAccumulator: 0.1, l2: 0.01 }) }],
-  // A larger epsilon: with 1e-8 Adam turns the rounding of gradients near 0 into whole steps.
-  [
-    'AdamW and Adam',
-    { dense: dense('adamw', { weightDecay: 0.1, epsilon: 1e-4 }), sparse: sparse('adam', { epsilon: 1e-4 }) },
-  ],
-  ['Adagrad and SGD', { dense: dense('adagrad', { initialAccumulator: 0.1 }), sparse: sparse('sgd') }],
-  ['SGD, dense gradients clipped', { ...SGD, clipNorm: 0.05, clipScope: 'dense' }],
-  ['SGD, all gradients clipped', { ...SGD, clipNorm: 0.05, clipScope: 'all' }],
-  ['SGD with momentum and l2', { dense: dense('sgd', { momentum: 0.9, l2: 0.01 }), sparse: sparse('sgd') }],
-];
-
 interface Side {
   readonly store: NativeParameterStore;
   readonly program: NativeProgram;
@@ -102,7 +89,7 @@ describe('CUDA programs on the emulated device', () => {
       for (const { name } of present(gpu).parameters()) {
         assert.deepEqual(present(again).read(name), present(gpu).read(name), name);
       }
-    }).timeout(120_000);
+    }).timeout(600_000);
 
     it(`${model.kind}: the prediction program, by row and by request, gives the CPU's outputs`, async () => {
       for (const requestDomain of [false, true]) {
@@ -175,7 +162,7 @@ describe('CUDA programs on the emulated device', () => {
     }
     assert.ok(failures > 10, `${failures} batches did not fit`);
     assertSameTensors(gpu.store, expected.store, 0);
-  }).timeout(120_000);
+  }).timeout(600_000);
 
   it('a batch whose loss is not finite changes nothing, and says which rows', async () => {
     const settings: Optimizers = { dense: dense('adam'), sparse: sparse('rowwise-adagrad') };

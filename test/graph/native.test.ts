@@ -10,12 +10,10 @@ import { CASES } from './cases.js';
 import {
   assertAllClose,
   assertPrediction,
-  dense,
   meanLoss,
   modelWeights,
-  type Optimizers,
+  OPTIMIZERS,
   SGD,
-  sparse,
   storeWith,
 } from './native-support.js';
 import { randomBatch, randomParameters, toArrayBatch, uniform } from './random.js';
@@ -85,20 +83,7 @@ describe('native program', () => {
       }
     });
 
-    const optimizers: readonly (readonly [string, Optimizers])[] = [
-      ['Adam and row-wise Adagrad', { dense: dense('adam'), sparse: sparse('rowwise-adagrad') }],
-      ['Adam and Adagrad', { dense: dense('adam'), sparse: sparse('adagrad', { initialAccumulator: 0.1, l2: 0.01 }) }],
-      // A larger epsilon: with 1e-8 Adam turns the rounding of gradients near 0 into whole steps.
-      [
-        'AdamW and Adam',
-        { dense: dense('adamw', { weightDecay: 0.1, epsilon: 1e-4 }), sparse: sparse('adam', { epsilon: 1e-4 }) },
-      ],
-      ['Adagrad and SGD', { dense: dense('adagrad', { initialAccumulator: 0.1 }), sparse: sparse('sgd') }],
-      ['SGD, dense gradients clipped', { ...SGD, clipNorm: 0.05, clipScope: 'dense' }],
-      ['SGD, all gradients clipped', { ...SGD, clipNorm: 0.05, clipScope: 'all' }],
-      ['SGD with momentum and l2', { dense: dense('sgd', { momentum: 0.9, l2: 0.01 }), sparse: sparse('sgd') }],
-    ];
-    for (const [name, settings] of optimizers) {
+    for (const [name, settings] of OPTIMIZERS) {
       it(`${config.kind}: ten steps with ${name} as on TensorFlow.js`, async () => {
         const { plan, parameters } = trainingProgram(config, FEATURES, TASKS);
         const random = uniform(41);
