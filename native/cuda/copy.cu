@@ -1,5 +1,6 @@
 // Moving values between views: copy, zero, constant, addInto.
 #include <memory>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -7,6 +8,7 @@
 #include "cuda/elementwise.h"
 #include "cuda/functions.h"
 #include "cuda/ops.h"
+#include "cuda/upload.h"
 
 namespace prerank::cuda {
 namespace {
@@ -40,7 +42,7 @@ DeviceKernelResult make_constant(const DeviceBuild& build) {
   if (found == build.op->lists.end()) return cpu::invalid(build, "attribute 'values' is missing");
   const std::vector<float> values(found->second.begin(), found->second.end());
   PRERANK_RETURN_IF_ERROR(cpu::check_width(build, "the result", y.width, values.size()));
-  PRERANK_ASSIGN_OR_RETURN(DeviceBuffer held, DeviceBuffer::copy_of(values, "a constant"));
+  PRERANK_ASSIGN_OR_RETURN(DeviceBuffer held, upload_array(std::span<const float>(values), "a constant"));
   return make_device_kernel(
       [y, held = std::make_shared<const DeviceBuffer>(std::move(held))](const DeviceContext& context) {
         return enqueue_elements(context.stream, 1, y.width, Same(), matrix(y, context),

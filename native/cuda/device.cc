@@ -108,15 +108,6 @@ Result<DeviceBuffer> DeviceBuffer::floats(size_t count, const std::string& what)
   return allocate(bytes, what);
 }
 
-Result<DeviceBuffer> DeviceBuffer::copy_of(std::span<const float> values, const std::string& what) {
-  PRERANK_ASSIGN_OR_RETURN(DeviceBuffer buffer, floats(values.size(), what));
-  PRERANK_ASSIGN_OR_RETURN(const Stream stream, make_stream());
-  PRERANK_CUDA(
-      cudaMemcpyAsync(buffer.as<float>(), values.data(), values.size_bytes(), cudaMemcpyHostToDevice, stream.get()));
-  PRERANK_CUDA(cudaStreamSynchronize(stream.get()));
-  return buffer;
-}
-
 Result<PinnedBuffer> PinnedBuffer::allocate(size_t bytes, const std::string& what) {
   PinnedBuffer buffer;
   if (bytes == 0) return buffer;

@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <string>
 #include <utility>
 
@@ -61,8 +60,6 @@ class DeviceBuffer {
  public:
   static Result<DeviceBuffer> allocate(size_t bytes, const std::string& what);
   static Result<DeviceBuffer> floats(size_t count, const std::string& what);
-  // Holding `values` when it returns.
-  static Result<DeviceBuffer> copy_of(std::span<const float> values, const std::string& what);
 
   template <class T>
   T* as() const {

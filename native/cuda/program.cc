@@ -19,6 +19,7 @@
 #include "cuda/step_graphs.h"
 #include "cuda/timeline.h"
 #include "cuda/transform.h"
+#include "cuda/upload.h"
 #include "plan/plan_check.h"
 #include "plan/program_checks.h"
 
@@ -57,9 +58,7 @@ class CudaProgram final : public Program {
 
   ~CudaProgram() override {
     (void)cudaSetDevice(device_);
-    for (const Stream* stream : {&copy_, &compute_}) {
-      if (*stream) (void)cudaStreamSynchronize(stream->get());
-    }
+    drain();
   }
 
   Status build() {
@@ -224,11 +223,9 @@ class CudaProgram final : public Program {
     PRERANK_CUDA(cudaMemsetAsync(result_.as<void>(), 0, result_.bytes(), compute_.get()));
     const size_t stats_bytes = plan_.tasks.size() * sizeof(TaskStats);
     PRERANK_ASSIGN_OR_RETURN(task_stats_, DeviceBuffer::allocate(stats_bytes, "the tasks' sums"));
-    PRERANK_ASSIGN_OR_RETURN(fresh_stats_, DeviceBuffer::allocate(stats_bytes, "the tasks' sums"));
-    PRERANK_ASSIGN_OR_RETURN(sparse_norm_, DeviceBuffer::allocate(sizeof(double), "the tables' gradient norm"));
     const std::vector<TaskStats> fresh(plan_.tasks.size());
-    PRERANK_CUDA(cudaMemcpyAsync(fresh_stats_.as<void>(), fresh.data(), stats_bytes, cudaMemcpyHostToDevice, compute_.get()));
-    PRERANK_CUDA(cudaStreamSynchronize(compute_.get()));
+    PRERANK_ASSIGN_OR_RETURN(fresh_stats_, upload_array(std::span<const TaskStats>(fresh), "the tasks' sums"));
+    PRERANK_ASSIGN_OR_RETURN(sparse_norm_, DeviceBuffer::allocate(sizeof(double), "the tables' gradient norm"));
     if (timeline_) {
       clear_operation_ = add_operation({.kind = "accumulators.clear", .layer = "gradients"}, &PhaseTimes::tiles);
       norm_operation_ = add_operation({.kind = "gradient.norm", .layer = "gradients"}, &PhaseTimes::transform);
@@ -276,11 +273,16 @@ class CudaProgram final : public Program {
   // Copies the batch and launches the step; the slot's earlier work is done. After an error nothing is under way.
   Status launch_batch(Slot& slot, const Batch& batch, const StepNumbers& numbers) {
     const Status launched = copy_and_launch(slot, batch, numbers);
-    if (!launched.ok()) {
-      // The part that was launched still reads the slot's memory, which the next batch overwrites or replaces.
-      for (const Stream* stream : {&copy_, &compute_}) (void)cudaStreamSynchronize(stream->get());
-    }
+    // The part that was launched still reads the slot's memory, which the next batch overwrites or replaces.
+    if (!launched.ok()) drain();
     return launched;
+  }
+
+  // Waits until nothing is under way.
+  void drain() {
+    for (const Stream* stream : {&copy_, &compute_}) {
+      if (*stream) (void)cudaStreamSynchronize(stream->get());
+    }
   }
 
   Status copy_and_launch(Slot& slot, const Batch& batch, const StepNumbers& numbers) {

@@ -4,10 +4,12 @@
 #include <limits>
 #include <memory>
 #include <random>
+#include <span>
 #include <vector>
 
 #include "cuda/device.h"
 #include "cuda/products.h"
+#include "cuda/upload.h"
 
 namespace prerank::cuda {
 namespace {
@@ -54,7 +56,7 @@ Result<DeviceBuffer> random_matrix(size_t size) {
   std::uniform_real_distribution<float> uniform(-1, 1);
   std::vector<float> values(size * size);
   std::ranges::generate(values, [&] { return uniform(random); });
-  return DeviceBuffer::copy_of(values, "measuring products");
+  return upload_array(std::span<const float>(values), "measuring products");
 }
 
 Result<double> product_rate(const CudaRoofSizes& sizes, MatmulPrecision precision, const float* matrix, float* result) {
