@@ -7,11 +7,11 @@
 #include "cuda/launch.h"
 #include "cuda/transform.h"
 #include "cuda/upload.h"
+#include "plan/program_checks.h"
 
 namespace prerank::cuda {
 namespace {
 
-constexpr double kClipEpsilon = 1e-6;  // as the CPU's
 constexpr unsigned int kFinishThreads = 1024;
 
 __device__ double squared(float x) { return static_cast<double>(x) * static_cast<double>(x); }

@@ -24,6 +24,9 @@ struct OutputRows {
 // The value of an output of which `size` elements are asked for. kOutOfRange, kInvalidArgument for another size.
 Result<size_t> output_value(const Plan& plan, size_t output, size_t size, const OutputRows& batch);
 
+// Clipping divides by the norm plus this, as torch.nn.utils.clip_grad_norm_.
+inline constexpr double kClipEpsilon = 1e-6;
+
 // kNonFinite naming the task, the number of rows and the first of them, when a loss is not finite.
 Status check_losses(const Plan& plan, std::span<const TaskStats> stats);
 

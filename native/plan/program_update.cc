@@ -6,12 +6,12 @@
 #include <utility>
 
 #include "base/table_rounding.h"
+#include "plan/program_checks.h"
 
 namespace prerank {
 namespace {
 
-constexpr size_t kChunk = 4096;        // elements: a multiple of every vector width
-constexpr double kClipEpsilon = 1e-6;  // as torch.nn.utils.clip_grad_norm_
+constexpr size_t kChunk = 4096;  // elements: a multiple of every vector width
 
 }  // namespace
 
