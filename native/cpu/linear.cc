@@ -17,9 +17,7 @@ Result<LinearShape> linear_shape(const KernelBuild& build, const PlanValue& weig
   return LinearShape{in, out};
 }
 
-namespace {
-
-Result<std::optional<MapFunction>> activation_of(const KernelBuild& build) {
+Result<std::optional<MapFunction>> linear_activation(const KernelBuild& build) {
   const auto found = build.op->strings.find("activation");
   if (found == build.op->strings.end() || found->second == "none") return std::optional<MapFunction>();
   PRERANK_ASSIGN_OR_RETURN(const MapFunction function, map_function(build, "activation"));
@@ -28,6 +26,8 @@ Result<std::optional<MapFunction>> activation_of(const KernelBuild& build) {
   }
   return std::optional<MapFunction>(function);
 }
+
+namespace {
 
 struct LinearOperands {
   LinearShape shape;
@@ -82,7 +82,7 @@ KernelResult make_linear(const KernelBuild& build) {
   const bool has_bias = build.op->inputs.size() == 3;
   PRERANK_RETURN_IF_ERROR(check_arity(build, has_bias ? 3 : 2, 1));
   LinearOperands o;
-  PRERANK_ASSIGN_OR_RETURN(o.activation, activation_of(build));
+  PRERANK_ASSIGN_OR_RETURN(o.activation, linear_activation(build));
   PRERANK_ASSIGN_OR_RETURN(o.x, row_input_view(build, 0));
   PRERANK_ASSIGN_OR_RETURN(o.w, input_view_of(build, 1, Domain::kNone));
   PRERANK_ASSIGN_OR_RETURN(o.y, output_view(build, 0));

@@ -13,16 +13,6 @@
 namespace prerank::cuda {
 namespace {
 
-Result<std::optional<cpu::MapFunction>> linear_activation(const DeviceBuild& build) {
-  const auto found = build.op->strings.find("activation");
-  if (found == build.op->strings.end() || found->second == "none") return std::optional<cpu::MapFunction>();
-  PRERANK_ASSIGN_OR_RETURN(const cpu::MapFunction function, cpu::map_function(build, "activation"));
-  if (function != cpu::kRelu && function != cpu::kSigmoid && function != cpu::kTanh) {
-    return cpu::invalid(build, "no activation '" + found->second + "'");
-  }
-  return std::optional<cpu::MapFunction>(function);
-}
-
 // A view's rows as an operand; the one row of domain none is its own stride.
 ProductOperand rows_of(const View& view, const DeviceContext& context) {
   return {view.at(context), view.stride > 0 ? view.stride : view.width, false};
@@ -120,7 +110,7 @@ class LinearDwKernel final : public DeviceKernel {
 DeviceKernelResult make_linear(const DeviceBuild& build) {
   const bool has_bias = build.op->inputs.size() == 3;
   PRERANK_RETURN_IF_ERROR(cpu::check_arity(build, has_bias ? 3 : 2, 1));
-  PRERANK_ASSIGN_OR_RETURN(const auto activation, linear_activation(build));
+  PRERANK_ASSIGN_OR_RETURN(const auto activation, cpu::linear_activation(build));
   PRERANK_ASSIGN_OR_RETURN(const View x, cpu::row_input_view(build, 0));
   PRERANK_ASSIGN_OR_RETURN(const View w, cpu::input_view_of(build, 1, Domain::kNone));
   PRERANK_ASSIGN_OR_RETURN(const View y, cpu::output_view(build, 0));
