@@ -62,6 +62,12 @@ __global__ void apply_to_elements(Elements e, F f, Matrix y, In... x) {
   if (item < e.rest) store_pack(&y.at(e.rows, item), apply_to_packs<1>(f, x.template load<1>(e.rows, item)...));
 }
 
+// Whether stretches of `width` columns, a multiple of which every view has, can be taken in wide packs.
+template <class... Views>
+bool views_take_packs(const DeviceContext& context, size_t width, const Views&... views) {
+  return width % kWidePack == 0 && (rows_take_packs(views.at(context), views.stride) && ...);
+}
+
 inline Matrix matrix(const View& view, const DeviceContext& context) { return {view.at(context), view.stride}; }
 
 inline Source source(const View& view, const DeviceContext& context) { return {view.at(context), view.stride}; }

@@ -38,8 +38,7 @@ DeviceKernelResult make_expand(const DeviceBuild& build) {
   PRERANK_RETURN_IF_ERROR(cpu::check_width(build, "the input", x.width, y.width));
   return make_device_kernel([=](const DeviceContext& context) -> Status {
     if (context.rows == 0) return {};
-    const bool packs = y.width % kWidePack == 0 && rows_take_packs(x.at(context), x.stride) &&
-                       rows_take_packs(y.at(context), y.stride);
+    const bool packs = views_take_packs(context, y.width, x, y);
     const Elements e = {context.rows, y.width, share_for(packs ? y.width / kWidePack : y.width, kBlockThreads)};
     return launch(context.stream, e.share.blocks(e.rows), kBlockThreads,
                   packs ? gather_requests<kWidePack> : gather_requests<1>, e, context.input.request_of_row,

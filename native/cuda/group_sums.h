@@ -46,7 +46,7 @@ template <class F, class... In>
 Status enqueue_group_sums(const DeviceContext& context, F f, size_t dim, const View& y, const In&... x) {
   const ColumnGroups e = {context.rows * y.width, y.width, dim};
   if (e.count == 0) return {};
-  if (dim % kWidePack == 0 && (rows_take_packs(x.at(context), x.stride) && ...)) {
+  if (views_take_packs(context, dim, x...)) {
     return launch_group_sums<kWidePack>(context, e, f, y, source(x, context)...);
   }
   return launch_group_sums<1>(context, e, f, y, source(x, context)...);

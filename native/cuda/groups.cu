@@ -33,8 +33,7 @@ DeviceKernelResult make_scale_groups(const DeviceBuild& build) {
   return make_device_kernel([=](const DeviceContext& context) -> Status {
     ColumnGroups e = {context.rows * gates.width, gates.width, dim};
     if (e.count == 0) return {};
-    const bool packs = dim % kWidePack == 0 && rows_take_packs(x.at(context), x.stride) &&
-                       rows_take_packs(y.at(context), y.stride);
+    const bool packs = views_take_packs(context, dim, x, y);
     e.share = share_for(packs ? dim / kWidePack : dim, kBlockThreads);
     return launch(context.stream, e.share.blocks(e.count), kBlockThreads,
                   packs ? scale_column_groups<kWidePack> : scale_column_groups<1>, e, source(gates, context),

@@ -58,8 +58,7 @@ DeviceKernelResult make_weighted_sum(const DeviceBuild& build) {
   PRERANK_ASSIGN_OR_RETURN(const size_t experts, cpu::gated_experts(build, gates, x, y));
   return make_device_kernel([=](const DeviceContext& context) -> Status {
     if (context.rows == 0) return {};
-    const bool packs = y.width % kWidePack == 0 && rows_take_packs(x.at(context), x.stride) &&
-                       rows_take_packs(y.at(context), y.stride);
+    const bool packs = views_take_packs(context, y.width, x, y);
     const Mixture m = {context.rows, experts, y.width,
                        share_for(packs ? y.width / kWidePack : y.width, kBlockThreads)};
     return launch(context.stream, m.share.blocks(m.rows), kBlockThreads,
@@ -80,8 +79,7 @@ DeviceKernelResult make_weighted_sum_grad(const DeviceBuild& build) {
   PRERANK_RETURN_IF_ERROR(cpu::check_width(build, "dExperts", dx.width, x.width));
   return make_device_kernel([=](const DeviceContext& context) -> Status {
     if (context.rows == 0) return {};
-    const bool packs = dy.width % kWidePack == 0 && rows_take_packs(dy.at(context), dy.stride) &&
-                       rows_take_packs(x.at(context), x.stride) && rows_take_packs(dx.at(context), dx.stride);
+    const bool packs = views_take_packs(context, dy.width, dy, x, dx);
     const ColumnGroups e = {context.rows * experts, experts, dy.width,
                             share_for(packs ? dy.width / kWidePack : dy.width, kWarpThreads)};
     return launch(context.stream, e.share.blocks(e.count), kBlockThreads,
