@@ -67,6 +67,7 @@ export async function openSession(config: ResolvedConfig, out: string, options: 
   const model = assembleModel(config, sets.train.features, taskSamples(config, sets.train));
   const tasks = resolveTasks(config, sets.train.features, sets.train.columns);
   const threads = threadCount(addon, config);
+  const device = runDevice(addon, config);
   const store = createStore(addon, config, model.training.parameters, true);
   const settings = {
     threads,
@@ -76,7 +77,7 @@ export async function openSession(config: ResolvedConfig, out: string, options: 
   const { norm: clipNorm, scope: clipScope } = config.training.clip;
   const program = new addon.Program(model.training.plan, store, { ...settings, clipNorm, clipScope });
   const diagnosis = model.diagnosis === null ? null : new addon.Program(model.diagnosis.plan, store, settings);
-  const loader = createLoader(addon, config, sets.train, { model, tasks, threads });
+  const loader = createLoader(addon, config, sets.train, { model, tasks, threads, device });
   const parts: Parts = {
     config,
     paths,
@@ -95,7 +96,7 @@ export async function openSession(config: ResolvedConfig, out: string, options: 
       features: fingerprint(sets.train.features),
       data: sets.train.fingerprint,
     },
-    versions: versionsOf(addon, threads, runDevice(addon, config)),
+    versions: versionsOf(addon, threads, device),
   };
   const last = options.resume ? await parts.checkpoints.last() : null;
   const state = last === null ? null : await resume(parts, last, options.log);
@@ -154,9 +155,14 @@ function createLoader(
   addon: Addon,
   config: ResolvedConfig,
   set: EncodedSet,
-  use: { readonly model: AssembledModel; readonly tasks: readonly ResolvedTask[]; readonly threads: number },
+  use: {
+    readonly model: AssembledModel;
+    readonly tasks: readonly ResolvedTask[];
+    readonly threads: number;
+    readonly device: DeviceName;
+  },
 ): NativeLoader {
-  const { model, tasks, threads } = use;
+  const { model, tasks, threads, device } = use;
   const { batchSize, epochs, steps, seed } = config.training;
   const weight = ROLE_COLUMNS.weight.column;
   return new addon.Loader(set.native, {
@@ -167,7 +173,7 @@ function createLoader(
     epochs: epochs ?? steps ?? 1,
     threads,
     training: true,
-    tableIndex: runDevice(addon, config) === 'cpu',
+    tableIndex: device === 'cpu',
     weight: set.columns.has(weight) ? weight : undefined,
     dense: model.training.dense,
     ids: model.training.ids,
