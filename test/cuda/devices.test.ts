@@ -1,8 +1,9 @@
 /** What a user meets who asks for a GPU: the choice of the device, and errors that say why there is none. */
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { trainingProgram } from '../../src/models/registry.js';
 import { deviceSpec, resolveDevice } from '../../src/runtime/device.js';
-import { loadAddon } from '../../src/runtime/load.js';
+import { loadAddon, packageRoot } from '../../src/runtime/load.js';
 import { dense, modelWeights, sparse, storeWith } from '../graph/native-support.js';
 import { uniform } from '../graph/random.js';
 import { present } from '../graph/reference.js';
@@ -41,6 +42,8 @@ describe('CUDA devices', () => {
     delete process.env.PRERANK_EMULATED_DEVICE;
     process.env.PRERANK_CUDA_LIBRARY = '/nowhere/libprerank_cuda.so';
     refused(/the CUDA library cannot be loaded: .*nowhere/);
+    process.env.PRERANK_CUDA_LIBRARY = join(packageRoot(), 'build', 'Release', 'prerank.node');
+    refused(/prerank\.node is not prerank's CUDA library/);
     process.env.PRERANK_CUDA_LIBRARY = process.execPath;
     refused(/the CUDA library cannot be loaded/);
   });
