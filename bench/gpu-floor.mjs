@@ -36,10 +36,10 @@ const PHASES = [
 ];
 const AHEAD = new Set(['batch copy', 'sort']);
 
-function phaseOf(kind) {
+function phaseOf({ kind, layer }) {
   if (kind === 'linear') return 'dense forward';
   if (kind === 'linear.dx' || kind === 'linear.dw') return 'dense backward';
-  if (kind.startsWith('dotInteraction')) return 'interaction';
+  if (kind.startsWith('dotInteraction') || layer.startsWith('interaction.')) return 'interaction';
   if (/^(loss|crossEntropy|pairwiseRank)/.test(kind)) return 'loss';
   return 'other';
 }
@@ -82,7 +82,7 @@ function workOf(step, optimizer) {
     .map((op) => {
       const { flops, bytes } = operationCost(plan, op, batch);
       const batchWords = op.kind === 'loss' ? batch * (plan.tasks.length + 1) : 0;
-      return item(phaseOf(op.kind), bytes + WORD * batchWords, flops, op.kind.startsWith('linear'));
+      return item(phaseOf(op), bytes + WORD * batchWords, flops, op.kind.startsWith('linear'));
     });
   const looked = lookups.map(({ ids, distinct, bags, dim }) =>
     item('lookup', WORD * (ids + (distinct + bags) * dim), ids * dim),
@@ -175,7 +175,7 @@ function floorText(floor) {
 
 const { values } = parseArgs({
   options: {
-    config: { type: 'string', default: 'two-tower-d,dlrm-criteo,dlrm-criteo-1tb' },
+    config: { type: 'string', default: 'two-tower-d,dlrm-criteo,dlrm-criteo-1tb,dcn-multihot' },
     batch: { type: 'string', default: '65536' },
     json: { type: 'boolean', default: false },
   },

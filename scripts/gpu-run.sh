@@ -30,7 +30,7 @@ part() {
 command -v nvidia-smi >/dev/null && nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv >"$results/device.csv"
 part doctor 30 ./node dist/cli/main.js doctor --json
 part tests 300 ./node node_modules/mocha/bin/mocha.js --timeout 60000 --reporter json 'build-test/test/cuda/*.test.js'
-for config in two-tower-d dlrm-criteo dlrm-criteo-1tb; do
+for config in two-tower-d dlrm-criteo dlrm-criteo-1tb dcn-multihot; do
   for matmul in float32 tf32 bfloat16; do
     part "step-$config-$matmul" 120 ./node dist/cli/main.js bench step --json --device cuda:0 --config "$config" \
       --batch 65536 --threads "$(nproc)" --matmul "$matmul"

@@ -88,21 +88,39 @@ class TwoTower(nn.Module):
         return [head(merged).squeeze(1) for head in self.heads]
 
 
+class CrossNetwork(nn.Module):
+    """x <- x0 * (up(down(x))) + x, layer by layer: DCN-v2's in its low-rank form."""
+
+    def __init__(self, width, layers, rank):
+        super().__init__()
+        self.down = nn.ModuleList([nn.Linear(width, rank, bias=False) for _ in range(layers)])
+        self.up = nn.ModuleList([Linear(rank, width) for _ in range(layers)])
+
+    def forward(self, x0):
+        x = x0
+        for down, up in zip(self.down, self.up):
+            x = torch.addcmul(x, x0, up(down(x)).to(x0.dtype))
+        return x
+
+
 class Dlrm(nn.Module):
     def __init__(self, problem):
         super().__init__()
         model = problem["model"]
         dim, tables = model["embeddingDim"], len(problem["ids"])
-        self.dot = model["interaction"]["kind"] == "dot"
+        interaction = model["interaction"]
+        self.dot = interaction["kind"] == "dot"
         self.bottom = mlp(problem["dense"][0]["width"], model["bottom"], True) if model.get("bottom") else None
         vectors = tables + (1 if self.bottom else 0)
         width = dim + vectors * (vectors - 1) // 2 if self.dot else vectors * dim
+        is_cross = interaction["kind"] == "cross"
+        self.cross = CrossNetwork(width, interaction["layers"], interaction["rank"]) if is_cross else nn.Identity()
         self.top = mlp(width, [*model["top"]["hidden"], 1], False)
 
     def forward(self, dense, pooled):
         vectors = ([self.bottom(dense[0])] if self.bottom else []) + list(pooled)
         if not self.dot:
-            return [self.top(torch.cat(vectors, 1)).squeeze(1)]
+            return [self.top(self.cross(torch.cat(vectors, 1))).squeeze(1)]
         products = pair_products(torch.stack(vectors, 1))
         return [self.top(torch.cat([vectors[0], products], 1)).squeeze(1)]
 

@@ -29,7 +29,7 @@ function listOffsets(rows: number, length: () => number): Int32Array<ArrayBuffer
  * same values; every column draws from a stream of its own.
  */
 export function generateColumns(
-  step: Pick<ReferenceStep, 'features' | 'listLength'>,
+  step: Pick<ReferenceStep, 'features' | 'listLength' | 'poolingFactors'>,
   rows: number,
   seed: number,
 ): ColumnSpec[] {
@@ -63,7 +63,8 @@ export function generateColumns(
     const draw = (): number => place(sampler.draw(random));
     if (feature.kind === 'categorical') return [idColumn(feature.column, rows, draw)];
     const { min, max } = step.listLength;
-    const offsets = listOffsets(rows, () => min + random.below(max - min + 1));
+    const factor = step.poolingFactors?.[feature.name];
+    const offsets = listOffsets(rows, () => factor ?? min + random.below(max - min + 1));
     const length = offsets[rows] ?? 0;
     const list = (name: string, type: 'list<uint32>' | 'list<float32>', values: ListValues): ColumnSpec => {
       return { name, type, chunks: [{ values, offsets, rows }] };

@@ -16,6 +16,8 @@ export interface ReferenceStep {
   readonly features: FeatureMap;
   /** Ids of a multi-valued feature: uniform between these. */
   readonly listLength: { readonly min: number; readonly max: number };
+  /** Instead, in every row of these features so many ids. */
+  readonly poolingFactors?: Readonly<Record<string, number>>;
   readonly model: ModelConfig;
   readonly tasks: readonly ModelTask[];
   readonly sources: readonly TaskSourceSpec[];
@@ -32,14 +34,13 @@ function idFeature(name: string, side: Side, kind: 'categorical' | 'multi'): Fea
   return { name, side, source: name, column: `feature.${name}`, kind, table: name, pooling: 'sum' };
 }
 
-function featureMap(features: readonly Feature[], rows: number, dim: number): FeatureMap {
-  const table = (name: string): Table => ({
-    name,
-    rows,
-    dim,
-    mapping: { kind: 'hash', valueType: 'int', buckets: rows },
+/** `rows`: of every table, or of each. */
+function featureMap(features: readonly Feature[], rows: number | readonly number[], dim: number): FeatureMap {
+  const names = features.flatMap((feature) => (feature.kind === 'dense' ? [] : [feature.table]));
+  const tables = names.map((name, i): Table => {
+    const count = typeof rows === 'number' ? rows : (rows[i] ?? 1);
+    return { name, rows: count, dim, mapping: { kind: 'hash', valueType: 'int', buckets: count } };
   });
-  const tables = features.flatMap((feature) => (feature.kind === 'dense' ? [] : [table(feature.table)]));
   return { version: 1, features, tables, cqs: null };
 }
 
@@ -147,7 +148,70 @@ const DLRM_CRITEO_1TB: ReferenceStep = {
   sparse: 'rowwise-adagrad',
 };
 
-export const REFERENCE_STEPS: readonly ReferenceStep[] = [TWO_TOWER_D, DLRM_CRITEO, EMBEDDING_HEAVY, DLRM_CRITEO_1TB];
+/** Ids of a row, and rows of its table, of each categorical feature of DLRM-DCNv2 in MLPerf Training; tables above 10 M rows are cut. */
+const DCN_FEATURES = [
+  [3, 40_000_000],
+  [2, 39_060],
+  [1, 17_295],
+  [2, 7_424],
+  [6, 20_265],
+  [1, 3],
+  [1, 7_122],
+  [1, 1_543],
+  [1, 63],
+  [7, 40_000_000],
+  [3, 3_067_956],
+  [8, 405_282],
+  [1, 10],
+  [6, 2_209],
+  [9, 11_938],
+  [5, 155],
+  [1, 4],
+  [1, 976],
+  [1, 14],
+  [12, 40_000_000],
+  [100, 40_000_000],
+  [27, 40_000_000],
+  [10, 590_152],
+  [3, 12_973],
+  [1, 108],
+  [1, 36],
+] as const;
+
+/** For GPUs: DLRM-DCNv2 of MLPerf Training, 214 ids a row. All its tables fill 105 GB; cut to 10 M rows they fill 28. */
+const DCN_MULTIHOT: ReferenceStep = {
+  name: 'dcn-multihot',
+  batch: 65_536,
+  features: featureMap(
+    [
+      ...numbered(13, (i) => denseFeature(`d${i}`, 'ad')),
+      ...DCN_FEATURES.map(([ids], i) => idFeature(`c${i}`, 'ad', ids > 1 ? 'multi' : 'categorical')),
+    ],
+    DCN_FEATURES.map(([, rows]) => Math.min(rows, 10_000_000)),
+    128,
+  ),
+  listLength: { min: 1, max: 1 },
+  poolingFactors: Object.fromEntries(DCN_FEATURES.map(([ids], i) => [`c${i}`, ids])),
+  model: {
+    kind: 'dlrm',
+    embeddingDim: 128,
+    bottom: [512, 256, 128],
+    interaction: { kind: 'cross', layers: 3, rank: 512 },
+    top: { hidden: [1024, 1024, 512, 256], dropout: 0 },
+  },
+  tasks: [task('ctr', 'bce', 1)],
+  sources: [CLICK],
+  sparse: 'rowwise-adagrad',
+  dense: 'adam',
+};
+
+export const REFERENCE_STEPS: readonly ReferenceStep[] = [
+  TWO_TOWER_D,
+  DLRM_CRITEO,
+  EMBEDDING_HEAVY,
+  DLRM_CRITEO_1TB,
+  DCN_MULTIHOT,
+];
 
 /** The reference step of that name, or undefined. */
 export function findReferenceStep(name: string): ReferenceStep | undefined {

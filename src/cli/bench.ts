@@ -50,7 +50,7 @@ function stepCommand(): Command {
     .description('samples a second of whole training steps, loader and sort included')
     .requiredOption(
       '--config <name>',
-      'two-tower-d, dlrm-criteo, embedding-heavy, dlrm-criteo-1tb, or a configuration file',
+      'two-tower-d, dlrm-criteo, embedding-heavy, dlrm-criteo-1tb, dcn-multihot, or a configuration file',
     )
     .option('--batch <rows>', "rows of a batch (default: the step's own)", positiveInteger)
     .option('--threads <count>', 'threads and cores: the process is pinned to so many', positiveInteger, 1)

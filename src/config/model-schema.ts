@@ -12,7 +12,23 @@ const fraction = z.number().min(0).lt(1);
 const widths = z.array(positiveCount);
 const dropout = fraction.default(0);
 
-const interaction = strict({ kind: z.enum(['dot', 'none']).default('dot'), keepVectors: z.boolean().default(true) });
+const keepVectors = z.boolean().default(true);
+const INTERACTIONS = [
+  strict({ kind: z.literal('dot'), keepVectors }),
+  strict({ kind: z.literal('none'), keepVectors }),
+  strict({ kind: z.literal('cross'), layers: positiveCount.default(3), rank: positiveCount.default(64) }),
+] as const;
+const INTERACTION_KINDS = INTERACTIONS.map(({ shape }) => shape.kind.value);
+
+const interaction = z
+  .unknown()
+  .transform((value) => (isPlainObject(value) ? { kind: 'dot', ...value } : value))
+  .pipe(
+    z.discriminatedUnion('kind', INTERACTIONS, {
+      error: (issue) =>
+        issue.code === 'invalid_union' ? `expected a kind: ${listNames(INTERACTION_KINDS)}` : undefined,
+    }),
+  );
 
 const base = {
   embeddingDim: positiveCount.default(16),

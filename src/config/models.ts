@@ -1,11 +1,21 @@
 /** The settings of the architectures, with every default filled in. */
 
-export interface InteractionConfig {
+export interface PairsConfig {
   /** dot: dot products of every pair of vectors; none: the vectors only. */
   readonly kind: 'dot' | 'none';
   /** dot: keep the embeddings beside the products. */
   readonly keepVectors: boolean;
 }
+
+/** The cross network of DCN-v2 on all vectors, its matrices products of two narrower ones. */
+export interface CrossConfig {
+  readonly kind: 'cross';
+  readonly layers: number;
+  /** Of each layer's matrix. */
+  readonly rank: number;
+}
+
+export type InteractionConfig = PairsConfig | CrossConfig;
 
 /** Layers of an MLP; those before the last have ReLU. */
 export interface LayersConfig {

@@ -4,7 +4,16 @@ export type { BalancingRequest } from './balance.js';
 export { type CompileRequest, compile } from './compile.js';
 export type { GradientContext, GradientRule, OpDefinition, OutputSpec } from './definition.js';
 export { Graph, type Operation, type Value } from './graph.js';
-export { input, type LinearOptions, linear, type MlpOptions, mlp, parameter } from './layers.js';
+export {
+  type CrossNetworkOptions,
+  crossNetwork,
+  input,
+  type LinearOptions,
+  linear,
+  type MlpOptions,
+  mlp,
+  parameter,
+} from './layers.js';
 export { LOG_VARIANCES, type Lowered } from './lower.js';
 export { type Activation, activate, relu, sigmoid, tanh } from './ops/activation.js';
 export { affine } from './ops/affine.js';

@@ -3,6 +3,7 @@ import type { Domain, Init } from '../runtime/plan.js';
 import type { Graph, Value } from './graph.js';
 import { type Activation, activate } from './ops/activation.js';
 import { dropout } from './ops/dropout.js';
+import { add, mul } from './ops/elementwise.js';
 import { linearWith } from './ops/linear.js';
 
 /** A dense input [width] of the batch. */
@@ -67,4 +68,27 @@ export function mlp(x: Value, name: string, options: MlpOptions): Value {
       return activation === 'none' ? y : dropout(y, options.dropout ?? 0, `${index}.dropout`);
     }, x),
   );
+}
+
+export interface CrossNetworkOptions {
+  readonly layers: number;
+  /** r of every layer. */
+  readonly rank: number;
+}
+
+/**
+ * x_{l+1} = x_0 ⊙ (U_l V_l x_l + b_l) + x_l, as wide as x_0, n: the cross network of DCN-v2 in its low-rank form (Wang et al. 2021, §3.1 and
+ * eq. 5). Parameters `<name>.<l>.down.weight` [r, n] (V), `<name>.<l>.up.weight` [n, r] (U) and `<name>.<l>.up.bias` [n] (b), started as those of `linear`.
+ */
+export function crossNetwork(x0: Value, name: string, { layers, rank }: CrossNetworkOptions): Value {
+  return x0.graph.scope(name, () => {
+    let x = x0;
+    for (let layer = 0; layer < layers; layer += 1) {
+      x = x0.graph.scope(String(layer), () => {
+        const down = linear(x, 'down', { out: rank, bias: false });
+        return add(mul(x0, linear(down, 'up', { out: x0.width })), x);
+      });
+    }
+    return x;
+  });
 }

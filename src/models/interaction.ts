@@ -1,7 +1,7 @@
-/** The feature interaction that two-tower and dlrm share (DLRM, Naumov et al. 2019, §2.1.4). */
+/** The feature interactions that two-tower and dlrm share (DLRM, Naumov et al. 2019, §2.1.4; DCN-v2, Wang et al. 2021). */
 import { PrerankError } from '../base/errors.js';
 import type { InteractionConfig } from '../config/models.js';
-import { concat, dotInteraction, type Value } from '../graph/index.js';
+import { concat, crossNetwork, dotInteraction, type Value } from '../graph/index.js';
 
 export interface InteractionInputs {
   /** Output of the bottom MLP, [embeddingDim]: takes part in the products. */
@@ -14,11 +14,16 @@ export interface InteractionInputs {
 
 /**
  * [dense part; embeddings if kept; lower triangle of the products]. With fewer than two vectors there are no products.
+ * cross: the cross network on [dense part; embeddings].
  */
 export function interact(inputs: InteractionInputs, config: InteractionConfig, embeddingDim: number): Value {
   const { bottom, raw, embeddings } = inputs;
   const vectors = bottom === undefined ? [...embeddings] : [bottom, ...embeddings];
   const dense = raw === undefined ? [] : [raw];
+  if (config.kind === 'cross') {
+    const { layers, rank } = config;
+    return crossNetwork(concat([...dense, ...vectors], 'vectors'), 'interaction', { layers, rank });
+  }
   if (config.kind === 'none' || vectors.length < 2) {
     const kept = config.kind === 'none' || config.keepVectors ? vectors : vectors.filter((value) => value === bottom);
     const parts = [...dense, ...kept];

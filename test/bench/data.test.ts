@@ -47,6 +47,16 @@ describe('bench: generated data', () => {
     assert.notDeepEqual(generateColumns(step, 100, 5), generateColumns(step, 100, 6));
   });
 
+  it('draws as many ids as pooling factors say', () => {
+    const step = smallStep();
+    const columns = generateColumns({ ...step, poolingFactors: { user_m0: 7 } }, 30, 1);
+    const offsets = columns.find(({ name }) => name === 'feature.user_m0')?.chunks[0]?.offsets ?? [];
+    assert.deepEqual(
+      [...offsets],
+      Array.from({ length: 31 }, (_, row) => 7 * row),
+    );
+  });
+
   it('keeps ids below their tables and lists in their bounds', () => {
     const step = smallStep();
     const columns = generateColumns(step, 500, 1);

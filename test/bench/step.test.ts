@@ -66,9 +66,27 @@ describe('bench: reference steps', () => {
     assert.equal(referenceStep('dlrm-criteo-1tb').batch, 65_536);
   });
 
+  it('has dcn-multihot as it is defined', () => {
+    const shapes = shapesOf('dcn-multihot');
+    const width = 27 * 128;
+    const bottom = layer(13, 512) + layer(512, 256) + layer(256, 128);
+    const cross = 3 * (width * 512 + layer(512, width));
+    const top = layer(width, 1024) + layer(1024, 1024) + layer(1024, 512) + layer(512, 256) + layer(256, 1);
+    assert.equal(scalars(shapes, false), bottom + cross + top);
+    const step = referenceStep('dcn-multihot');
+    const factors = Object.values(step.poolingFactors ?? {});
+    assert.equal(
+      factors.reduce((sum, factor) => sum + factor, 0),
+      214,
+    );
+    assert.equal(factors.length, 26);
+    assert.equal(scalars(shapes, true) / 128, 54_184_588);
+    assert.equal(Math.max(...step.features.tables.map(({ rows }) => rows)), 10_000_000);
+  });
+
   it('names the steps when one is unknown', () => {
     assert.throws(() => referenceStep('dlrm'), { code: 'USAGE', message: /two-tower-d, dlrm-criteo, embedding-heavy/ });
-    assert.equal(REFERENCE_STEPS.length, 4);
+    assert.equal(REFERENCE_STEPS.length, 5);
   });
 });
 

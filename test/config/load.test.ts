@@ -77,6 +77,17 @@ describe('config', () => {
     });
   });
 
+  it('fills in what an interaction leaves out', () => {
+    const interaction = (given: object) => {
+      const { model } = loadConfig({ ...dlrm(), model: { kind: 'dlrm', interaction: given } });
+      return model.kind === 'dlrm' ? model.interaction : undefined;
+    };
+    assert.deepEqual(interaction({}), { kind: 'dot', keepVectors: true });
+    assert.deepEqual(interaction({ keepVectors: false }), { kind: 'dot', keepVectors: false });
+    assert.deepEqual(interaction({ kind: 'cross' }), { kind: 'cross', layers: 3, rank: 64 });
+    assert.deepEqual(interaction({ kind: 'cross', rank: 8 }), { kind: 'cross', layers: 3, rank: 8 });
+  });
+
   it('lets --set override the file and the program override --set', () => {
     const path = file(EXAMPLE);
     const config = loadConfig(path, {
@@ -142,6 +153,15 @@ describe('config', () => {
       /^data\.features\.context\[0\]\.kind: expected kind dense/,
     );
     invalidWith({ model: { kind: 'tree' } }, /^model\.kind: expected a kind: two-tower, dlrm, mlp/);
+    invalidWith(
+      { model: { kind: 'dlrm', interaction: { kind: 'sum' } } },
+      /^model\.interaction.*: expected a kind: dot, none, cross/,
+    );
+    invalidWith({ model: { kind: 'dlrm', interaction: { kind: 'cross', rank: 0 } } }, /^model\.interaction\.rank: /);
+    invalidWith(
+      { model: { kind: 'dlrm', interaction: { kind: 'cross', keepVectors: true } } },
+      /^model\.interaction: unknown key "keepVectors".*Known keys: kind, layers, rank/,
+    );
     invalidWith({ training: { device: 'gpu' } }, /^training\.device: expected auto, cpu or cuda:N, got "gpu"/);
     invalidWith({ training: { device: 'cuda' } }, /^training\.device: expected auto, cpu or cuda:N, got "cuda"/);
     invalidWith(

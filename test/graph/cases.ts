@@ -4,6 +4,7 @@ import {
   add,
   affine,
   concat,
+  crossNetwork,
   div,
   dotInteraction,
   dropout,
@@ -275,6 +276,13 @@ export const CASES: readonly OperationCase[] = [
       ]);
       return linear(concat([vectors, dotInteraction(vectors, 5)]), 'top', { out: 21 });
     },
+  },
+  {
+    name: 'a cross network',
+    kinds: ['linear', 'linear.dx', 'linear.dw', 'mul', 'add'],
+    shape: [13],
+    tolerance: 3e-5,
+    build: (g) => crossNetwork(row(g, 'x', 13), 'cross', { layers: 2, rank: 5 }),
   },
   {
     name: 'rowDot',

@@ -5,6 +5,7 @@ import {
   add,
   compile,
   concat,
+  crossNetwork,
   dotInteraction,
   dropout,
   embedding,
@@ -162,6 +163,25 @@ describe('fusion', () => {
       operations(plan).map(({ kind }) => kind),
       ['linear', 'activation', 'mul'],
     );
+  });
+
+  it('crosses with the first vector and adds what was before', () => {
+    const g = new Graph();
+    const y = crossNetwork(g.input('x', 'row', 2), 'cross', { layers: 2, rank: 1 });
+    const { plan } = compile({ graph: g, outputs: { y } });
+    const weights = new Map(
+      Object.entries({
+        'cross.0.down.weight': [1, 2],
+        'cross.0.up.weight': [3, -1],
+        'cross.0.up.bias': [0.5, 0],
+        'cross.1.down.weight': [-1, 1],
+        'cross.1.up.weight': [0.25, 2],
+        'cross.1.up.bias': [0, 1],
+      }).map(([name, values]) => [name, Float64Array.from(values)] as const),
+    );
+    const { outputs } = runReference(plan, weights, { rows: 1, dense: [Float64Array.of(2, 3)] }, { seed: 1, step: 0 });
+    // V x = 8, x_1 = (2 (24 + .5) + 2, 3 (−8) + 3) = (51, −21); V x_1 = −72, x_2 = (2 (−18) + 51, 3 (−144 + 1) − 21).
+    assert.deepEqual([...present(outputs[0])], [15, -450]);
   });
 
   it('joins all lookups of a domain and all losses', () => {

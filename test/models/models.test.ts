@@ -30,6 +30,12 @@ const VARIANTS: readonly (readonly [string, ModelConfig])[] = [
   ['dlrm', DLRM],
   ['dlrm without bottom', { ...DLRM, bottom: undefined }],
   ['dlrm without vectors', { ...DLRM, interaction: { kind: 'dot', keepVectors: false } }],
+  ['two-tower with cross networks', { ...TWO_TOWER, interaction: { kind: 'cross', layers: 2, rank: 3 } }],
+  ['dlrm with a cross network', { ...DLRM, interaction: { kind: 'cross', layers: 2, rank: 3 } }],
+  [
+    'dlrm with a cross layer on raw features',
+    { ...DLRM, bottom: undefined, interaction: { kind: 'cross', layers: 1, rank: 1 } },
+  ],
   ['dlrm with a linear top', { ...DLRM, top: { hidden: [], dropout: 0 } }],
 ];
 
@@ -60,6 +66,17 @@ describe('models', () => {
     assert.deepEqual(of('top.0.bias').init, { kind: 'normal', scale: Math.sqrt(1 / 11) });
     assert.deepEqual(of('embeddings.words').init, { kind: 'uniform', scale: 1 / Math.sqrt(19) });
     assert.equal(of('embeddings.words').table, true);
+  });
+
+  it('names the parameters of a cross network', () => {
+    const config: ModelConfig = { ...DLRM, interaction: { kind: 'cross', layers: 2, rank: 3 } };
+    const { parameters } = trainingProgram(config, FEATURES, TASKS);
+    const shapes = new Map(parameters.map(({ name, shape }) => [name, shape.join('x')]));
+    assert.equal(shapes.get('interaction.0.down.weight'), '3x20');
+    assert.equal(shapes.get('interaction.1.up.weight'), '20x3');
+    assert.equal(shapes.get('interaction.1.up.bias'), '20');
+    assert.equal(shapes.get('top.0.weight'), '11x20');
+    assert.ok(!shapes.has('interaction.0.down.bias') && !shapes.has('interaction.2.down.weight'));
   });
 
   for (const [name, config] of VARIANTS) {
