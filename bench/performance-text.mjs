@@ -112,15 +112,23 @@ function threadsText(results) {
   return `${lines.join('\n')}\n`;
 }
 
-function serveTable({ ads, results }) {
-  const rows = results.map(({ threads, requestsPerCall, tp50, tp99, qps }) => [
+function serveTable({ ads, adVectors, results }) {
+  const rows = results.map(({ vectors, threads, requestsPerCall, tp50, tp99, qps }) => [
+    vectors,
     threads,
     requestsPerCall,
     fixed(tp50, 2),
     fixed(tp99, 2),
     fixed(qps, 0),
   ]);
-  return `${table(['threads', `requests of ${ads} ads a call`, 'TP50, ms', 'TP99, ms', 'requests/s'], rows)}\n`;
+  const head = ["ads' vectors", 'threads', `requests of ${ads} ads a call`, 'TP50, ms', 'TP99, ms', 'requests/s'];
+  const { width, adsPerSecond } = adVectors;
+  return [
+    table(head, rows),
+    '',
+    `A kept vector is ${width} numbers; one core computes ${fixed(adsPerSecond / 1e3, 0)} k of them a second.`,
+    '',
+  ].join('\n');
 }
 
 export function renderPerformance(results) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 #include <string>
 
 #include "addon/convert.h"
@@ -10,6 +11,8 @@ namespace prerank::addon {
 namespace {
 
 constexpr size_t kMaxRows = size_t{1} << 31;
+constexpr size_t kRowsAhead = 8;   // rows fetched before they are copied
+constexpr size_t kLineFloats = 16;  // of a cache line
 
 void check_length(Napi::Env env, const std::string& what, size_t actual, size_t expected) {
   if (actual == expected) return;
@@ -18,6 +21,10 @@ void check_length(Napi::Env env, const std::string& what, size_t actual, size_t 
 
 Napi::Array array_or_empty(const Fields& fields, const char* key) {
   return fields.has(key) ? fields.array(key) : Napi::Array::New(fields.env(), 0);
+}
+
+void prefetch_row(const float* row, size_t width) {
+  for (size_t i = 0; i < width; i += kLineFloats) __builtin_prefetch(row + i);
 }
 
 bool has_request_domain(const Plan& plan) {
@@ -73,10 +80,44 @@ void ArrayBatch::read_dense(Napi::Array array, const Plan& plan) {
   for_each(array, "ArrayBatch.dense", [&](Napi::Value value, const std::string& what) {
     const PlanDenseInput& input = plan.dense_inputs[dense_.size()];
     const std::string name = what + " (" + input.name + ")";
-    dense_.push_back(to_vector<float>(value, name));
-    check_length(array.Env(), name, dense_.back().size(), rows_of(input.domain) * static_cast<size_t>(input.width));
+    const size_t rows = rows_of(input.domain), width = static_cast<size_t>(input.width);
+    if (value.IsTypedArray()) {
+      dense_.push_back(to_vector<float>(value, name));
+      check_length(array.Env(), name, dense_.back().size(), rows * width);
+    } else {
+      dense_.push_back(chosen_rows(value, name, rows, width));
+    }
   });
   for (const std::vector<float>& values : dense_) batch_.dense.push_back(values.data());
+}
+
+// A copy of some rows of a larger matrix, {values, rows}.
+std::vector<float> ArrayBatch::chosen_rows(Napi::Value value, const std::string& name, size_t rows,
+                                           size_t width) const {
+  const Fields fields(value, name);
+  const std::span<const float> values = to_span<float>(fields.get("values"), fields.path("values"));
+  const std::span<const uint32_t> chosen = to_span<uint32_t>(fields.get("rows"), fields.path("rows"));
+  check_length(fields.env(), fields.path("rows"), chosen.size(), rows);
+  const size_t known = values.size() / width;
+  if (values.size() % width != 0) {
+    throw_invalid(fields.env(), fields.path("values") + " has " + std::to_string(values.size()) +
+                                    " elements, which are no rows of " + std::to_string(width));
+  }
+  const auto bad = std::ranges::find_if(chosen, [&](uint32_t row) { return row >= known; });
+  if (bad != chosen.end()) {
+    check(fields.env(), Status(Code::kOutOfRange, fields.path("rows") + ": row " + std::to_string(*bad) +
+                                                      " at position " + std::to_string(bad - chosen.begin()) +
+                                                      " is not below the " + std::to_string(known) +
+                                                      " rows of the values"));
+  }
+  std::vector<float> copy;
+  copy.reserve(rows * width);
+  for (size_t i = 0; i < rows; ++i) {
+    if (i + kRowsAhead < rows) prefetch_row(values.data() + chosen[i + kRowsAhead] * width, width);
+    const float* const from = values.data() + chosen[i] * width;
+    copy.insert(copy.end(), from, from + width);
+  }
+  return copy;
 }
 
 void ArrayBatch::read_ids(Napi::Array array, const Plan& plan) {

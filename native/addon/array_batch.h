@@ -3,7 +3,9 @@
 
 #include <napi.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "prerank/batch.h"
@@ -29,6 +31,7 @@ class ArrayBatch {
   };
   void read_requests(Napi::Value value, bool needed);
   void read_dense(Napi::Array array, const Plan& plan);
+  std::vector<float> chosen_rows(Napi::Value value, const std::string& name, size_t rows, size_t width) const;
   void read_ids(Napi::Array array, const Plan& plan);
   void read_tasks(Napi::Object object, const Plan& plan);
   void check_ids(Napi::Env env, const PlanIdInput& input, int64_t table_rows, const Ids& ids) const;

@@ -1,6 +1,6 @@
 /** What `prerank bench serve` scores with: a reference step with drawn parameters, or a run with its own. */
-import type { ModelProgram } from '../models/model.js';
-import { predictionProgram } from '../models/registry.js';
+import type { ModelProgram, SidePrograms } from '../models/model.js';
+import { predictionProgram, sidePrograms } from '../models/registry.js';
 import type { Addon, NativeParameterStore } from '../runtime/native.js';
 import type { Run } from '../train/run.js';
 import type { ReferenceStep } from './reference-steps.js';
@@ -9,6 +9,8 @@ import { DENSE_SETTINGS, SPARSE_SETTINGS } from './step-problem.js';
 export interface ScoredModel extends Pick<ReferenceStep, 'name' | 'features' | 'listLength'> {
   /** The user's side once per request. */
   readonly program: ModelProgram;
+  /** Null where ads have no vectors of their own. */
+  readonly sides: SidePrograms | null;
   readonly store: NativeParameterStore;
 }
 
@@ -22,7 +24,7 @@ export function referenceModel(addon: Addon, step: ReferenceStep, seed: number):
     seed,
   });
   const { name, features, listLength } = step;
-  return { name, features, listLength, program, store };
+  return { name, features, listLength, program, sides: sidePrograms(step.model, features, step.tasks), store };
 }
 
 /** Lists of a run's features have 1 to 10 ids here. */
@@ -30,5 +32,10 @@ const LIST_LENGTH = { min: 1, max: 10 };
 
 /** The prediction program of a run, without what training has switched off. */
 export function trainedModel({ config, features, model, store }: Run): ScoredModel {
-  return { name: config.name, features, listLength: LIST_LENGTH, program: model.requestPrediction, store };
+  const sides = sidePrograms(
+    config.model,
+    features,
+    model.tasks.map((task) => task.model),
+  );
+  return { name: config.name, features, listLength: LIST_LENGTH, program: model.requestPrediction, sides, store };
 }

@@ -15,6 +15,9 @@ export interface ServeTurnsOptions {
   readonly seed: number;
 }
 
+/** A model whose whole scores are timed. */
+export type TurnModel = Omit<ScoredModel, 'sides'>;
+
 interface Figures {
   readonly qps: number;
   readonly tp99: number;
@@ -52,7 +55,7 @@ class Server {
   #call = 0;
 
   constructor(
-    readonly model: ScoredModel,
+    readonly model: TurnModel,
     addon: Addon,
     { ads, seed }: ServeTurnsOptions,
   ) {
@@ -111,7 +114,7 @@ function servingOf(server: Server, first: Server): TurnServing {
 /** @param environment whose last core serves; the process is on all of them again afterwards. */
 export async function serveInTurn(
   addon: Addon,
-  models: readonly ScoredModel[],
+  models: readonly TurnModel[],
   environment: Environment,
   options: ServeTurnsOptions,
 ): Promise<TurnServing[]> {

@@ -1,8 +1,7 @@
 /** Times scoring with the pre-ranking models in turn, beside the published figures. */
 import type { Addon } from '../runtime/native.js';
 import { describeEnvironment, type Environment } from './environment.js';
-import type { ScoredModel } from './scored-model.js';
-import { type ServeTurnsOptions, serveInTurn, type TurnServing } from './serve-in-turn.js';
+import { type ServeTurnsOptions, serveInTurn, type TurnModel, type TurnServing } from './serve-in-turn.js';
 import {
   type PublishedServing,
   SERVED_MODELS,
@@ -32,7 +31,7 @@ export interface ServeModelsResult {
   readonly models: readonly ModelServing[];
 }
 
-function scoredModel(addon: Addon, served: ServedModel, seed: number): ScoredModel {
+function scoredModel(addon: Addon, served: ServedModel, seed: number): TurnModel {
   const features = servedFeatures();
   const program = servedProgram(served, features);
   const store = new addon.ParameterStore({

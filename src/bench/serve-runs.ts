@@ -2,8 +2,7 @@
 import type { Addon } from '../runtime/native.js';
 import { formatTable } from '../train/evaluation-result.js';
 import { describeEnvironment, type Environment } from './environment.js';
-import type { ScoredModel } from './scored-model.js';
-import { type ServeTurnsOptions, serveInTurn, type TurnServing } from './serve-in-turn.js';
+import { type ServeTurnsOptions, serveInTurn, type TurnModel, type TurnServing } from './serve-in-turn.js';
 import { thousands } from './text.js';
 
 export interface ServeRunsResult {
@@ -17,7 +16,7 @@ export interface ServeRunsResult {
 /** @param models with the names of their runs. */
 export async function benchServeRuns(
   addon: Addon,
-  models: readonly ScoredModel[],
+  models: readonly TurnModel[],
   options: ServeTurnsOptions,
 ): Promise<ServeRunsResult> {
   const { ads, seed } = options;

@@ -3,8 +3,9 @@ import { formatTable } from '../train/evaluation-result.js';
 import type { ServeResult } from './serve.js';
 import { thousands } from './text.js';
 
-export function formatServe({ config, ads, environment, results }: ServeResult): string {
-  const rows = results.map(({ threads, requestsPerCall, qps, adsPerSecond, tp50, tp99 }) => [
+export function formatServe({ config, ads, environment, adVectors, results }: ServeResult): string {
+  const rows = results.map(({ vectors, threads, requestsPerCall, qps, adsPerSecond, tp50, tp99 }) => [
+    vectors,
     String(threads),
     String(requestsPerCall),
     thousands(qps),
@@ -15,6 +16,12 @@ export function formatServe({ config, ads, environment, results }: ServeResult):
   return [
     `${config}: 1 user with ${ads} ads a request (${environment.cpu}, ${environment.isa})`,
     '',
-    ...formatTable(['threads', 'requests a call', 'requests/s', 'ads/s', 'TP50', 'TP99'], rows),
+    ...formatTable(["ads' vectors", 'threads', 'requests a call', 'requests/s', 'ads/s', 'TP50', 'TP99'], rows),
+    ...(adVectors === null
+      ? []
+      : [
+          '',
+          `kept vectors are ${adVectors.width} numbers an ad; one core computes ${thousands(adVectors.adsPerSecond)} a second`,
+        ]),
   ].join('\n');
 }

@@ -131,5 +131,6 @@ export function defineModel<Config>(kind: string, build: BuildModel<Config>): Ar
         connections: new Set(gates.filter(({ connections }) => connections).map(({ name }) => name)),
       };
     },
+    sides: () => null,
   };
 }

@@ -36,6 +36,12 @@ export class FeatureInputs {
     return this.graph.input(name, domain, features.length);
   }
 
+  /** A dense row input that no column feeds: whoever runs the program gives its rows. */
+  given(name: string, width: number): Value {
+    this.dense.set(name, { domain: 'row', columns: [] });
+    return this.graph.input(name, 'row', width);
+  }
+
   /**
    * The pooled embedding [embeddingDim] of a feature. A table of another dimension is followed by a learned bias-free
    * projection `projections.<feature>.weight` [embeddingDim, dim]. `owner`: the table is `embeddings.<owner>.<table>`, which

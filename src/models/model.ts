@@ -56,6 +56,16 @@ export interface GatingProgram {
   readonly connections: ReadonlySet<string>;
 }
 
+/** Programs of a model whose scores need of an ad only a vector of the ad's own. */
+export interface SidePrograms {
+  /** From ad features: one output, row [width]. */
+  readonly ads: ModelProgram;
+  /** From user features, once per request, and the ads' vectors: the outputs of the prediction program. */
+  readonly scoring: ModelProgram;
+  /** Numbers of an ad's vector. */
+  readonly width: number;
+}
+
 /** What any model can be trained with. */
 export interface TrainingOptions {
   readonly balancing?: BalancingRequest | undefined;
@@ -84,4 +94,6 @@ export interface Architecture<Config> {
   ): ModelProgram;
   /** Null without gates. */
   gating(config: Config, features: FeatureMap, tasks: readonly ModelTask[]): GatingProgram | null;
+  /** Null where layers read features of user and ad together. */
+  sides(config: Config, features: FeatureMap, tasks: readonly ModelTask[]): SidePrograms | null;
 }

@@ -17,6 +17,7 @@ import type {
   ModelProgram,
   ModelTask,
   PredictionOptions,
+  SidePrograms,
   TrainingOptions,
 } from './model.js';
 import { ple } from './ple.js';
@@ -30,6 +31,7 @@ interface Bound {
   training(features: FeatureMap, tasks: readonly ModelTask[], options: TrainingOptions): ModelProgram;
   prediction(features: FeatureMap, tasks: readonly ModelTask[], options: PredictionOptions): ModelProgram;
   gating(features: FeatureMap, tasks: readonly ModelTask[]): GatingProgram | null;
+  sides(features: FeatureMap, tasks: readonly ModelTask[]): SidePrograms | null;
 }
 
 function bind<Config extends { readonly fields?: readonly string[] }>(
@@ -41,6 +43,7 @@ function bind<Config extends { readonly fields?: readonly string[] }>(
     training: (features, tasks, options) => architecture.training(config, read(features), tasks, options),
     prediction: (features, tasks, options) => architecture.prediction(config, read(features), tasks, options),
     gating: (features, tasks) => architecture.gating(config, read(features), tasks),
+    sides: (features, tasks) => architecture.sides(config, read(features), tasks),
   };
 }
 
@@ -104,4 +107,13 @@ export function gatingProgram(
   tasks: readonly ModelTask[],
 ): GatingProgram | null {
   return architectureOf(config).gating(features, tasks);
+}
+
+/** The programs of the two sides of a model, null where a layer reads features of user and ad together. */
+export function sidePrograms(
+  config: ModelConfig,
+  features: FeatureMap,
+  tasks: readonly ModelTask[],
+): SidePrograms | null {
+  return architectureOf(config).sides(features, tasks);
 }

@@ -6,37 +6,38 @@
  * `ad_tower`, `heads.<task>.<i>` (merge dot: `heads.<task>.user`, `heads.<task>.ad`), `embeddings.<table>`.
  */
 import type { TwoTowerConfig } from '../config/models.js';
-import type { Feature } from '../data/features.js';
-import { concat, Graph, linear, mlp, mul, rowDot, type Value } from '../graph/index.js';
-import { type BuildModel, defineModel } from './define.js';
-import { FeatureInputs, type InputDomain, isDense, isId } from './features.js';
+import { concat, linear, mlp, mul, rowDot, type Value } from '../graph/index.js';
+import { type InputDomain, isDense, isId } from './features.js';
 import { featuresOfSide, toRows } from './fields.js';
 import { checkBottom, interact } from './interaction.js';
 import type { ModelTask } from './model.js';
+import { defineSides, type SideContext, type Sides } from './sides.js';
 import { tasksWithHeads } from './tasks.js';
 
-const build: BuildModel<TwoTowerConfig> = (config, features, tasks, userDomain) => {
-  checkBottom(config.bottom, config.interaction, config.embeddingDim);
-  const graph = new Graph();
-  const inputs = new FeatureInputs(graph, features);
-  const user = tower(graph, inputs, 'user', featuresOfSide(features, 'user'), config, userDomain);
-  const ad = tower(graph, inputs, 'ad', featuresOfSide(features, 'ad'), config, 'row');
-  const heads = tasksWithHeads(tasks);
-  const outputs =
-    config.merge === 'dot' ? dotHeads(graph, user, ad, config, heads) : mlpHeads(graph, user, ad, config, heads);
-  return { graph, inputs, outputs };
+const sides: Sides<TwoTowerConfig> = {
+  ad(context) {
+    const { config, graph, tasks } = context;
+    const h = tower(context, 'ad', 'row');
+    if (config.merge !== 'dot') return [h];
+    const { out } = config.tower;
+    return graph.scope('heads', () =>
+      tasksWithHeads(tasks).map(({ name }) => graph.scope(name, () => linear(h, 'ad', { out }))),
+    );
+  },
+  outputs(context, userDomain, ad) {
+    const { config, tasks } = context;
+    const user = tower(context, 'user', userDomain);
+    const heads = tasksWithHeads(tasks);
+    return config.merge === 'dot' ? dotHeads(user, ad(), config, heads) : mlpHeads(user, ad(), config, heads);
+  },
 };
 
-function tower(
-  graph: Graph,
-  inputs: FeatureInputs,
-  side: 'user' | 'ad',
-  features: readonly Feature[],
-  config: TwoTowerConfig,
-  domain: InputDomain,
-): Value {
+function tower(context: SideContext<TwoTowerConfig>, side: 'user' | 'ad', domain: InputDomain): Value {
+  const { config, graph, inputs } = context;
   const { embeddingDim, bottom, interaction } = config;
   const { hidden, out, dropout } = config.tower;
+  checkBottom(bottom, interaction, embeddingDim);
+  const features = featuresOfSide(context.features, side);
   return graph.scope(`${side}_tower`, () => {
     const dense = inputs.denseInput(`${side}.dense`, features.filter(isDense), domain);
     const embeddings = features.filter(isId).map((feature) => inputs.pooled(feature, domain, embeddingDim));
@@ -48,13 +49,14 @@ function tower(
 }
 
 function mlpHeads(
-  graph: Graph,
   user: Value,
-  ad: Value,
+  [ad]: readonly Value[],
   config: TwoTowerConfig,
   tasks: readonly ModelTask[],
 ): Record<string, Value> {
+  if (ad === undefined) return {};
   const { hidden, dropout } = config.heads;
+  const { graph } = user;
   const merged = graph.scope('merge', () => merge(toRows(user), ad, config.merge));
   return graph.scope('heads', () =>
     Object.fromEntries(tasks.map(({ name }) => [name, mlp(merged, name, { sizes: [...hidden, 1], dropout })])),
@@ -67,17 +69,24 @@ function merge(user: Value, ad: Value, kind: TwoTowerConfig['merge']): Value {
   return kind === 'hadamard+dot' ? concat([hadamard, rowDot(user, ad, 'dot')]) : concat([user, ad, hadamard]);
 }
 
+/** `ads`: the ad's linear layer of each task. */
 function dotHeads(
-  graph: Graph,
   user: Value,
-  ad: Value,
-  config: TwoTowerConfig,
+  ads: readonly Value[],
+  { tower: { out } }: TwoTowerConfig,
   tasks: readonly ModelTask[],
 ): Record<string, Value> {
-  const { out } = config.tower;
-  const logits = (name: string): Value =>
-    graph.scope(name, () => rowDot(toRows(linear(user, 'user', { out })), linear(ad, 'ad', { out }), 'dot'));
-  return graph.scope('heads', () => Object.fromEntries(tasks.map(({ name }) => [name, logits(name)])));
+  const { graph } = user;
+  const logit = (name: string, ad: Value): Value =>
+    graph.scope(name, () => rowDot(toRows(linear(user, 'user', { out })), ad, 'dot'));
+  return graph.scope('heads', () =>
+    Object.fromEntries(
+      tasks.flatMap(({ name }, i) => {
+        const ad = ads[i];
+        return ad === undefined ? [] : [[name, logit(name, ad)] as const];
+      }),
+    ),
+  );
 }
 
-export const twoTower = defineModel<TwoTowerConfig>('two-tower', build);
+export const twoTower = defineSides<TwoTowerConfig>('two-tower', sides);

@@ -8,35 +8,42 @@
  */
 import { PrerankError } from '../base/errors.js';
 import type { VectorProductConfig } from '../config/models.js';
-import { Graph, mlp, rowDot, type Value } from '../graph/index.js';
-import { type BuildModel, defineModel } from './define.js';
-import { FeatureInputs, type InputDomain, isDense, isId } from './features.js';
+import { mlp, rowDot, type Value } from '../graph/index.js';
+import { type InputDomain, isDense, isId } from './features.js';
 import { featuresOfSide, joinFields, toRows } from './fields.js';
+import { defineSides, type SideContext, type Sides } from './sides.js';
 import { tasksWithHeads } from './tasks.js';
 
-const build: BuildModel<VectorProductConfig> = (config, features, tasks, userDomain) => {
-  const { embeddingDim, bottom, sides } = config;
-  const graph = new Graph();
-  const inputs = new FeatureInputs(graph, features);
-  const tower = (side: 'user' | 'ad', domain: InputDomain): Value => {
-    const listed = featuresOfSide(features, side);
-    return graph.scope(`${side}_tower`, () => {
-      const dense = inputs.denseInput(`${side}.dense`, listed.filter(isDense), domain);
-      const embeddings = listed.filter(isId).map((feature) => inputs.pooled(feature, domain, embeddingDim));
-      const x = joinFields({ dense, embeddings }, bottom);
-      return mlp(x, 'top', { sizes: sides.hidden, dropout: sides.dropout });
-    });
-  };
-  const [head, ...others] = tasksWithHeads(tasks);
-  if (head === undefined || others.length > 0) {
-    throw new PrerankError(
-      'CONFIG_INVALID',
-      `vector-product gives one score, for ${tasks.length} tasks; name one task, or use two-tower with merge: dot`,
-      { path: 'tasks' },
-    );
-  }
-  const logit = rowDot(toRows(tower('user', userDomain)), tower('ad', 'row'), 'product');
-  return { graph, inputs, outputs: { [head.name]: logit } };
+const sides: Sides<VectorProductConfig> = {
+  ad: (context) => [side(context, 'ad', 'row')],
+  outputs(context, userDomain, ad) {
+    const { tasks } = context;
+    const [head, ...others] = tasksWithHeads(tasks);
+    if (head === undefined || others.length > 0) {
+      throw new PrerankError(
+        'CONFIG_INVALID',
+        `vector-product gives one score, for ${tasks.length} tasks; name one task, or use two-tower with merge: dot`,
+        { path: 'tasks' },
+      );
+    }
+    const user = toRows(side(context, 'user', userDomain));
+    return Object.fromEntries(ad().map((vector) => [head.name, rowDot(user, vector, 'product')]));
+  },
 };
 
-export const vectorProduct = defineModel<VectorProductConfig>('vector-product', build);
+function side(
+  { config, features, graph, inputs }: SideContext<VectorProductConfig>,
+  name: 'user' | 'ad',
+  domain: InputDomain,
+): Value {
+  const { embeddingDim, bottom } = config;
+  const { hidden, dropout } = config.sides;
+  const listed = featuresOfSide(features, name);
+  return graph.scope(`${name}_tower`, () => {
+    const dense = inputs.denseInput(`${name}.dense`, listed.filter(isDense), domain);
+    const embeddings = listed.filter(isId).map((feature) => inputs.pooled(feature, domain, embeddingDim));
+    return mlp(joinFields({ dense, embeddings }, bottom), 'top', { sizes: hidden, dropout });
+  });
+}
+
+export const vectorProduct = defineSides<VectorProductConfig>('vector-product', sides);

@@ -86,6 +86,12 @@ export interface ProgramSettings {
   readonly profile?: boolean;
 }
 
+/** Rows of a larger matrix: row i of the input is row `rows[i]` of `values`, [any, width]. */
+export interface ChosenRows {
+  readonly values: Float32Array;
+  readonly rows: Uint32Array;
+}
+
 /** A batch given from JavaScript, in the order of the plan's inputs. Arrays are copied. */
 export interface ArrayBatch {
   readonly rows: number;
@@ -100,6 +106,11 @@ export interface ArrayBatch {
   readonly taskMask?: Uint32Array;
   readonly targets?: readonly Float32Array[];
   readonly weight?: Float32Array;
+}
+
+/** A batch whose dense inputs may be rows of something larger, of which only they are copied. */
+export interface PredictionBatch extends Omit<ArrayBatch, 'dense'> {
+  readonly dense?: readonly (Float32Array | ChosenRows)[];
 }
 
 /** Number of float64 in one task's statistics, in the order of TASK_STATS. */
@@ -182,7 +193,7 @@ export interface NativeProgram {
     options: { step: number; denseLr: number; sparseLr: number; update: boolean },
   ): Promise<Float64Array>;
   /** Forward on a batch given as arrays; one array per output of the plan. */
-  predict(batch: ArrayBatch): Promise<Float32Array[]>;
+  predict(batch: PredictionBatch): Promise<Float32Array[]>;
   /** Forward over all remaining batches of the loader; outputs [rows, width] in loader order, row-domain outputs only. */
   predictAll(loader: NativeLoader): Promise<Float32Array[]>;
   /** Output of the last step or predict, by index. */

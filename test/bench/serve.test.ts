@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { predictionBatch } from '../../src/bench/array-batches.js';
 import { generateColumns } from '../../src/bench/generated-data.js';
+import { keepVectors, keptBatch } from '../../src/bench/kept-vectors.js';
 import { referenceModel } from '../../src/bench/scored-model.js';
 import { benchServe } from '../../src/bench/serve.js';
 import { benchServeRuns, formatServeRuns } from '../../src/bench/serve-runs.js';
@@ -53,10 +54,29 @@ describe('bench: serve', () => {
       training: false,
       seed: 1,
     });
-    const model = { ...drawn, name: 'weighted', program, store };
+    const model = { ...drawn, name: 'weighted', program, sides: null, store };
     const options = { ads: 10, threads: [1], requestsPerCall: [2], requests: 4, seed: 1 };
-    const { results } = await benchServe(addon, model, options);
+    const { results, adVectors } = await benchServe(addon, model, options);
     assert.ok((results[0]?.qps ?? 0) > 0);
+    assert.deepEqual([adVectors, results.map(({ vectors }) => vectors)], [null, ['computed']]);
+  });
+
+  it('finds the vectors of the ads that the whole computation scores', async () => {
+    const addon = loadAddon();
+    const model = referenceModel(addon, smallStep(), 1);
+    const { sides, program, store } = model;
+    assert.ok(sides);
+    const columns = generateColumns(model, 2300, 1);
+    const kept = await keepVectors(addon, sides, store, columns, { ads: 2300, seed: 1 });
+    assert.equal(kept.values.length, 2300 * sides.width);
+    const shape = { first: 1900, requests: 3, rowsPerRequest: 90 };
+    const settings = { threads: 1, capacity: 270, requestCapacity: 3, seed: 1 };
+    const whole = new addon.Program(program.plan, store, settings);
+    const scoring = new addon.Program(sides.scoring.plan, store, settings);
+    assert.deepEqual(
+      await scoring.predict(keptBatch(sides, kept, columns, shape)),
+      await whole.predict(predictionBatch(program, columns, shape)),
+    );
   });
 
   it('takes models of several runs in turn, each against the first', async () => {
@@ -78,14 +98,15 @@ describe('bench: serve', () => {
     const options = { ads: 50, threads: [1, 2], requestsPerCall: [1, 4], requests: 8, seed: 1 };
     const result = await benchServe(addon, referenceModel(addon, smallStep(), 1), options);
     assert.deepEqual(
-      result.results.map(({ threads, requestsPerCall, latency }) => [threads, requestsPerCall, latency.samples]),
-      [
-        [1, 1, 8],
-        [1, 4, 2],
-        [2, 1, 8],
-        [2, 4, 2],
-      ],
+      result.results.map((timing) => [timing.vectors, timing.threads, timing.requestsPerCall, timing.latency.samples]),
+      [1, 2].flatMap((threads) =>
+        [1, 4].flatMap((requests) => [
+          ['computed', threads, requests, 8 / requests],
+          ['kept', threads, requests, 8 / requests],
+        ]),
+      ),
     );
+    assert.equal(result.adVectors?.width, 4);
     for (const { qps, adsPerSecond, tp50, tp99, latency, cores, threads } of result.results) {
       assert.equal(tp50, latency.p50 * 1000);
       assert.ok(tp99 >= tp50 && qps > 0);
@@ -93,6 +114,6 @@ describe('bench: serve', () => {
       assert.ok(cores.length <= threads);
     }
     assert.deepEqual(addon.bench.allowedCores(), before);
-    assert.match(formatServe(result), /1 user with 50 ads a request/);
+    assert.match(formatServe(result), /1 user with 50 ads a request.*computed.*kept.*4 numbers an ad/s);
   });
 });

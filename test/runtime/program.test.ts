@@ -186,6 +186,36 @@ describe('a native program', () => {
     assert.equal(stats[TASK_STATS.indexOf('count')], 8);
   });
 
+  it('takes rows of a larger matrix as an input', async () => {
+    const predictor = makePredictor(makeStore());
+    const { rows, dense: [x = new Float32Array()] = [], ids } = makeBatch(9);
+    const values = new Float32Array(20 * 2).fill(Number.NaN);
+    const chosen = Uint32Array.from({ length: rows }, (_, i) => 19 - 2 * i);
+    chosen.forEach((row, i) => {
+      values.set(x.subarray(2 * i, 2 * i + 2), 2 * row);
+    });
+    const expected = await predictor.predict({ rows, dense: [x], ids });
+    assert.deepEqual(await predictor.predict({ rows, dense: [{ values, rows: chosen }], ids }), expected);
+
+    // What changes after the call does not change its result.
+    const pending = predictor.predict({ rows, dense: [{ values, rows: chosen }], ids });
+    values.fill(0);
+    assert.deepEqual(await pending, expected);
+
+    const given = (matrix: object) => () => predictor.predict({ rows, dense: [matrix as never], ids });
+    const last = chosen.slice();
+    last[8] = 20;
+    assert.throws(given({ values, rows: last }), {
+      code: 'OUT_OF_RANGE',
+      message: /dense\[0\] \(x\)\.rows: row 20 at position 8 is not below the 20 rows/,
+    });
+    assert.throws(given({ values, rows: chosen.subarray(1) }), /rows has 8 elements, expected 9/);
+    assert.throws(given({ values: values.subarray(1), rows: chosen }), /39 elements, which are no rows of 2/);
+    assert.throws(given({ values: new Float64Array(40), rows: chosen }), /values must be a Float32Array/);
+    assert.throws(given({ rows: chosen }), /values must be a Float32Array, got undefined/);
+    assert.throws(given({ values: new Float32Array(0), rows: chosen }), { code: 'OUT_OF_RANGE' });
+  });
+
   it('refuses plans that do not fit the store', () => {
     const { Program } = loadAddon();
     const tables = PREDICTION.plan.tables.map((table) => ({ ...table, rows: 51 }));
