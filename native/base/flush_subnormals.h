@@ -3,6 +3,8 @@
 
 #if defined(__x86_64__)
 #include <xmmintrin.h>
+#elif defined(__aarch64__)
+#include <cstdint>
 #endif
 
 namespace prerank {
@@ -15,6 +17,12 @@ class FlushSubnormals {
 #if defined(__x86_64__)
   FlushSubnormals() : before_(_mm_getcsr()) { _mm_setcsr(before_ | kFlushToZero | kSubnormalsAreZero); }
   ~FlushSubnormals() { _mm_setcsr(before_); }
+#elif defined(__aarch64__)
+  FlushSubnormals() {
+    asm volatile("mrs %0, fpcr" : "=r"(before_));
+    asm volatile("msr fpcr, %0" : : "r"(before_ | kFlushToZero));
+  }
+  ~FlushSubnormals() { asm volatile("msr fpcr, %0" : : "r"(before_)); }
 #else
   FlushSubnormals() = default;
 #endif
@@ -26,6 +34,10 @@ class FlushSubnormals {
   static constexpr unsigned kFlushToZero = 0x8000;
   static constexpr unsigned kSubnormalsAreZero = 0x0040;
   unsigned before_;
+#elif defined(__aarch64__)
+ private:
+  static constexpr uint64_t kFlushToZero = uint64_t{1} << 24;  // operands as well as results
+  uint64_t before_;
 #endif
 };
 

@@ -11,16 +11,12 @@ namespace prerank::cpu {
 namespace {
 
 bool supported(Isa isa) {
+#if defined(__x86_64__)
   __builtin_cpu_init();
-  switch (isa) {
-    case Isa::kBaseline:
-      return true;
-    case Isa::kAvx2:
-      return __builtin_cpu_supports("x86-64-v3") != 0;
-    case Isa::kAvx512:
-      return __builtin_cpu_supports("x86-64-v4") != 0;
-  }
-  return false;
+  if (isa == Isa::kAvx2) return __builtin_cpu_supports("x86-64-v3") != 0;
+  if (isa == Isa::kAvx512) return __builtin_cpu_supports("x86-64-v4") != 0;
+#endif
+  return isa == Isa::kBaseline;
 }
 
 Isa cap_from_environment() {
@@ -57,23 +53,25 @@ const char* active_isa() {
     case Isa::kBaseline:
       break;
   }
+#if defined(__aarch64__)
+  return "neon";
+#else
   return "baseline";
+#endif
 }
 
 const SimdTable& simd() {
   // One table each, made at its first use: even filling a table may take the instructions of its set.
-  switch (isa()) {
-    case Isa::kAvx512: {
-      static const SimdTable table = avx512::make_table();
-      return table;
-    }
-    case Isa::kAvx2: {
-      static const SimdTable table = avx2::make_table();
-      return table;
-    }
-    case Isa::kBaseline:
-      break;
+#if defined(__x86_64__)
+  if (isa() == Isa::kAvx512) {
+    static const SimdTable table = avx512::make_table();
+    return table;
   }
+  if (isa() == Isa::kAvx2) {
+    static const SimdTable table = avx2::make_table();
+    return table;
+  }
+#endif
   static const SimdTable table = baseline::make_table();
   return table;
 }

@@ -45,7 +45,7 @@ TEST(ThreadPool, WritesOfARegionAreSeenAfterIt) {
   }
 }
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(__aarch64__)
 TEST(ThreadPool, EveryWorkerComputesWithoutSubnormals) {
   constexpr float kSmallest = std::numeric_limits<float>::min();
   for (const size_t workers : {1, 3}) {

@@ -6,7 +6,8 @@ import { loadAddon } from '../../src/runtime/load.js';
 import { prerankWith, sampleConfig, writeConfig, writeLogs } from '../support/sample-run.js';
 import { skip } from '../support/skip.js';
 
-const ISAS = ['baseline', 'avx2', 'avx512'] as const;
+/** The first is what every processor of the architecture has. */
+const ISAS = process.arch === 'x64' ? ['baseline', 'avx2', 'avx512'] : ['neon'];
 
 interface Summary {
   readonly metrics: { readonly eval: { readonly ctr: { readonly auc: number; readonly ne: number } } };
@@ -42,7 +43,7 @@ describe('training with every instruction set', () => {
       const second = await trained(isa, `${isa}-again`);
       assert.deepEqual(first.model, second.model);
       results.set(isa, first);
-      const baseline = results.get('baseline');
+      const baseline = results.get(ISAS[0] ?? '');
       assert.ok(baseline);
       const { auc, ne } = first.summary.metrics.eval.ctr;
       assert.ok(Math.abs(auc - baseline.summary.metrics.eval.ctr.auc) < 5e-3, `AUC ${auc}`);

@@ -10,6 +10,8 @@ namespace {
 constexpr size_t kPanel = 2 * kLanes;
 #if defined(__AVX512F__)
 constexpr size_t kRowBlock = 14;
+#elif defined(__aarch64__)
+constexpr size_t kRowBlock = 12;
 #else
 constexpr size_t kRowBlock = 6;
 #endif

@@ -1,7 +1,11 @@
 // Vectors as wide as the instruction set this file is compiled for. Everything has internal linkage.
 #pragma once
 
+#if defined(__x86_64__)
 #include <immintrin.h>
+#else
+#include <arm_neon.h>
+#endif
 
 #include <cstddef>
 #include <cstdint>
@@ -98,8 +102,11 @@ PRERANK_INLINE unsigned bits(vi lanes) {
   return _mm512_movepi32_mask(reinterpret_cast<__m512i>(lanes));
 #elif defined(__AVX2__)
   return static_cast<unsigned>(_mm256_movemask_ps(reinterpret_cast<__m256>(lanes)));
-#else
+#elif defined(__x86_64__)
   return static_cast<unsigned>(_mm_movemask_ps(reinterpret_cast<__m128>(lanes)));
+#else
+  constexpr vu kBit = {1, 2, 4, 8};
+  return vaddvq_u32(reinterpret_cast<uint32x4_t>(reinterpret_cast<vu>(lanes) & kBit));
 #endif
 }
 
@@ -108,8 +115,10 @@ PRERANK_INLINE vf vsqrt(vf v) {
   return reinterpret_cast<vf>(_mm512_maskz_sqrt_ps(0xffff, reinterpret_cast<__m512>(v)));
 #elif defined(__AVX2__)
   return reinterpret_cast<vf>(_mm256_sqrt_ps(reinterpret_cast<__m256>(v)));
-#else
+#elif defined(__x86_64__)
   return reinterpret_cast<vf>(_mm_sqrt_ps(reinterpret_cast<__m128>(v)));
+#else
+  return reinterpret_cast<vf>(vsqrtq_f32(reinterpret_cast<float32x4_t>(v)));
 #endif
 }
 
@@ -120,6 +129,8 @@ PRERANK_INLINE vf load(const Bfloat16* p) {
 #elif defined(__AVX2__)
   const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
   return reinterpret_cast<vf>(_mm256_slli_epi32(_mm256_cvtepu16_epi32(v), 16));
+#elif !defined(__x86_64__)
+  return reinterpret_cast<vf>(vshll_n_u16(vld1_u16(reinterpret_cast<const uint16_t*>(p)), 16));
 #else
   const __m128i v = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
   return reinterpret_cast<vf>(_mm_unpacklo_epi16(_mm_setzero_si128(), v));
@@ -144,6 +155,8 @@ PRERANK_INLINE void store_upper(Bfloat16* p, vu v) {
   const __m256i lanes = reinterpret_cast<__m256i>(upper);
   const __m128i narrow = _mm_packus_epi32(_mm256_castsi256_si128(lanes), _mm256_extracti128_si256(lanes, 1));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), narrow);
+#elif !defined(__x86_64__)
+  vst1_u16(reinterpret_cast<uint16_t*>(p), vmovn_u32(reinterpret_cast<uint32x4_t>(upper)));
 #else
   const __m128i lanes = reinterpret_cast<__m128i>(upper);
   _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packus_epi32(lanes, lanes));
@@ -161,6 +174,7 @@ PRERANK_INLINE void store_upper_part(Bfloat16* p, size_t n, vu v) {
 }
 
 // Horizontal sum, halves first.
+#if defined(__x86_64__)
 PRERANK_INLINE float hsum(vf v) {
 #if defined(__AVX512F__)
   const __m256 y = reinterpret_cast<__m256>(__builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
@@ -176,6 +190,9 @@ PRERANK_INLINE float hsum(vf v) {
   x = _mm_add_ss(x, _mm_shuffle_ps(x, x, 1));
   return _mm_cvtss_f32(x);
 }
+#else
+PRERANK_INLINE float hsum(vf v) { return (v[0] + v[2]) + (v[1] + v[3]); }
+#endif
 
 // How `width` floats split into vectors: `count` of them, the last with `last` floats.
 struct Split {
