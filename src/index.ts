@@ -1,7 +1,8 @@
 /**
  * prerank: trains and evaluates early-stage (pre-ranking) ads models.
  *
- * `loadConfig` reads a configuration, `train` leaves a run folder, `openRun` opens one, `evaluate` and `predict` use it;
+ * `loadConfig` reads a configuration, `train` leaves a run folder, `openRun` opens one, `evaluate` and `predict` use it,
+ * `RequestScorer` and `ColumnScorer` score with it in memory;
  * `evaluateReplay` and `compareRuns` judge runs as early stages of a replay log.
  * Every error is a `PrerankError` with a stable code, where it was found, and what to do.
  */
@@ -27,8 +28,9 @@ export {
   type SliceResult,
 } from './experiment/replay-evaluation.js';
 export type { PairedDifference } from './metrics/paired.js';
+export { AdVectors } from './train/ad-vectors.js';
 export type { TrainControl, TrainerCallback, TrainReport, TrainStart } from './train/callbacks.js';
-export { type ColumnBatch, ColumnScorer } from './train/column-scorer.js';
+export { ColumnScorer } from './train/column-scorer.js';
 export { type EvaluateOptions, evaluate } from './train/evaluate.js';
 export { type EvaluationResult, formatEvaluation, type MetricValues } from './train/evaluation-result.js';
 export { type GateMeans, gateMeans } from './train/gates.js';
@@ -43,6 +45,8 @@ export {
 export { describeRun, type InspectedRun } from './train/inspect-run.js';
 export { type PredictOptions, type PredictResult, predict } from './train/predict.js';
 export { Progress, type ProgressStream } from './train/progress.js';
+export type { ColumnBatch, RawRow, RawValue } from './train/raw-values.js';
+export { RequestScorer } from './train/request-scorer.js';
 export { type OpenRunOptions, openRun, type Run } from './train/run.js';
 export { SafetensorsFile, type TensorEntry, type TensorSource, writeSafetensors } from './train/safetensors.js';
 export type { TrainSummary } from './train/summary.js';

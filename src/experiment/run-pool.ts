@@ -25,7 +25,7 @@ export class PooledRun {
     return this.run.model.prediction.plan.outputs.map(({ name }) => name);
   }
 
-  /** @throws PrerankError UNSUPPORTED for a run with features that the simulation's columns cannot hold. */
+  /** @throws PrerankError INVALID_ARGUMENT for a run with features that the simulation's columns cannot hold. */
   score(candidates: Candidates): Promise<TaskColumns> {
     this.#scorer ??= new ColumnScorer(this.run);
     return remembered(this.#ofCandidates, candidates, this.#scorer, (scorer) => scorer.score(scoringBatch(candidates)));

@@ -3,38 +3,32 @@ import { PrerankError } from '../base/errors.js';
 import type { DenseFeature, Feature, FeatureMap, IdFeature, IdMapping } from '../data/features.js';
 import type { ModelProgram } from '../models/model.js';
 import type { ArrayBatch } from '../runtime/native.js';
+import { type IdRows, idRows } from './id-rows.js';
+import { badValue, type ColumnBatch, isNull, type RawValue } from './raw-values.js';
 import type { Run } from './run.js';
 
-/** Columns by their names in the raw log, one number a row; NaN is null. */
-export interface ColumnBatch {
-  readonly rows: number;
-  column(name: string): ArrayLike<number>;
-}
+type EncodedIds = NonNullable<ArrayBatch['ids']>[number];
 
-/** Raw integers to table rows. */
-type RowsOf = (values: ArrayLike<number>) => Uint32Array;
-
-/** Dense and integer categorical features only: strings and lists have no place in columns of numbers. */
 export class ColumnEncoder {
-  readonly #run: Pick<Run, 'addon' | 'features'>;
   readonly #features: ReadonlyMap<string, Feature>;
-  readonly #mappings: ReadonlyMap<string, RowsOf>;
+  readonly #mappings: ReadonlyMap<string, IdRows>;
 
-  /** @throws PrerankError UNSUPPORTED naming a feature that is neither a number nor an integer id. */
-  constructor(run: Pick<Run, 'addon' | 'features'>) {
-    this.#run = run;
-    this.#features = new Map(run.features.features.map((feature) => [feature.column, feature]));
+  constructor({ addon, features }: Pick<Run, 'addon' | 'features'>) {
+    this.#features = new Map(features.features.map((feature) => [feature.column, feature]));
     this.#mappings = new Map(
-      run.features.features.flatMap((feature) =>
-        feature.kind === 'dense' ? [] : [[feature.column, this.#mapping(feature)] as const],
+      features.features.flatMap((feature) =>
+        feature.kind === 'dense'
+          ? []
+          : [[feature.column, idRows(addon, feature.name, tableOf(features, feature))] as const],
       ),
     );
   }
 
   /**
-   * The inputs of a prediction program.
+   * The inputs of a prediction program; those that no column feeds are empty.
    * @param offsets rows of request i: offsets[i] … offsets[i + 1]; needed when the program has inputs per request, which are
    * taken from each request's first row.
+   * @throws PrerankError INVALID_ARGUMENT naming the feature for a value that it does not take; what `batch.column` throws.
    */
   encode({ dense, ids }: Pick<ModelProgram, 'dense' | 'ids'>, batch: ColumnBatch, offsets?: Uint32Array): ArrayBatch {
     const firstRows = offsets && requestColumns(batch, offsets);
@@ -42,7 +36,7 @@ export class ColumnEncoder {
     return {
       rows: batch.rows,
       dense: dense.map(({ domain, columns }) => this.#matrix(source(domain), columns)),
-      ids: ids.map(({ domain, column }) => ({ ids: this.#ids(source(domain), column) })),
+      ids: ids.map(({ domain, column }) => this.#ids(source(domain), column)),
       ...(offsets === undefined ? {} : { requestOfRow: requestOfRow(offsets) }),
     };
   }
@@ -64,33 +58,32 @@ export class ColumnEncoder {
     return values;
   }
 
-  #ids(batch: ColumnBatch, column: string): Uint32Array {
+  #ids(batch: ColumnBatch, column: string): EncodedIds {
     const rowsOf = this.#mappings.get(column);
-    if (rowsOf === undefined) throw new PrerankError('INTERNAL', `the feature map has no ids ${column}`);
-    return rowsOf(batch.column(this.#feature(column).source));
-  }
-
-  #mapping(feature: IdFeature): RowsOf {
-    const mapping = tableOf(this.#run.features, feature);
-    if (feature.kind !== 'categorical' || mapping.valueType !== 'int') {
-      throw new PrerankError(
-        'UNSUPPORTED',
-        `feature ${feature.name} holds ${feature.kind === 'multi' ? 'lists' : 'strings'}: rows in memory have numbers only. ` +
-          'Write a log and use predict',
-      );
+    const feature = this.#feature(column);
+    if (rowsOf === undefined || feature.kind === 'dense') {
+      throw new PrerankError('INTERNAL', `the feature map has no ids ${column}`);
     }
-    return mapping.kind === 'hash' ? hashedRows(this.#run, mapping.buckets) : vocabularyRows(mapping.values);
+    const values = batch.column(feature.source);
+    if (feature.kind === 'categorical') return { ids: rowsOf(values) };
+    const lists = Array.from(values, (value) => listOf(feature.name, value));
+    const offsets = new Uint32Array(lists.length + 1);
+    for (const [i, { length }] of lists.entries()) offsets[i + 1] = (offsets[i] ?? 0) + length;
+    const ids = rowsOf(lists.flat());
+    const { weightsSource } = feature;
+    if (weightsSource === undefined) return { ids, offsets };
+    return { ids, offsets, weights: encodeWeights(feature.name, batch.column(weightsSource), lists) };
   }
 }
 
 /** The first row of each request. */
 function requestColumns(batch: ColumnBatch, offsets: Uint32Array): ColumnBatch {
-  const first = offsets.subarray(0, -1);
+  const first = [...offsets.subarray(0, -1)];
   return {
     rows: first.length,
     column(name) {
       const values = batch.column(name);
-      return Float64Array.from(first, (row) => values[row] ?? Number.NaN);
+      return first.map((row) => values[row]);
     },
   };
 }
@@ -107,35 +100,55 @@ function tableOf(features: FeatureMap, feature: IdFeature): IdMapping {
   return table.mapping;
 }
 
+/** A null list is empty; a null in a list is none that ingestion takes. */
+function listOf(feature: string, value: RawValue): readonly (number | bigint | string)[] {
+  if (isNull(value)) return [];
+  if (typeof value !== 'object') throw badValue(feature, 'lists', value);
+  const list = Array.from(value);
+  if (list.some((id) => isNull(id))) throw badValue(feature, 'lists without null', value);
+  return list;
+}
+
+function encodeWeights(
+  feature: string,
+  values: ArrayLike<RawValue>,
+  lists: readonly (readonly unknown[])[],
+): Float32Array {
+  const weights = lists.flatMap(({ length }, row) => {
+    const list = listOf(feature, values[row]);
+    if (list.length !== length) throw badValue(feature, `as many weights as ids, here ${length}`, values[row]);
+    return list;
+  });
+  return Float32Array.from(weights, (weight) => {
+    if (typeof weight !== 'number' || !Number.isFinite(Math.fround(weight))) {
+      throw badValue(feature, 'weights that are finite numbers', weight);
+    }
+    return weight;
+  });
+}
+
+function numberOf(feature: string, value: RawValue): number {
+  if (typeof value === 'number') return value;
+  if (isNull(value)) return Number.NaN;
+  if (typeof value === 'bigint' || typeof value === 'boolean') return Number(value);
+  throw badValue(feature, 'numbers', value);
+}
+
 function encodeDense(
-  { transforms, mean, std }: DenseFeature,
-  column: ArrayLike<number>,
+  { name, transforms, mean, std }: DenseFeature,
+  column: ArrayLike<RawValue>,
   values: Float32Array,
   place: number,
   width: number,
 ): void {
   for (let row = 0; row < column.length; row += 1) {
-    let value = column[row] ?? Number.NaN;
+    const raw = numberOf(name, column[row]);
+    let value = raw;
     for (const step of transforms) {
       value = step === 'log1p' ? Math.sign(value) * Math.log1p(Math.abs(value)) : (value - mean) / std;
     }
-    values[row * width + place] = Number.isNaN(value) ? 0 : value;
+    const encoded = Number.isNaN(raw) ? 0 : Math.fround(value);
+    if (!Number.isFinite(encoded)) throw badValue(name, 'finite numbers', raw);
+    values[row * width + place] = encoded;
   }
-}
-
-/** Row 0: unknown, too rare, null. */
-function vocabularyRows(values: readonly string[]): RowsOf {
-  const rowOf = new Map(values.map((value, i) => [Number(value), i + 1]));
-  return (column) => Uint32Array.from(column, (value) => rowOf.get(value) ?? 0);
-}
-
-function hashedRows({ addon }: Pick<Run, 'addon'>, buckets: number): RowsOf {
-  const modulus = BigInt(buckets);
-  const nullHash = addon.hashUtf8(new Uint8Array(0), new Int32Array(2))[0] ?? 0n;
-  return (column) => {
-    const present = Array.from(column, (value) => !Number.isNaN(value));
-    const keys = BigInt64Array.from(column, (value, row) => (present[row] ? BigInt(value) : 0n));
-    const hashes = addon.hashInt64(keys);
-    return Uint32Array.from(keys, (_, row) => Number(((present[row] ? hashes[row] : nullHash) ?? 0n) % modulus));
-  };
 }

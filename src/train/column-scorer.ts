@@ -1,10 +1,10 @@
 /** Scores rows in memory with a run's model: no log, no encoded files. */
-import type { ArrayBatch, NativeProgram } from '../runtime/native.js';
-import { type ColumnBatch, ColumnEncoder } from './column-encoder.js';
+import type { NativeProgram } from '../runtime/native.js';
+import { sliceBatch } from './batch-slice.js';
+import { ColumnEncoder } from './column-encoder.js';
 import { predictionOf, readPredictions } from './predictor.js';
+import type { ColumnBatch } from './raw-values.js';
 import type { Run } from './run.js';
-
-export type { ColumnBatch } from './column-encoder.js';
 
 const CAPACITY = 4096;
 
@@ -14,7 +14,6 @@ export class ColumnScorer {
   readonly #program: NativeProgram;
   readonly #encoder: ColumnEncoder;
 
-  /** @throws PrerankError UNSUPPORTED naming a feature that is neither a number nor an integer id. */
   constructor(run: Run) {
     this.#run = run;
     const { plan } = run.model.prediction;
@@ -22,14 +21,17 @@ export class ColumnScorer {
     this.#encoder = new ColumnEncoder(run);
   }
 
-  /** Predictions by task, one a row, as `predict` gives them for a log with these columns. */
+  /**
+   * Predictions by task, one a row, as `predict` gives them for a log with these columns.
+   * @throws PrerankError INVALID_ARGUMENT naming a feature that does not take its value; what `batch.column` throws.
+   */
   async score(batch: ColumnBatch): Promise<ReadonlyMap<string, Float64Array>> {
     const { prediction } = this.#run.model;
     const { plan } = prediction;
     const encoded = this.#encoder.encode(prediction, batch);
     const outputs = plan.outputs.map(() => new Float32Array(batch.rows));
     for (let from = 0; from < batch.rows; from += CAPACITY) {
-      const slice = sliceOf(encoded, from, Math.min(batch.rows, from + CAPACITY));
+      const slice = sliceBatch(encoded, from, Math.min(batch.rows, from + CAPACITY));
       const predicted = await this.#program.predict(slice);
       for (const [i, output] of outputs.entries()) output.set(predicted[i] ?? [], from);
     }
@@ -40,16 +42,4 @@ export class ColumnScorer {
       }),
     );
   }
-}
-
-/** Rows `from` … `to` of a batch of single ids. */
-function sliceOf({ rows, dense = [], ids = [] }: ArrayBatch, from: number, to: number): ArrayBatch {
-  return {
-    rows: to - from,
-    dense: dense.map((values) => {
-      const width = values.length / rows;
-      return values.subarray(from * width, to * width);
-    }),
-    ids: ids.map(({ ids: values }) => ({ ids: values.subarray(from, to) })),
-  };
 }

@@ -74,6 +74,7 @@ describe('pages', () => {
     'docs/evaluate.md',
     'docs/simulate.md',
     'docs/gpu.md',
+    'docs/serving.md',
   ];
 
   for (const name of pages) {
