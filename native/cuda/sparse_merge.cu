@@ -68,71 +68,78 @@ __device__ void add_partials(const SparsePass& pass, const RowRun& run, const Up
 template <class Update>
 __device__ void finish_run(const SparsePass& pass, const RowRun& run, const Update& update, const float* sum,
                            uint32_t piece) {
-  const bool first = threadIdx.x % kWarpThreads < update.table.lanes;
+  const uint32_t lanes = update.columns.lanes();
+  const bool first = threadIdx.x % kWarpThreads < lanes;
   typename Update::Row row;
   update.load(row, run.row, first);
   double squares = 0;
   update.apply(sum, row, run.row, first, squares);
   if constexpr (!Update::kUpdates) {
-    squares = add_over_lanes(squares, update.table.lanes);
+    squares = add_over_lanes(squares, lanes);
     if (threadIdx.x % kWarpThreads == 0) pass.norms[piece] += squares;
   }
 }
 
-// Each group of the block adds a part of the run, and the first warp the parts in their order.
+// Each group of the block adds a part of the run of warp `owner`, and that warp the parts in their order.
 template <class Update, bool kVector>
-__device__ void merge_long_run(const SparsePass& pass, const RowRun& run, const Update& update, uint32_t piece,
-                               float* sums) {
-  const uint32_t lanes = update.table.lanes, groups = kBlockThreads / lanes, group = threadIdx.x / lanes;
+__device__ void add_long_run(const SparsePass& pass, const RowRun& run, const Update& update, uint32_t owner,
+                             float* sums, float* total) {
+  const uint32_t lanes = update.columns.lanes(), groups = kBlockThreads / lanes, group = threadIdx.x / lanes;
   const auto part = [&](uint32_t g) { return static_cast<uint32_t>(uint64_t{run.partials} * g / groups); };
-  float sum[Update::kColumns] = {};
-  add_partials<Update, kVector>(pass, run, update, part(group), part(group + 1), sum);
   const auto at = [&](uint32_t g, int c) {
     return (g * Update::kColumns + static_cast<uint32_t>(c)) * lanes + update.columns.lane;
   };
-  PRERANK_UNROLL
-  for (int c = 0; c < Update::kColumns; ++c) sums[at(group, c)] = sum[c];
+  {
+    float sum[Update::kColumns] = {};
+    add_partials<Update, kVector>(pass, run, update, part(group), part(group + 1), sum);
+    PRERANK_UNROLL
+    for (int c = 0; c < Update::kColumns; ++c) sums[at(group, c)] = sum[c];
+  }
   __syncthreads();
-  if (threadIdx.x < kWarpThreads) {
+  if (threadIdx.x / kWarpThreads == owner) {
     PRERANK_UNROLL
     for (int c = 0; c < Update::kColumns; ++c) {
-      sum[c] = 0;
-      for (uint32_t g = 0; g < groups; ++g) sum[c] += sums[at(g, c)];
+      for (uint32_t g = 0; g < groups; ++g) total[c] += sums[at(g, c)];
     }
-    finish_run(pass, run, update, sum, piece);
   }
   __syncthreads();
 }
 
-// A warp looks at a piece.
+// Resident on a multiprocessor, at least: without a number the compiler would rather spill than lose one more.
+constexpr unsigned int merge_blocks(int blocks) { return blocks == 1 ? 4 : blocks == 2 ? 2 : 1; }
+
+// A warp looks at a piece; the block comes together for those whose row is in many chunks.
 template <class Rule, int kBlocks, bool kVector, bool kNarrow>
-__global__ void __launch_bounds__(kBlockThreads) merge_pieces(SparsePass pass) {
+__global__ void __launch_bounds__(kBlockThreads, merge_blocks(kBlocks)) merge_pieces(SparsePass pass) {
   using Update = RowUpdate<Rule, kBlocks, kVector, kNarrow>;
+  __shared__ cpu::UpdateConstants c;
   __shared__ float sums[kBlockThreads * Update::kColumns];
   __shared__ uint32_t is_long[kMergeWarps];
-  if (Rule::kUpdates && !is_update(pass)) return;
-  const cpu::UpdateConstants c = Rule::kUpdates ? constants_of(pass) : cpu::UpdateConstants{};
-  const uint32_t pieces = pass.chunks[pass.tables].first_piece, warp = threadIdx.x / kWarpThreads;
+  if constexpr (Rule::kUpdates) {
+    if (!is_update(pass)) return;
+    load_constants(pass, c);
+  }
+  const uint32_t pieces = pass.chunks[pass.tables].first_piece;
+  const uint32_t warp = threadIdx.x / kWarpThreads, lane = threadIdx.x % kWarpThreads;
   for (size_t first = size_t{blockIdx.x} * kMergeWarps; first < pieces; first += size_t{gridDim.x} * kMergeWarps) {
     const size_t piece = first + warp;
     RowRun run;
     if (piece < pieces) run = run_of_piece(pass, static_cast<uint32_t>(piece));
-    const bool some = run.partials > 0 && takes<Rule, kVector, kNarrow>(pass.table[run.table]);
-    if (threadIdx.x % kWarpThreads == 0) is_long[warp] = some && run.partials > kLongRun ? 1 : 0;
+    const bool some = run.partials > 0 && takes<Rule, kBlocks, kVector, kNarrow>(pass.table[run.table]);
+    if (lane == 0) is_long[warp] = some && run.partials > kLongRun ? 1 : 0;
+    const Update update(pass.table[run.table], pass, c, lane, run.slice);
+    float sum[Update::kColumns] = {};
     if (some && run.partials <= kLongRun) {
-      const Update update(pass.table[run.table], pass, c, threadIdx.x % kWarpThreads, run.slice);
-      float sum[Update::kColumns] = {};
       add_partials<Update, kVector>(pass, run, update, 0, run.partials, sum);
-      finish_run(pass, run, update, sum, static_cast<uint32_t>(piece));
     }
     __syncthreads();
     for (uint32_t w = 0; w < kMergeWarps; ++w) {
       if (is_long[w] == 0) continue;
-      const auto number = static_cast<uint32_t>(first + w);
-      const RowRun whole = run_of_piece(pass, number);
-      const Update update(pass.table[whole.table], pass, c, threadIdx.x % kWarpThreads, whole.slice);
-      merge_long_run<Update, kVector>(pass, whole, update, number, sums);
+      const RowRun whole = run_of_piece(pass, static_cast<uint32_t>(first + w));
+      const Update of_run(pass.table[whole.table], pass, c, lane, whole.slice);
+      add_long_run<Update, kVector>(pass, whole, of_run, w, sums, sum);
     }
+    if (some) finish_run(pass, run, update, sum, static_cast<uint32_t>(piece));
     __syncthreads();
   }
 }

@@ -11,6 +11,7 @@
 
 #include <cuda_runtime.h>
 
+#include <array>
 #include <bit>
 #include <cstdint>
 
@@ -24,6 +25,8 @@ inline constexpr uint32_t kChunkEntries = 32;
 inline constexpr uint32_t kMostLanes = 32;     // that share a row: a warp
 inline constexpr int64_t kSliceColumns = 128;  // four a lane
 inline constexpr int64_t kMostColumns = 1024;  // of a table: what a warp has registers for
+// Slices that a warp takes at once, of rows that must not be cut: kernels are compiled for each.
+inline constexpr std::array<uint32_t, 3> kRowBlocks = {1, 2, 8};
 
 inline constexpr size_t kNormPart = 4096;  // pieces
 
@@ -42,6 +45,7 @@ struct SparseTable {
   uint32_t dim;
   uint32_t lanes;
   uint32_t slices;
+  uint32_t blocks;  // of kRowBlocks
   uint32_t narrow;
   uint32_t vector;  // addresses and widths allow 16 bytes at once
 };
@@ -74,9 +78,9 @@ struct SparsePass {
 // Launch sizes; what is left is taken in further rounds.
 struct SparseLaunch {
   SparseOptimizerKind kind = SparseOptimizerKind::kSgd;
-  int64_t columns = 0;  // of a slice, at most
   size_t warps = 0, pieces = 0;
-  bool tables[2][2] = {};  // whether there are any, by SparseTable::vector and narrow
+  // Whether there are any, by the place of their blocks in kRowBlocks, by vector and by narrow.
+  bool tables[kRowBlocks.size()][2][2] = {};
 };
 
 Status enqueue_chunks(cudaStream_t stream, const SparseLaunch& size, const SparsePass& pass);

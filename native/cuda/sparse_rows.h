@@ -16,12 +16,15 @@ namespace prerank::cuda {
 template <int kBlocks>
 struct Columns {
   static constexpr int kCount = 4 * kBlocks;
-  uint32_t dim, lanes, lane, first;
+  uint32_t dim, narrow_lanes, lane, first;
+
+  // Known beforehand for wide rows: then columns are at fixed distances from the first.
+  __device__ uint32_t lanes() const { return kBlocks > 1 ? kMostLanes : narrow_lanes; }
 
   template <bool kVector>
   __device__ uint32_t of(int i) const {
-    return first + (kVector ? (static_cast<uint32_t>(i / 4) * lanes + lane) * 4 + static_cast<uint32_t>(i % 4)
-                            : lane + lanes * static_cast<uint32_t>(i));
+    return kVector ? first + lane * 4 + static_cast<uint32_t>(i / 4) * lanes() * 4 + static_cast<uint32_t>(i % 4)
+                   : first + lane + lanes() * static_cast<uint32_t>(i);
   }
 
   // Columns beyond the row are 0, and all of them unless `wanted`.
@@ -140,6 +143,15 @@ __device__ T add_over_lanes(T x, uint32_t lanes) {
   return x;
 }
 
+// The same number, of which the compiler knows nothing: what follows from it is computed anew, where keeping it from
+// an earlier use would take registers.
+__device__ inline uint32_t afresh(uint32_t x) {
+#if defined(__CUDA_ARCH__)
+  asm volatile("" : "+r"(x));
+#endif
+  return x;
+}
+
 // A table as the lanes of a warp see it, with what its updates need.
 template <class Rule, int kBlocks, bool kVector, bool kNarrow>
 struct RowUpdate {
@@ -181,7 +193,7 @@ struct RowUpdate {
   }
 
   __device__ void store(const Row& r, uint32_t row) const {
-    const size_t first = size_t{row} * table.dim;
+    const size_t first = size_t{afresh(row)} * table.dim;
     if constexpr (kNarrow) {
       columns.template store_rounded<kVector>(r.w, static_cast<Bfloat16*>(table.weights) + first,
                                               row_rounding(rounding, row));
@@ -208,7 +220,7 @@ struct RowUpdate {
         const float g = whole ? c.grad_scale * sum[i] + c.l2 * r.w[i] : 0.0f;
         squares_here += g * g;
       }
-      const float total = add_over_lanes(squares_here, table.lanes);
+      const float total = add_over_lanes(squares_here, columns.lanes());
       __syncwarp();  // all have read the state that the first lane is about to write: shuffles do not order memory
       if (!whole) return;
       const float state = r.s0[0] + total / static_cast<float>(table.dim);
@@ -232,10 +244,13 @@ struct RowUpdate {
 __device__ inline bool is_update(const SparsePass& pass) {
   return pass.numbers->update != 0 && pass.result->refused == 0;
 }
-__device__ inline cpu::UpdateConstants constants_of(const SparsePass& pass) {
-  cpu::UpdateConstants c = pass.numbers->sparse;
-  c.grad_scale *= pass.result->sparse_scale;
-  return c;
+// The constants go to the block's memory, where they take no registers. Every thread of the block comes here.
+__device__ inline void load_constants(const SparsePass& pass, cpu::UpdateConstants& c) {
+  if (threadIdx.x == 0) {
+    c = pass.numbers->sparse;
+    c.grad_scale *= pass.result->sparse_scale;
+  }
+  __syncthreads();
 }
 
 __device__ inline uint32_t row_of_entry(const SortedEntries& entries, const SparseTable& table, uint32_t entry) {
@@ -255,9 +270,10 @@ __device__ uint32_t table_with(const SparsePass& pass, uint32_t number) {
 }
 
 // Tables that a kernel takes: each has kernels of its own, which need fewer registers than one for all.
-template <class Rule, bool kVector, bool kNarrow>
+template <class Rule, int kBlocks, bool kVector, bool kNarrow>
 __device__ bool takes(const SparseTable& table) {
-  return (table.vector != 0) == kVector && (!Rule::kUpdates || (table.narrow != 0) == kNarrow);
+  return table.blocks == kBlocks && (table.vector != 0) == kVector &&
+         (!Rule::kUpdates || (table.narrow != 0) == kNarrow);
 }
 
 // Entries of one chunk.
@@ -282,10 +298,11 @@ __device__ inline float* partial_of(const SparsePass& pass, uint32_t table, uint
   return pass.partials + pass.chunks[table].first_partial + (size_t{chunk} * 2 + static_cast<uint32_t>(which)) * width;
 }
 
-// Calls Kernel<Rule, kBlocks, kVector, kNarrow>::enqueue for every kind of tables that there is.
-template <template <class, int, bool, bool> class Kernel, class Rule, int kBlocks>
+// Calls Kernel<Rule, kRowBlocks[kPlace], kVector, kNarrow>::enqueue for every kind of tables that there is.
+template <template <class, int, bool, bool> class Kernel, class Rule, size_t kPlace>
 Status launch_for_tables(cudaStream_t stream, const SparseLaunch& size, const SparsePass& pass) {
-  const auto& any = size.tables;
+  constexpr int kBlocks = static_cast<int>(kRowBlocks[kPlace]);
+  const auto& any = size.tables[kPlace];
   if constexpr (Rule::kUpdates) {
     if (any[1][1]) PRERANK_RETURN_IF_ERROR((Kernel<Rule, kBlocks, true, true>::enqueue(stream, size, pass)));
     if (any[0][1]) PRERANK_RETURN_IF_ERROR((Kernel<Rule, kBlocks, false, true>::enqueue(stream, size, pass)));
@@ -299,25 +316,25 @@ Status launch_for_tables(cudaStream_t stream, const SparseLaunch& size, const Sp
   return {};
 }
 
-// Slices as wide as the row, where the optimizer needs that.
+// For tables of every width, where the optimizer needs whole rows.
 template <template <class, int, bool, bool> class Kernel, class Rule>
 Status launch_wide(cudaStream_t stream, const SparseLaunch& size, const SparsePass& pass) {
-  if (size.columns <= kSliceColumns) return launch_for_tables<Kernel, Rule, 1>(stream, size, pass);
-  if (size.columns <= 2 * kSliceColumns) return launch_for_tables<Kernel, Rule, 2>(stream, size, pass);
-  return launch_for_tables<Kernel, Rule, 8>(stream, size, pass);
+  PRERANK_RETURN_IF_ERROR((launch_for_tables<Kernel, Rule, 0>(stream, size, pass)));
+  PRERANK_RETURN_IF_ERROR((launch_for_tables<Kernel, Rule, 1>(stream, size, pass)));
+  return launch_for_tables<Kernel, Rule, 2>(stream, size, pass);
 }
 
 template <template <class, int, bool, bool> class Kernel>
 Status launch_update(cudaStream_t stream, const SparseLaunch& size, const SparsePass& pass) {
   switch (size.kind) {
     case SparseOptimizerKind::kSgd:
-      return launch_for_tables<Kernel, SgdRule, 1>(stream, size, pass);
+      return launch_for_tables<Kernel, SgdRule, 0>(stream, size, pass);
     case SparseOptimizerKind::kAdagrad:
-      return launch_for_tables<Kernel, AdagradRule, 1>(stream, size, pass);
+      return launch_for_tables<Kernel, AdagradRule, 0>(stream, size, pass);
     case SparseOptimizerKind::kRowwiseAdagrad:
       return launch_wide<Kernel, RowwiseAdagradRule>(stream, size, pass);
     case SparseOptimizerKind::kAdam:
-      return launch_for_tables<Kernel, AdamRule, 1>(stream, size, pass);
+      return launch_for_tables<Kernel, AdamRule, 0>(stream, size, pass);
   }
   return {Code::kInternal, "an optimizer without an update of tables"};
 }

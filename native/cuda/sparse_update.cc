@@ -20,6 +20,13 @@ bool allows_vectors(const DeviceTable& table, bool rowwise) {
          (rowwise || rows_take_packs(table.state0, dim)) && rows_take_packs(table.state1, dim);
 }
 
+// Of whole rows; those that are too wide are refused elsewhere.
+uint32_t blocks_of_row(int64_t dim) {
+  const auto fits = [dim](uint32_t blocks) { return int64_t{blocks} * kSliceColumns >= dim; };
+  const auto found = std::ranges::find_if(kRowBlocks, fits);
+  return found == kRowBlocks.end() ? kRowBlocks.back() : *found;
+}
+
 size_t divided_up(size_t a, size_t b) { return (a + b - 1) / b; }
 
 // Room for `count` of T at least, half as much again as there was. `generation` goes up when the address changes, also
@@ -79,6 +86,7 @@ Status SparseUpdate::describe_tables(const Plan& plan, std::span<const DeviceTab
                        .dim = static_cast<uint32_t>(table.dim),
                        .lanes = row_lanes(table.dim),
                        .slices = rowwise ? 1 : static_cast<uint32_t>(divided_up(table.dim, kSliceColumns)),
+                       .blocks = rowwise ? blocks_of_row(table.dim) : 1,
                        .narrow = table.narrow ? 1u : 0u,
                        .vector = allows_vectors(table, rowwise) ? 1u : 0u});
   }
@@ -96,8 +104,9 @@ Status SparseUpdate::describe_tables(const Plan& plan, std::span<const DeviceTab
       return {Code::kUnsupported, "table '" + plan.tables[t].name + "' has " + std::to_string(dim) +
                                       " columns: a GPU trains tables of " + std::to_string(kMostColumns) + " at most"};
     }
-    size_.columns = std::max(size_.columns, rowwise ? dim : std::min(dim, kSliceColumns));
-    size_.tables[tables_[t].vector][tables_[t].narrow] = true;
+    const auto place = std::ranges::find(kRowBlocks, tables_[t].blocks) - kRowBlocks.begin();
+    size_.tables[place][tables_[t].vector][tables_[t].narrow] = true;
+    trains_ = true;
   }
   return {};
 }
@@ -131,7 +140,7 @@ Status SparseUpdate::reserve(cudaStream_t stream, const Division& division) {
 
 Status SparseUpdate::index(cudaStream_t stream, const DeviceBatch& batch, std::span<const size_t> ids, size_t rows,
                            size_t requests) {
-  if (!trains()) return {};
+  if (!trains_) return {};
   PRERANK_RETURN_IF_ERROR(index_.index(stream, batch, ids, rows, requests));
   const Division division = divide(index_.table_starts());
   PRERANK_RETURN_IF_ERROR(reserve(stream, division));
@@ -153,7 +162,7 @@ SparsePass SparseUpdate::pass() const {
 }
 
 Status SparseUpdate::enqueue_norm(cudaStream_t stream, double* out) const {
-  if (!trains()) {
+  if (!trains_) {
     PRERANK_CUDA(cudaMemsetAsync(out, 0, sizeof(double), stream));
     return {};
   }
@@ -163,7 +172,7 @@ Status SparseUpdate::enqueue_norm(cudaStream_t stream, double* out) const {
 }
 
 Status SparseUpdate::enqueue_update(cudaStream_t stream, const DeviceStep& step) const {
-  if (!trains()) return {};
+  if (!trains_) return {};
   SparsePass pass = this->pass();
   pass.numbers = step.numbers;
   pass.result = step.result;

@@ -37,7 +37,8 @@ __device__ void take_chunk(const SparsePass& pass, const cpu::UpdateConstants& c
   const uint32_t lane = threadIdx.x % kWarpThreads;
   const uint32_t slice = warp % table.slices;
   const Update update(table, pass, c, lane, slice);
-  const uint32_t chunk = warp / table.slices * (kWarpThreads / table.lanes) + lane / table.lanes;
+  const uint32_t lanes = update.columns.lanes();
+  const uint32_t chunk = warp / table.slices * (kWarpThreads / lanes) + lane / lanes;
   const ChunkEntries e = entries_of(pass, t, chunk);
   const auto row_at = [&](uint32_t entry) { return row_of_entry(pass.entries, table, entry); };
 
@@ -89,7 +90,7 @@ __device__ void take_chunk(const SparsePass& pass, const cpu::UpdateConstants& c
     update.columns.template store<kVector>(sum, partial_of(pass, t, chunk, head ? Partial::kHead : Partial::kTail));
   }
   if constexpr (!Rule::kUpdates) {
-    squares = add_over_lanes(squares, table.lanes);
+    squares = add_over_lanes(squares, lanes);
     if (e.from < e.to && update.columns.lane == 0) {
       pass.norms[pass.chunks[t].first_piece + size_t{chunk} * table.slices + slice] = squares;
     }
@@ -98,13 +99,16 @@ __device__ void take_chunk(const SparsePass& pass, const cpu::UpdateConstants& c
 
 template <class Rule, int kBlocks, bool kVector, bool kNarrow>
 __global__ void __launch_bounds__(kBlockThreads, kBlocks == 8 ? 1 : 2) take_chunks(SparsePass pass) {
-  if (Rule::kUpdates && !is_update(pass)) return;
-  const cpu::UpdateConstants c = Rule::kUpdates ? constants_of(pass) : cpu::UpdateConstants{};
+  __shared__ cpu::UpdateConstants c;
+  if constexpr (Rule::kUpdates) {
+    if (!is_update(pass)) return;
+    load_constants(pass, c);
+  }
   const uint32_t warps = pass.chunks[pass.tables].first_warp;
   for (size_t w = first_item() / kWarpThreads; w < warps; w += item_stride() / kWarpThreads) {
     const auto number = static_cast<uint32_t>(w);
     const uint32_t t = table_with<&TableChunks::first_warp>(pass, number);
-    if (!takes<Rule, kVector, kNarrow>(pass.table[t])) continue;
+    if (!takes<Rule, kBlocks, kVector, kNarrow>(pass.table[t])) continue;
     take_chunk<Rule, kBlocks, kVector, kNarrow>(pass, c, t, number - pass.chunks[t].first_warp);
   }
 }

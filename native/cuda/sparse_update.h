@@ -69,11 +69,11 @@ class SparseUpdate {
   Division divide(std::span<const size_t> table_starts) const;
   Status reserve(cudaStream_t stream, const Division& division);
   SparsePass pass() const;
-  bool trains() const { return size_.columns > 0; }
 
   TableIndex index_;
   std::vector<SparseTable> tables_;
   SparseLaunch size_;
+  bool trains_ = false;
   DeviceBuffer device_tables_, gradients_, chunks_;
   DeviceBuffer partials_, norms_, norm_parts_;
   uint64_t generation_ = 0;

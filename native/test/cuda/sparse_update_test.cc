@@ -189,7 +189,7 @@ TEST(CudaSparseUpdate, IsBitForBitTheCpus) {
     for (const bool narrow : {false, true}) {
       // Not the row-wise sums of squares of what l2 makes of them.
       const double l2 = kind == SparseOptimizerKind::kRowwiseAdagrad ? 0 : 0.01;
-      for (const std::array<int64_t, 3> dims : {std::array<int64_t, 3>{16, 3, 40}, {8, 128, 4}, {33, 1, 64}}) {
+      for (const std::array<int64_t, 3> dims : {std::array<int64_t, 3>{16, 3, 40}, {8, 128, 4}, {33, 1, 64}, {8, 200, 300}}) {
         SCOPED_TRACE("optimizer " + std::to_string(static_cast<int>(kind)) + ", narrow " + std::to_string(narrow) +
                      ", dim " + std::to_string(dims[0]));
         Model device(shared_plan(dims), kind, narrow, kLimits);
