@@ -58,8 +58,10 @@ Result<const CublasLt*> CublasLt::open() {
 
 Status CublasLt::check(cublasStatus_t status, const char* what) const {
   if (status == CUBLAS_STATUS_SUCCESS) return {};
-  return {status == CUBLAS_STATUS_ALLOC_FAILED ? Code::kOutOfMemory : Code::kInternal,
-          std::string("cuBLASLt: ") + status_name(status) + " in " + what};
+  const Code code = status == CUBLAS_STATUS_ALLOC_FAILED    ? Code::kOutOfMemory
+                    : status == CUBLAS_STATUS_NOT_SUPPORTED ? Code::kUnsupported
+                                                            : Code::kInternal;
+  return {code, std::string("cuBLASLt: ") + status_name(status) + " in " + what};
 }
 
 }  // namespace prerank::cuda

@@ -18,6 +18,7 @@
 
 namespace prerank::cuda {
 
+class LinearLinks;
 class Products;
 
 using cpu::View;
@@ -86,6 +87,7 @@ class DeviceKernel {
 struct DeviceBuild : KernelBuild {
   size_t requests = 0;  // of the largest batch
   std::shared_ptr<const Products> products;
+  std::shared_ptr<LinearLinks> links;  // of the plan's linear layers; null: each layer stands alone
 };
 
 using DeviceKernelResult = Result<std::unique_ptr<DeviceKernel>>;

@@ -25,6 +25,16 @@ uint32_t alignment_of(const void* pointer) {
   return address == 0 ? kMaxAlignment : static_cast<uint32_t>(std::min<uintptr_t>(lowest, kMaxAlignment));
 }
 
+cublasLtEpilogue_t epilogue_of(const ProductProblem& problem) {
+  const bool masked = problem.mask.data != nullptr, biased = problem.bias != nullptr;
+  if (problem.relu) {
+    if (masked) return biased ? CUBLASLT_EPILOGUE_RELU_AUX_BIAS : CUBLASLT_EPILOGUE_RELU_AUX;
+    return biased ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_RELU;
+  }
+  if (masked) return problem.sums != nullptr ? CUBLASLT_EPILOGUE_DRELU_BGRAD : CUBLASLT_EPILOGUE_DRELU;
+  return biased ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT;
+}
+
 // Destroys a preference at the end of a scope.
 struct Preference {
   const CublasLt& api;
@@ -85,11 +95,14 @@ Status Product::describe(const ProductProblem& problem) {
   const cublasOperation_t second = problem.a.transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
   PRERANK_RETURN_IF_ERROR(set(CUBLASLT_MATMUL_DESC_TRANSA, first));
   PRERANK_RETURN_IF_ERROR(set(CUBLASLT_MATMUL_DESC_TRANSB, second));
-  cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
-  if (problem.bias != nullptr) epilogue = problem.relu ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_BIAS;
-  if (problem.bias == nullptr && problem.relu) epilogue = CUBLASLT_EPILOGUE_RELU;
-  PRERANK_RETURN_IF_ERROR(set(CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue));
+  PRERANK_RETURN_IF_ERROR(set(CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue_of(problem)));
   if (problem.bias != nullptr) PRERANK_RETURN_IF_ERROR(set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, problem.bias));
+  if (problem.sums != nullptr) PRERANK_RETURN_IF_ERROR(set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, problem.sums));
+  if (problem.mask.data != nullptr) {
+    const auto stride = static_cast<int64_t>(problem.mask.stride);
+    PRERANK_RETURN_IF_ERROR(set(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, problem.mask.data));
+    PRERANK_RETURN_IF_ERROR(set(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, stride));
+  }
 
   const auto layout = [&](cublasLtMatrixLayout_t& into, size_t rows, size_t columns, size_t stride) {
     return api.check(api.layout_create(&into, CUDA_R_32F, columns, rows, static_cast<int64_t>(stride)),
@@ -136,6 +149,15 @@ Status Product::enqueue(cudaStream_t stream) const {
       owner.api_->matmul(owner.handle_, desc_, &alpha, problem_.b.data, a_, problem_.a.data, b_, &beta, problem_.c, c_,
                          problem_.c, c_, &algorithm_, owner.workspace_.as<void>(), owner.workspace_.bytes(), stream),
       "cublasLtMatmul");
+}
+
+Result<bool> LayerProducts::try_enqueue(const ProductProblem& problem, cudaStream_t stream) {
+  if (std::ranges::find(refused_, problem) != refused_.end()) return false;
+  const Status enqueued = enqueue(problem, stream);
+  if (enqueued.code() != Code::kUnsupported) return enqueued.ok() ? Result<bool>(true) : Result<bool>(enqueued);
+  if (refused_.size() == kKept) refused_.pop_back();
+  refused_.push_back(problem);
+  return false;
 }
 
 Status LayerProducts::enqueue(const ProductProblem& problem, cudaStream_t stream) {

@@ -21,7 +21,17 @@ struct ProductOperand {
   bool operator==(const ProductOperand&) const = default;
 };
 
-// C [m, n] = A [m, k] B [k, n] (+ C) (+ bias) (then max(., 0)).
+// A bit for each element of a matrix, as cuBLASLt writes and reads them: nothing else does. Aligned as whole
+// allocations are.
+struct ReluMask {
+  static constexpr size_t kStep = 128;  // bits: strides are multiples
+  uint8_t* data = nullptr;
+  size_t stride = 0;  // bits between rows
+  bool operator==(const ReluMask&) const = default;
+};
+
+// C [m, n] = A [m, k] B [k, n] (+ C) (+ bias) (then max(., 0)). With `relu` a mask is written: what was above 0.
+// Without, C is 0 where the mask is, and `sums` are the sums of its columns.
 struct ProductProblem {
   size_t m = 0, n = 0, k = 0;
   ProductOperand a, b;
@@ -30,6 +40,8 @@ struct ProductProblem {
   bool accumulate = false;
   const float* bias = nullptr;  // [n], or null
   bool relu = false;
+  ReluMask mask = {};
+  float* sums = nullptr;  // [n], or null
   bool operator==(const ProductProblem&) const = default;
 };
 
@@ -65,7 +77,7 @@ class Products : public std::enable_shared_from_this<Products> {
   Products& operator=(const Products&) = delete;
   ~Products();
 
-  // No dimension may be 0.
+  // No dimension may be 0. kUnsupported where cuBLASLt has no algorithm, as for some problems with masks.
   Result<Product> prepare(const ProductProblem& problem) const;
   size_t bytes() const { return workspace_.bytes(); }
 
@@ -84,11 +96,14 @@ class LayerProducts {
   explicit LayerProducts(std::shared_ptr<const Products> products) : products_(std::move(products)) {}
 
   Status enqueue(const ProductProblem& problem, cudaStream_t stream);
+  // False, and nothing is enqueued, where cuBLASLt has no algorithm.
+  Result<bool> try_enqueue(const ProductProblem& problem, cudaStream_t stream);
 
  private:
   static constexpr size_t kKept = 8;
   std::shared_ptr<const Products> products_;
   std::vector<Product> prepared_;
+  std::vector<ProductProblem> refused_;
 };
 
 }  // namespace prerank::cuda

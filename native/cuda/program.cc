@@ -13,6 +13,7 @@
 #include "cuda/dense_update.h"
 #include "cuda/device_store.h"
 #include "cuda/kernel.h"
+#include "cuda/linear_links.h"
 #include "cuda/memory.h"
 #include "cuda/products.h"
 #include "cuda/sparse_update.h"
@@ -144,7 +145,7 @@ class CudaProgram final : public Program {
     return timeline_ ? timeline_->totals() : std::vector<OperationTime>();
   }
   size_t bytes() const override {
-    size_t total = memory_.bytes() + products_->bytes();
+    size_t total = memory_.bytes() + products_->bytes() + links_->bytes();
     for (const Slot& slot : slots_) total += slot.batch.bytes() + (slot.sparse ? slot.sparse->bytes() : 0);
     return total;
   }
@@ -176,6 +177,7 @@ class CudaProgram final : public Program {
       PRERANK_ASSIGN_OR_RETURN(const size_t parameter, store_->find(table.name));
       tables.push_back({tensors_->weights(parameter), table.rows, table.dim, tensors_->narrow_weights(parameter)});
     }
+    PRERANK_ASSIGN_OR_RETURN(links_, LinearLinks::create(plan_, limits_));
     for (const PlanSegment& planned : plan_.segments) {
       PreparedSegment& segment = segments_.emplace_back();
       segment.domain = planned.domain;
@@ -188,6 +190,7 @@ class CudaProgram final : public Program {
         build.rows = limits_.rows;
         build.requests = limits_.requests;
         build.products = products_;
+        build.links = links_;
         PRERANK_ASSIGN_OR_RETURN(std::unique_ptr<DeviceKernel> kernel, make_cuda_kernel(build));
         const size_t operation = add_operation({.kind = op.kind, .layer = op.layer, .backward = op.backward}, phase_of(planned));
         segment.ops.push_back({std::move(kernel), operation});
@@ -384,6 +387,7 @@ class CudaProgram final : public Program {
   BatchLimits limits_;
   std::shared_ptr<DeviceStore> tensors_;
   std::shared_ptr<const Products> products_;
+  std::shared_ptr<LinearLinks> links_;
   DeviceMemory memory_;
   Stream copy_, compute_;
   std::vector<PreparedSegment> segments_;

@@ -13,7 +13,9 @@ struct cublasLtMatmulDescOpaque_t {
   cublasComputeType_t compute = CUBLAS_COMPUTE_32F;
   cublasOperation_t trans_a = CUBLAS_OP_N, trans_b = CUBLAS_OP_N;
   cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
-  const float* bias = nullptr;
+  float* bias = nullptr;  // written where the epilogue has kBiasGradient
+  uint8_t* aux = nullptr;
+  int64_t aux_ld = 0;  // bits
 };
 struct cublasLtMatmulPreferenceOpaque_t {
   uint32_t alignment[4] = {256, 256, 256, 256};
@@ -23,6 +25,11 @@ namespace {
 
 using Layout = cublasLtMatrixLayoutOpaque_t;
 
+// Bits of cublasLtEpilogue_t.
+constexpr int kRelu = 2, kBias = 4, kReluGradient = 8, kBiasGradient = 16, kAux = 128;
+constexpr int64_t kAuxStep = 128;       // bits
+constexpr uint64_t kAuxAlignment = 16;  // bytes, of the mask and of the result beside it
+
 struct Problem {
   cublasLtMatmulDescOpaque_t desc;
   float alpha = 1, beta = 0;
@@ -30,6 +37,10 @@ struct Problem {
   float* d = nullptr;
   Layout a_layout, b_layout, c_layout, d_layout;
 };
+
+size_t depth(const cublasLtMatmulDescOpaque_t& desc, const Layout& a) {
+  return desc.trans_a == CUBLAS_OP_N ? a.columns : a.rows;
+}
 
 // What tensor cores keep of an operand.
 float narrowed(float x, cublasComputeType_t compute) {
@@ -39,9 +50,21 @@ float narrowed(float x, cublasComputeType_t compute) {
   return __uint_as_float((__float_as_uint(x) + half) & ~((1u << dropped) - 1));
 }
 
+// The epilogue of element (i, j). A mask has a bit for each, by columns of aux_ld bits: 0 where a ReLU lets nothing pass.
+float finished(const Problem& p, float value, size_t i, size_t j) {
+  const int epilogue = p.desc.epilogue;
+  uint8_t* const byte = p.desc.aux == nullptr ? nullptr : p.desc.aux + (j * static_cast<size_t>(p.desc.aux_ld) + i) / 8;
+  const auto bit = static_cast<uint8_t>(1u << (i % 8));
+  if (epilogue & kReluGradient) return (*byte & bit) != 0 ? value : 0.0f;
+  if (epilogue & kBias) value += p.desc.bias[i];
+  if (!(epilogue & kRelu)) return value;
+  if (epilogue & kAux) *byte = static_cast<uint8_t>(value > 0 ? *byte | bit : *byte & ~bit);
+  return value < 0 ? 0.0f : value;
+}
+
 void multiply(const Problem& p) {
   const size_t m = p.d_layout.rows, n = p.d_layout.columns;
-  const size_t k = p.desc.trans_a == CUBLAS_OP_N ? p.a_layout.columns : p.a_layout.rows;
+  const size_t k = depth(p.desc, p.a_layout);
   std::vector<float> a(k * m);  // [k, m]
   for (size_t l = 0; l < k; ++l) {
     for (size_t i = 0; i < m; ++i) {
@@ -60,10 +83,14 @@ void multiply(const Problem& p) {
     for (size_t i = 0; i < m; ++i) {
       float value = p.alpha * static_cast<float>(sums[i]);
       if (p.beta != 0) value += p.beta * p.c[i + j * p.c_layout.ld];
-      if (p.desc.epilogue & CUBLASLT_EPILOGUE_BIAS) value += p.desc.bias[i];
-      if ((p.desc.epilogue & CUBLASLT_EPILOGUE_RELU) && value < 0) value = 0;
-      p.d[i + j * p.d_layout.ld] = value;
+      p.d[i + j * p.d_layout.ld] = finished(p, value, i, j);
     }
+  }
+  if (!(p.desc.epilogue & kBiasGradient)) return;
+  for (size_t i = 0; i < m; ++i) {
+    double sum = 0;
+    for (size_t j = 0; j < n; ++j) sum += static_cast<double>(p.d[i + j * p.d_layout.ld]);
+    p.desc.bias[i] = static_cast<float>(sum);
   }
 }
 
@@ -75,6 +102,20 @@ bool shapes_fit(const Problem& p) {
 }
 
 bool aligned(const void* pointer, uint64_t bytes) { return reinterpret_cast<uintptr_t>(pointer) % bytes == 0; }
+
+// A mask has a leading dimension of a multiple of 128 bits that is no less than the result's rows.
+bool aux_fits(const cublasLtMatmulDescOpaque_t& desc, const Layout& d) {
+  if (!(desc.epilogue & kAux)) return true;
+  return desc.aux != nullptr && aligned(desc.aux, kAuxAlignment) && desc.aux_ld % kAuxStep == 0 &&
+         desc.aux_ld >= static_cast<int64_t>(d.rows) && (!(desc.epilogue & kBiasGradient) || desc.bias != nullptr);
+}
+
+// Gradients of a ReLU need sums of more than one term; here, masks need aligned results, too.
+bool has_algorithm(const cublasLtMatmulDescOpaque_t& desc, const Layout& a, uint32_t alignment_of_d) {
+  if (!(desc.epilogue & kAux)) return true;
+  if ((desc.epilogue & kReluGradient) && depth(desc, a) == 1) return false;
+  return alignment_of_d >= kAuxAlignment;
+}
 
 }  // namespace
 
@@ -88,6 +129,7 @@ cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) {
 }
 size_t cublasLtGetVersion() { return CUBLAS_VER_MAJOR * 10000; }
 const char* cublasLtGetStatusName(cublasStatus_t status) {
+  if (status == CUBLAS_STATUS_NOT_SUPPORTED) return "CUBLAS_STATUS_NOT_SUPPORTED";
   return status == CUBLAS_STATUS_SUCCESS ? "CUBLAS_STATUS_SUCCESS" : "CUBLAS_STATUS_INVALID_VALUE";
 }
 cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* layout, cudaDataType, uint64_t rows, uint64_t cols,
@@ -117,6 +159,8 @@ cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t desc, cublasL
     case CUBLASLT_MATMUL_DESC_TRANSB: field = &desc->trans_b; break;
     case CUBLASLT_MATMUL_DESC_EPILOGUE: field = &desc->epilogue; break;
     case CUBLASLT_MATMUL_DESC_BIAS_POINTER: field = &desc->bias, size = sizeof(void*); break;
+    case CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER: field = &desc->aux, size = sizeof(void*); break;
+    case CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD: field = &desc->aux_ld, size = sizeof(int64_t); break;
   }
   if (field == nullptr || bytes != size) return CUBLAS_STATUS_INVALID_VALUE;
   std::memcpy(field, value, size);
@@ -140,12 +184,13 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t p
   std::memcpy(&preference->alignment[attribute - CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES], value, 4);
   return CUBLAS_STATUS_SUCCESS;
 }
-cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t, cublasLtMatrixLayout_t,
-                                              cublasLtMatrixLayout_t, cublasLtMatrixLayout_t, cublasLtMatrixLayout_t,
+cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t desc, cublasLtMatrixLayout_t a,
+                                              cublasLtMatrixLayout_t, cublasLtMatrixLayout_t, cublasLtMatrixLayout_t d,
                                               cublasLtMatmulPreference_t preference, int requested,
                                               cublasLtMatmulHeuristicResult_t* results, int* returned) {
   *returned = 0;
-  if (requested < 1) return CUBLAS_STATUS_INVALID_VALUE;
+  if (requested < 1 || !aux_fits(*desc, *d)) return CUBLAS_STATUS_INVALID_VALUE;
+  if (!has_algorithm(*desc, *a, preference->alignment[3])) return CUBLAS_STATUS_NOT_SUPPORTED;
   results[0] = {};
   for (size_t i = 0; i < 4; ++i) results[0].algo.data[i] = preference->alignment[i];
   *returned = 1;
@@ -167,7 +212,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const
                            *b_layout,
                            *c_layout,
                            *d_layout};
-  if (!shapes_fit(problem)) return CUBLAS_STATUS_INVALID_VALUE;
+  if (!shapes_fit(problem) || !aux_fits(*desc, *d_layout)) return CUBLAS_STATUS_INVALID_VALUE;
   const void* const pointers[] = {a, b, c, d};
   for (size_t i = 0; i < 4; ++i) {
     if (!aligned(pointers[i], algo->data[i])) return CUBLAS_STATUS_INVALID_VALUE;
