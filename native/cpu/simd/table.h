@@ -57,14 +57,13 @@ struct PackedProduct {
   size_t rows, depth, width;
   const float* a;
   size_t as;
-  const float* packed;
+  const void* packed;
   const float* bias;
   bool relu;
   const float* gate;  // [rows, width], or null: 0 where it is not above 0
   size_t gs;
   float* c;
   size_t cs;
-  float* scratch;  // packed_product_scratch(rows, depth) floats
 };
 
 // B [depth, width], neighbours `row` and `column` floats apart, into packed_floats(depth, width) floats. Of `parts` calls
@@ -74,7 +73,7 @@ struct PackArguments {
   const float* b;
   size_t row, column;
   size_t part, parts;
-  float* packed;
+  void* packed;
 };
 
 // C [m, n], contiguous, += D^T X with D [rows, m] and X [rows, n].
@@ -85,7 +84,7 @@ struct TransposedProduct {
   const float* x;
   size_t xs;
   float* c;
-  float* scratch;  // transposed_product_scratch(n) floats
+  void* scratch;  // transposed_product_scratch(n) floats
 };
 
 // Adagrad and Adam constants, prepared once per call.
@@ -179,7 +178,6 @@ struct SimdTable {
 
   size_t (*packed_floats)(size_t depth, size_t width);
   void (*pack)(const PackArguments& a);
-  size_t (*packed_product_scratch)(size_t rows, size_t depth);
   void (*packed_product)(const PackedProduct& p);
   size_t (*transposed_product_scratch)(size_t n);
   void (*transposed_product)(const TransposedProduct& p);
