@@ -13,10 +13,10 @@ import {
   type SparseOptimizerSettings,
   TASK_STATS,
 } from './native.js';
-import type { Plan, PlanOp, PlanTask } from './plan.js';
+import type { Plan, PlanTask } from './plan.js';
 import { computed, forward } from './tfjs/forward.js';
 import { loadTfjs, type Tf } from './tfjs/load.js';
-import { prediction, rowLoss } from './tfjs/losses.js';
+import { columnOf, lossOf, meanLoss, prediction, rowLoss, type TaskRows, taskRows } from './tfjs/losses.js';
 import { makeSlots, type Slots, updateDense, updateRows } from './tfjs/optimizers.js';
 
 export interface TfjsSettings {
@@ -40,15 +40,6 @@ export interface TfjsStepOptions {
 
 /** Keeps the norm of zero gradients from dividing by zero. */
 const CLIP_EPSILON = 1e-6;
-
-interface TaskRows {
-  /** λ-free weight of each row, 0 where the row does not train the task. */
-  readonly weights: Float32Array;
-  /** 0 where the row does not train the task. */
-  readonly targets: Float32Array;
-  /** 1 / Σ weights, 0 without rows. */
-  readonly inverse: number;
-}
 
 /** What the tasks' loss needs of one step, as arrays. */
 interface TaskResult {
@@ -111,7 +102,7 @@ export class TfjsProgram {
         kept.outputs = this.forwardOutputs(values).map((tensor) => tf.keep(tensor.clone()));
         const totals = plan.tasks.map((task, index) => {
           const logits = computed(values, loss.inputs[task.logits] ?? -1, loss);
-          const { total, tensors } = this.taskLoss(task, logits, rows[index]);
+          const { total, tensors } = this.taskLoss(task, logits, rows[index] ?? taskRows(batch, index));
           kept.tasks.push(...tensors.map((tensor) => tf.keep(tensor.clone())));
           return total;
         });
@@ -175,16 +166,10 @@ export class TfjsProgram {
     return this.plan.outputs.map(({ value }) => values.get(value) ?? this.tf.tensor1d([]));
   }
 
-  private taskLoss(
-    task: PlanTask,
-    logits: Tensor,
-    rows: TaskRows | undefined,
-  ): { total: Tensor; tensors: [Tensor, Tensor] } {
+  private taskLoss(task: PlanTask, logits: Tensor, rows: TaskRows): { total: Tensor; tensors: [Tensor, Tensor] } {
     const { tf } = this;
-    const column = (data: Float32Array | undefined): Tensor =>
-      tf.tensor2d(data ?? new Float32Array(), [data?.length ?? 0, 1]);
-    const losses = rowLoss(tf, task, logits, column(rows?.targets));
-    const mean = tf.mul(tf.sum(tf.mul(losses, column(rows?.weights))), rows?.inverse ?? 0);
+    const losses = rowLoss(tf, task, logits, columnOf(tf, rows.targets));
+    const mean = meanLoss(tf, losses, rows);
     return { total: tf.mul(mean, task.weight), tensors: [losses, prediction(tf, task.kind, logits)] };
   }
 
@@ -226,13 +211,6 @@ export class TfjsProgram {
   }
 }
 
-function lossOf(plan: Plan): PlanOp {
-  const loss = plan.segments.flatMap(({ ops }) => ops).find(({ kind }) => kind === 'loss');
-  if (loss === undefined)
-    throw new PrerankError('INVALID_ARGUMENT', 'the plan has no loss; step needs a training plan');
-  return loss;
-}
-
 async function download(tensors: readonly Tensor[]): Promise<Float32Array[]> {
   const arrays = await Promise.all(tensors.map(async (tensor) => Float32Array.from(await tensor.data())));
   for (const tensor of tensors) tensor.dispose();
@@ -242,19 +220,6 @@ async function download(tensors: readonly Tensor[]): Promise<Float32Array[]> {
 /** Zero for a table that no id of the batch looks up. */
 function gradientFor(tf: Tf, grads: Readonly<Record<string, Tensor | null>>, variable: Variable): Tensor {
   return grads[variable.name] ?? tf.zerosLike(variable);
-}
-
-function taskRows(batch: ArrayBatch, task: number): TaskRows {
-  const active = (row: number): boolean => ((batch.taskMask?.[row] ?? 0) >>> task) % 2 === 1;
-  const map = (value: (row: number) => number): Float32Array =>
-    Float32Array.from({ length: batch.rows }, (_, row) => (active(row) ? value(row) : 0));
-  const weights = map((row) => batch.weight?.[row] ?? 1);
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
-  return {
-    weights,
-    targets: map((row) => batch.targets?.[task]?.[row] ?? Number.NaN),
-    inverse: total > 0 ? 1 / total : 0,
-  };
 }
 
 /** `perTask`: losses and predictions of every row, task after task. */
