@@ -95,7 +95,6 @@ function operationsTable(results) {
 }
 
 function threadsText(results) {
-  const [one, two] = [results['step-two-tower-d'], results['step-two-tower-d-2-threads']];
   const lines = [];
   if (results['two-cores'] !== undefined) {
     const { ratio } = results['two-cores'];
@@ -103,11 +102,15 @@ function threadsText(results) {
       `Two processes, one on each processor, do ${fixed(ratio.flops, 2)} times the multiply-adds of one alone and copy ${fixed(ratio.copy, 2)} times as much: no program can gain more from a second thread.`,
     );
   }
-  if (one !== undefined && two !== undefined) {
+  const rows = Object.values(results).flatMap((one) => {
+    const two = one.bench === 'step' && one.threads === 1 ? results[`step-${one.config}-2-threads`] : undefined;
+    if (two === undefined) return [];
     const gain = two.samplesPerSecond / one.samplesPerSecond;
-    lines.push(
-      `\`two-tower-d\`: ${fixed(gain, 2)} times the samples of one thread (waiting for data: ${fixed(two.loader.waitShare * 100)} %).`,
-    );
+    const thousands = [one, two].map(({ samplesPerSecond }) => fixed(samplesPerSecond / 1e3));
+    return [[`\`${one.config}\``, ...thousands, fixed(gain, 2), `${fixed(two.loader.waitShare * 100)} %`]];
+  });
+  if (rows.length > 0) {
+    lines.push('', table(['step', 'one thread, k/s', 'two, k/s', 'gain', 'waiting for data'], rows));
   }
   return `${lines.join('\n')}\n`;
 }

@@ -1,5 +1,5 @@
 /**
- * Measures everything docs/performance.md states, writes bench/results/*.json and the page's measured part. About 12 minutes on a quiet
+ * Measures everything docs/performance.md states, writes bench/results/*.json and the page's measured part. About 20 minutes on a quiet
  * machine; the process is pinned to one core, or two where it says so.
  *
  * Usage: node bench/performance.mjs --python PYTHON [--only NAME,NAME] [--render]
@@ -45,6 +45,7 @@ function json(script, ...args) {
 }
 
 const excluded = ['--loading', 'excluded'];
+const twoThreads = ['--threads', '2'];
 const against = (variants, config, ...args) =>
   json('peers/step.mjs', '--config', config, '--python', values.python, '--variants', variants, ...args);
 const peers = (...args) => against('eager,onednn', ...args);
@@ -55,17 +56,24 @@ const MEASUREMENTS = {
   'peers-two-tower-d': () => peers('two-tower-d', '--steps', '6'),
   'peers-two-tower-d-rowwise': () => peers('two-tower-d', '--steps', '6', '--sparse', 'rowwise-adagrad', ...excluded),
   'peers-two-tower-d-16384': () => peers('two-tower-d', '--steps', '3', '--batch', '16384', ...excluded),
-  'peers-two-tower-d-2-threads': () => peers('two-tower-d', '--steps', '6', '--threads', '2', ...excluded),
+  'peers-two-tower-d-2-threads': () => peers('two-tower-d', '--steps', '6', ...twoThreads, ...excluded),
   'peers-dlrm-criteo': () => peers('dlrm-criteo', '--steps', '3', ...excluded),
+  'peers-dlrm-criteo-2-threads': () => peers('dlrm-criteo', '--steps', '3', ...twoThreads, ...excluded),
   'peers-two-tower-d-bfloat16': () => narrow('two-tower-d', '--steps', '4', '--rounds', '3'),
   'peers-dlrm-criteo-bfloat16': () => narrow('dlrm-criteo', '--steps', '2', '--rounds', '3'),
   'peers-embedding-heavy-bfloat16': () => narrow('embedding-heavy', '--steps', '2', '--rounds', '3', '--batches', '2'),
   'peers-embedding-heavy': () => peers('embedding-heavy', '--steps', '2', '--batches', '2', ...excluded),
+  'peers-embedding-heavy-2-threads': () =>
+    peers('embedding-heavy', '--steps', '2', '--batches', '2', ...twoThreads, ...excluded),
   ...Object.fromEntries(
-    STEPS.map((name) => [`step-${name}`, () => bench('step', '--config', name, '--runs', '2', '--steps', '6')]),
+    STEPS.flatMap((name) => {
+      const step = (...args) => bench('step', '--config', name, '--runs', '2', '--steps', '6', ...args);
+      return [
+        [`step-${name}`, () => step()],
+        [`step-${name}-2-threads`, () => step(...twoThreads)],
+      ];
+    }),
   ),
-  'step-two-tower-d-2-threads': () =>
-    bench('step', '--config', 'two-tower-d', '--runs', '2', '--steps', '6', '--threads', '2'),
   serve: () => bench('serve', '--requests', '500'),
   floor: async () => {
     const addon = loadAddon();

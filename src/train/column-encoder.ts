@@ -66,13 +66,10 @@ export class ColumnEncoder {
     }
     const values = batch.column(feature.source);
     if (feature.kind === 'categorical') return { ids: rowsOf(values) };
-    const lists = Array.from(values, (value) => listOf(feature.name, value));
-    const offsets = new Uint32Array(lists.length + 1);
-    for (const [i, { length }] of lists.entries()) offsets[i + 1] = (offsets[i] ?? 0) + length;
-    const ids = rowsOf(lists.flat());
+    const { elements: ids, offsets } = flatten(feature.name, values);
     const { weightsSource } = feature;
-    if (weightsSource === undefined) return { ids, offsets };
-    return { ids, offsets, weights: encodeWeights(feature.name, batch.column(weightsSource), lists) };
+    if (weightsSource === undefined) return { ids: rowsOf(ids), offsets };
+    return { ids: rowsOf(ids), offsets, weights: encodeWeights(feature.name, batch.column(weightsSource), offsets) };
   }
 }
 
@@ -100,26 +97,40 @@ function tableOf(features: FeatureMap, feature: IdFeature): IdMapping {
   return table.mapping;
 }
 
-/** A null list is empty; a null in a list is none that ingestion takes. */
-function listOf(feature: string, value: RawValue): readonly (number | bigint | string)[] {
-  if (isNull(value)) return [];
-  if (typeof value !== 'object') throw badValue(feature, 'lists', value);
-  const list = Array.from(value);
-  if (list.some((id) => isNull(id))) throw badValue(feature, 'lists without null', value);
-  return list;
+interface Flattened {
+  readonly elements: readonly RawValue[];
+  /** [lists + 1]. */
+  readonly offsets: Uint32Array;
 }
 
-function encodeWeights(
-  feature: string,
-  values: ArrayLike<RawValue>,
-  lists: readonly (readonly unknown[])[],
-): Float32Array {
-  const weights = lists.flatMap(({ length }, row) => {
-    const list = listOf(feature, values[row]);
-    if (list.length !== length) throw badValue(feature, `as many weights as ids, here ${length}`, values[row]);
-    return list;
-  });
-  return Float32Array.from(weights, (weight) => {
+/** Lists one after the other. A null list is empty; a null in a list is none that ingestion takes. */
+function flatten(feature: string, lists: ArrayLike<RawValue>): Flattened {
+  const elements: RawValue[] = [];
+  const offsets = new Uint32Array(lists.length + 1);
+  for (let row = 0; row < lists.length; row += 1) {
+    const list = lists[row];
+    if (!isNull(list)) {
+      if (typeof list !== 'object') throw badValue(feature, 'lists', list);
+      for (let i = 0; i < list.length; i += 1) {
+        const element = list[i];
+        if (isNull(element)) throw badValue(feature, 'lists without null', list);
+        elements.push(element);
+      }
+    }
+    offsets[row + 1] = elements.length;
+  }
+  return { elements, offsets };
+}
+
+/** @param ids offsets of the lists of ids. */
+function encodeWeights(feature: string, lists: ArrayLike<RawValue>, ids: Uint32Array): Float32Array {
+  const { elements, offsets } = flatten(feature, lists);
+  const row = offsets.findIndex((offset, i) => offset !== ids[i]) - 1;
+  if (row >= 0) {
+    const count = (ids[row + 1] ?? 0) - (ids[row] ?? 0);
+    throw badValue(feature, `as many weights as ids, here ${count}`, lists[row]);
+  }
+  return Float32Array.from(elements, (weight) => {
     if (typeof weight !== 'number' || !Number.isFinite(Math.fround(weight))) {
       throw badValue(feature, 'weights that are finite numbers', weight);
     }

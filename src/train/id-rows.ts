@@ -37,22 +37,32 @@ function vocabularyRows(
   const keyOf = valueType === 'int' ? integer : text;
   const known = valueType === 'int' ? values.map((value) => integer(feature, BigInt(value))) : values;
   const rows = new Map<RawId, number>(known.map((key, i) => [key, i + 1]));
-  return (column) => Uint32Array.from(column, (value) => (isNull(value) ? 0 : (rows.get(keyOf(feature, value)) ?? 0)));
+  return (column) => each(column, (value) => (isNull(value) ? 0 : (rows.get(keyOf(feature, value)) ?? 0)));
 }
 
 function hashedIntegers(addon: Addon, feature: string, buckets: number): IdRows {
   const nullRow = nullBucket(addon, buckets);
-  const modulus = BigInt(buckets);
   return (column) => {
-    const keys = BigInt64Array.from(column, (value) => (isNull(value) ? 0n : BigInt(integer(feature, value))));
-    const hashes = addon.hashInt64(keys);
-    return Uint32Array.from(column, (value, i) => (isNull(value) ? nullRow : Number((hashes[i] ?? 0n) % modulus)));
+    const keys = new BigInt64Array(column.length);
+    const halves = new Int32Array(keys.buffer);
+    for (let i = 0; i < column.length; i += 1) {
+      const value = column[i];
+      if (isNull(value)) continue;
+      const key = integer(feature, value);
+      if (typeof key === 'bigint') {
+        keys[i] = key;
+      } else {
+        // Without bigints, which are objects.
+        halves[2 * i] = key;
+        halves[2 * i + 1] = Math.floor(key / 2 ** 32);
+      }
+    }
+    return bucketsOf(addon.hashInt64(keys), column, buckets, nullRow);
   };
 }
 
 function hashedTexts(addon: Addon, feature: string, buckets: number): IdRows {
   const nullRow = nullBucket(addon, buckets);
-  const modulus = BigInt(buckets);
   const encoder = new TextEncoder();
   return (column) => {
     const texts = Array.from(column, (value) => encoder.encode(isNull(value) ? '' : text(feature, value)));
@@ -60,12 +70,29 @@ function hashedTexts(addon: Addon, feature: string, buckets: number): IdRows {
     for (const [i, { length }] of texts.entries()) offsets[i + 1] = (offsets[i] ?? 0) + length;
     const bytes = new Uint8Array(offsets[texts.length] ?? 0);
     for (const [i, part] of texts.entries()) bytes.set(part, offsets[i]);
-    const hashes = addon.hashUtf8(bytes, offsets);
-    return Uint32Array.from(column, (value, i) => (isNull(value) ? nullRow : Number((hashes[i] ?? 0n) % modulus)));
+    return bucketsOf(addon.hashUtf8(bytes, offsets), column, buckets, nullRow);
   };
 }
 
 /** Null is hashed as the empty string. */
 function nullBucket(addon: Addon, buckets: number): number {
   return Number((addon.hashUtf8(new Uint8Array(0), new Int32Array(2))[0] ?? 0n) % BigInt(buckets));
+}
+
+/** hash mod buckets, from halves of the hashes: 16 bits at a time stay exact below 2⁵³. */
+function bucketsOf(hashes: BigUint64Array, column: ArrayLike<RawValue>, buckets: number, nullRow: number): Uint32Array {
+  const halves = new Uint32Array(hashes.buffer, hashes.byteOffset, 2 * hashes.length);
+  return each(column, (value, i) => {
+    if (isNull(value)) return nullRow;
+    const low = halves[2 * i] ?? 0;
+    let rest = (halves[2 * i + 1] ?? 0) % buckets;
+    rest = (rest * 2 ** 16 + (low >>> 16)) % buckets;
+    return (rest * 2 ** 16 + (low & 0xffff)) % buckets;
+  });
+}
+
+function each(column: ArrayLike<RawValue>, rowOf: (value: RawValue, i: number) => number): Uint32Array {
+  const rows = new Uint32Array(column.length);
+  for (let i = 0; i < column.length; i += 1) rows[i] = rowOf(column[i], i);
+  return rows;
 }

@@ -121,8 +121,13 @@ export function runsByRequest(program: ModelProgram, set: PredictedSet): boolean
 
 /** Probabilities, values in the label's own units, or ratios, in float64. */
 export function readPredictions({ outputs, link, ratio = false, scale = 1, shift = 0 }: Prediction): Float64Array {
-  if (ratio) return Float64Array.from(outputs, (value) => Math.exp(value));
-  return link === 'sigmoid'
-    ? Float64Array.from(outputs, sigmoid)
-    : Float64Array.from(outputs, (value) => value / scale + shift);
+  if (ratio) return mapped(outputs, Math.exp);
+  return link === 'sigmoid' ? mapped(outputs, sigmoid) : mapped(outputs, (value) => value / scale + shift);
+}
+
+/** As Float64Array.from, which takes a microsecond for every three numbers. */
+function mapped(values: Float32Array, read: (value: number) => number): Float64Array {
+  const result = new Float64Array(values.length);
+  for (let i = 0; i < values.length; i += 1) result[i] = read(values[i] ?? Number.NaN);
+  return result;
 }

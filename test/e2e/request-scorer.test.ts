@@ -26,6 +26,7 @@ const LOG = `
          CASE WHEN i * 7 % 40 = 5 THEN NULL ELSE [i * 7 % 40 % 7, 3, 99999] END AS topics,
          CASE WHEN i * 7 % 40 = 5 THEN NULL ELSE [0.5, i * 7 % 40, -2] END AS topic_weights,
          ['a' || (i * 7 % 40 % 3), 'b'] AS words, 9007199254740993 + i * 7 % 40 AS advertiser,
+         (20 - i * 7 % 40) * 99999999977 AS code,
          i * 7 % 40 % 2 = 0 AS video, sqrt(i * 7 % 40) AS price,
          1 AS shown, i AS ts, (i % 3 = 0)::INTEGER AS click, 0.3 AS ectr, i % 5 AS cqs, 1 AS bid, 1 AS total_value
   FROM range(1200) t(i) ORDER BY i`;
@@ -58,6 +59,7 @@ describe('requests scored with kept vectors of ads', () => {
         { name: 'topics', kind: 'multi' as const, weights: 'topic_weights' },
         { name: 'words', kind: 'multi' as const, hash: { buckets: 13 } },
         { name: 'advertiser', kind: 'categorical' as const },
+        { name: 'code', kind: 'categorical' as const, hash: { buckets: 65_537 } },
         { name: 'video', kind: 'categorical' as const },
         { name: 'price', kind: 'dense' as const, transform: ['log1p' as const, 'standardize' as const] },
       ],
@@ -84,12 +86,13 @@ describe('requests scored with kept vectors of ads', () => {
       'topic_weights',
       'words',
       'advertiser',
+      'code',
       'video',
       'price',
     ];
     const lists = await duckdb(
       `SELECT user_id, segment, x::DOUBLE, country, ad_id::INTEGER, to_json(topics)::VARCHAR, to_json(topic_weights)::VARCHAR,
-              to_json(words)::VARCHAR, advertiser, video, price FROM '${log}'`,
+              to_json(words)::VARCHAR, advertiser, code, video, price FROM '${log}'`,
     );
     const value = (name: string, cell: unknown): unknown =>
       ['topics', 'topic_weights', 'words'].includes(name) && cell !== null ? JSON.parse(String(cell)) : cell;
