@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { trainedModel } from '../../src/bench/scored-model.js';
+import { benchServe } from '../../src/bench/serve.js';
 import {
   AdVectors,
   ColumnScorer,
@@ -160,6 +162,19 @@ describe('requests scored with kept vectors of ads', () => {
     assert.deepEqual(after, await scorer.score(userOf(0), numbers, fresh));
     const [old = [], changed = []] = [before.get('ctr'), after.get('ctr')];
     assert.deepEqual([old[0] === changed[0], old[1] === changed[1], old[2] === changed[2]], [true, false, true]);
+  });
+
+  it('is what the serving benchmark times for a run', async () => {
+    const options = { ads: 20, threads: [1], requestsPerCall: [1], requests: 3, seed: 1 };
+    const { results, adVectors } = await benchServe(run.addon, trainedModel(run), options);
+    assert.deepEqual(
+      results.map(({ vectors, latency }) => [vectors, latency.samples]),
+      [
+        ['computed', 3],
+        ['kept', 3],
+      ],
+    );
+    assert.equal(adVectors?.width, 8);
   });
 
   it('refuses what does not fit, by name', async () => {
