@@ -13,31 +13,23 @@
 #include "cuda/dense_update.h"
 #include "cuda/device_store.h"
 #include "cuda/kernel.h"
-#include "cuda/linear_links.h"
 #include "cuda/memory.h"
 #include "cuda/products.h"
+#include "cuda/program_tensors.h"
 #include "cuda/sparse_update.h"
 #include "cuda/step_graphs.h"
+#include "cuda/step_operations.h"
 #include "cuda/timeline.h"
 #include "cuda/transform.h"
 #include "cuda/upload.h"
 #include "plan/plan_check.h"
+#include "plan/pooled_gradients.h"
 #include "plan/program_checks.h"
 
 namespace prerank::cuda {
 namespace {
 
 constexpr size_t kSlots = 2;  // steps in flight: one works while the next one's batch travels
-
-struct PreparedOp {
-  std::unique_ptr<DeviceKernel> kernel;
-  size_t operation = 0;  // in the timeline
-};
-
-struct PreparedSegment {
-  Domain domain = Domain::kRow;
-  std::vector<PreparedOp> ops;
-};
 
 // What belongs to one place of the batch ring.
 struct Slot {
@@ -74,7 +66,7 @@ class CudaProgram final : public Program {
     PRERANK_ASSIGN_OR_RETURN(copy_, make_stream());
     PRERANK_ASSIGN_OR_RETURN(compute_, make_stream());
     if (options_.profile) timeline_.emplace();
-    PRERANK_RETURN_IF_ERROR(build_segments());
+    PRERANK_RETURN_IF_ERROR(build_operations());
     if (training()) PRERANK_RETURN_IF_ERROR(build_update());
     for (Slot& slot : slots_) PRERANK_RETURN_IF_ERROR(build_slot(slot));
     return timeline_ ? timeline_->start() : Status();
@@ -145,7 +137,7 @@ class CudaProgram final : public Program {
     return timeline_ ? timeline_->totals() : std::vector<OperationTime>();
   }
   size_t bytes() const override {
-    size_t total = memory_.bytes() + products_->bytes() + links_->bytes();
+    size_t total = memory_.bytes() + products_bytes_ + operations_.bytes();
     for (const Slot& slot : slots_) total += slot.batch.bytes() + (slot.sparse ? slot.sparse->bytes() : 0);
     return total;
   }
@@ -171,29 +163,14 @@ class CudaProgram final : public Program {
  private:
   bool training() const { return !plan_.tasks.empty(); }
 
-  Status build_segments() {
-    std::vector<TableView> tables;
-    for (const PlanTable& table : plan_.tables) {
-      PRERANK_ASSIGN_OR_RETURN(const size_t parameter, store_->find(table.name));
-      tables.push_back({tensors_->weights(parameter), table.rows, table.dim, tensors_->narrow_weights(parameter)});
-    }
-    PRERANK_ASSIGN_OR_RETURN(links_, LinearLinks::create(plan_, limits_));
-    for (const PlanSegment& planned : plan_.segments) {
-      PreparedSegment& segment = segments_.emplace_back();
-      segment.domain = planned.domain;
-      for (const PlanOp& op : planned.ops) {
-        DeviceBuild build;
-        build.plan = &plan_;
-        build.op = &op;
-        build.segment_domain = planned.domain;
-        build.tables = tables;
-        build.rows = limits_.rows;
-        build.requests = limits_.requests;
-        build.products = products_;
-        build.links = links_;
-        PRERANK_ASSIGN_OR_RETURN(std::unique_ptr<DeviceKernel> kernel, make_cuda_kernel(build));
-        const size_t operation = add_operation({.kind = op.kind, .layer = op.layer, .backward = op.backward}, phase_of(planned));
-        segment.ops.push_back({std::move(kernel), operation});
+  Status build_operations() {
+    PRERANK_ASSIGN_OR_RETURN(auto beside, Products::create(store_->options().device.matmul));
+    products_bytes_ = products_->bytes() + beside->bytes();
+    PRERANK_ASSIGN_OR_RETURN(const std::vector<TableView> tables, looked_up_tables(plan_, *store_, *tensors_));
+    PRERANK_ASSIGN_OR_RETURN(operations_, StepOperations::create(plan_, tables, limits_, products_, beside));
+    for (const PlanSegment& segment : plan_.segments) {
+      for (const PlanOp& op : segment.ops) {
+        add_operation({.kind = op.kind, .layer = op.layer, .backward = op.backward}, phase_of(segment));
       }
     }
     return {};
@@ -212,13 +189,7 @@ class CudaProgram final : public Program {
 
   Status build_update() {
     const ParameterStore::Options& settings = store_->options();
-    std::vector<DenseTarget> dense;
-    for (const PlanParameter& parameter : plan_.parameters) {
-      if (parameter.grad < 0) continue;
-      PRERANK_ASSIGN_OR_RETURN(const size_t stored, store_->find(parameter.name));
-      dense.push_back({tensors_->weights(stored), memory_.address(static_cast<size_t>(parameter.grad)),
-                       tensors_->state(stored, 0), tensors_->state(stored, 1), tensors_->size(stored)});
-    }
+    PRERANK_ASSIGN_OR_RETURN(const std::vector<DenseTarget> dense, dense_targets(plan_, *store_, *tensors_, memory_));
     PRERANK_ASSIGN_OR_RETURN(dense_update_, DenseUpdate::create(settings.dense, dense));
     PRERANK_ASSIGN_OR_RETURN(transform_,
                              GradientTransform::create(dense, plan_.tasks.size(), options_.clip_norm, options_.clip_scope));
@@ -255,19 +226,8 @@ class CudaProgram final : public Program {
         slot.outcome,
         PinnedBuffer::allocate(outcome_stats_offset() + plan_.tasks.size() * sizeof(TaskStats), "a step's outcome"));
     if (plan_.sparse_gradients.empty()) return {};
-    std::vector<DeviceTable> tables;
-    for (const PlanTable& table : plan_.tables) {
-      PRERANK_ASSIGN_OR_RETURN(const size_t p, store_->find(table.name));
-      const bool narrow = tensors_->narrow_weights(p) != nullptr;
-      void* const weights = narrow ? static_cast<void*>(tensors_->narrow_weights(p)) : tensors_->weights(p);
-      tables.push_back({weights, narrow, tensors_->state(p, 0), tensors_->state(p, 1), table.rows, table.dim});
-    }
-    std::vector<cpu::PooledGradient> pooled(plan_.id_inputs.size());
-    for (const PlanSparseGradient& gradient : plan_.sparse_gradients) {
-      const auto value = static_cast<size_t>(gradient.value);
-      pooled[static_cast<size_t>(gradient.id_input)] = {memory_.address(value),
-                                                        static_cast<size_t>(plan_.values[value].stride)};
-    }
+    PRERANK_ASSIGN_OR_RETURN(const std::vector<DeviceTable> tables, updated_tables(plan_, *store_, *tensors_));
+    const auto pooled = pooled_gradients(plan_, [this](size_t value) { return memory_.address(value); });
     PRERANK_ASSIGN_OR_RETURN(slot.sparse, SparseUpdate::create(plan_, tables, store_->options().sparse, pooled,
                                                                limits_.rows, limits_.requests));
     return {};
@@ -351,14 +311,7 @@ class CudaProgram final : public Program {
                                    cudaMemcpyDeviceToDevice, compute_.get()));
       PRERANK_RETURN_IF_ERROR(lap(clear_operation_));
     }
-    DeviceContext at = context(slot);
-    for (const PreparedSegment& segment : segments_) {
-      at.rows = segment.domain == Domain::kNone ? 1 : segment.domain == Domain::kRequest ? slot.requests : slot.rows;
-      for (const PreparedOp& op : segment.ops) {
-        PRERANK_RETURN_IF_ERROR(op.kernel->enqueue(at));
-        PRERANK_RETURN_IF_ERROR(lap(op.operation));
-      }
-    }
+    PRERANK_RETURN_IF_ERROR(operations_.enqueue(context(slot), timeline_ ? &*timeline_ : nullptr));
     return training() ? enqueue_update(slot) : Status();
   }
 
@@ -387,10 +340,10 @@ class CudaProgram final : public Program {
   BatchLimits limits_;
   std::shared_ptr<DeviceStore> tensors_;
   std::shared_ptr<const Products> products_;
-  std::shared_ptr<LinearLinks> links_;
+  size_t products_bytes_ = 0;
   DeviceMemory memory_;
   Stream copy_, compute_;
-  std::vector<PreparedSegment> segments_;
+  StepOperations operations_;
   std::array<Slot, kSlots> slots_;
   std::optional<DenseUpdate> dense_update_;
   std::optional<GradientTransform> transform_;

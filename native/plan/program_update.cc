@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/table_rounding.h"
+#include "plan/pooled_gradients.h"
 #include "plan/program_checks.h"
 
 namespace prerank {
@@ -39,13 +40,10 @@ Status ProgramUpdate::collect(const ProgramMemory& memory) {
   }
   chunk_norms_.resize(chunks_.size());
   worker_norms_.resize(pool_.workers());
-  pooled_.resize(plan_.id_inputs.size());
+  pooled_ = pooled_gradients(plan_, [&memory](size_t value) { return memory.address(value); });
   std::vector<bool> trained(plan_.tables.size(), false);
   for (const PlanSparseGradient& gradient : plan_.sparse_gradients) {
-    const auto input = static_cast<size_t>(gradient.id_input);
-    const auto value = static_cast<size_t>(gradient.value);
-    pooled_[input] = {memory.address(value), static_cast<size_t>(plan_.values[value].stride)};
-    trained[static_cast<size_t>(plan_.id_inputs[input].table)] = true;
+    trained[static_cast<size_t>(plan_.id_inputs[static_cast<size_t>(gradient.id_input)].table)] = true;
   }
   for (size_t t = 0; t < plan_.tables.size(); ++t) {
     if (!trained[t]) continue;
