@@ -68,4 +68,18 @@ describe('examples', function () {
     assert.ok(auc !== undefined && auc > 0.55, output);
     assert.ok(existsSync(join(out, 'dataset', 'train', 'dataset.json')));
   });
+
+  it('05 a server scores requests with vectors of ads, one of which changes', async () => {
+    const output = await runExample('05-serving/serving.mjs', ['--out', join(folder, 'serving')]);
+    assert.match(output, /^300 ads, 32 numbers each$/m);
+    assert.ok(Number(/predicted CTR (0\.\d+)/.exec(output)?.[1]) > 0, output);
+    assert.match(output, /50 requests of 1000 ads, median [\d.]+ ms/);
+    const [first, next, changed, same] = (
+      /next ad: ([\d.]+) and ([\d.]+) become ([\d.]+) and ([\d.]+)/.exec(output) ?? []
+    )
+      .slice(1)
+      .map(Number);
+    assert.ok(first !== undefined && first !== changed, output);
+    assert.equal(next, same);
+  });
 });
