@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <cmath>
-#include <limits>
 #include <optional>
 #include <string_view>
 #include <unordered_map>
@@ -15,6 +13,7 @@
 #include "base/memory_info.h"
 #include "base/thread_pool.h"
 #include "plan/lazy_rows.h"
+#include "plan/parameter_checks.h"
 #include "plan/parameter_init.h"
 
 namespace prerank {
@@ -52,64 +51,12 @@ std::vector<SlotLayout> dense_slots(const DenseOptimizer& optimizer) {
 
 Status invalid(std::string message) { return {Code::kInvalidArgument, std::move(message)}; }
 
-Result<size_t> element_count(const ParameterSpec& spec) {
-  size_t count = 1;
-  for (const int64_t size : spec.shape) {
-    if (size < 1) {
-      return invalid("parameter " + spec.name + ": dimension " + std::to_string(size) + " of its shape is not positive");
-    }
-    if (count > (std::numeric_limits<size_t>::max() >> 3) / static_cast<size_t>(size)) {
-      return invalid("parameter " + spec.name + ": its shape is too large");
-    }
-    count *= static_cast<size_t>(size);
-  }
-  return count;
-}
-
-Status check_spec(const ParameterSpec& spec) {
-  if (spec.name.empty()) return invalid("a parameter has no name");
-  if (spec.table && spec.shape.size() != 2) {
-    return invalid("parameter " + spec.name + ": a table's shape is [rows, dim], this has " +
-                   std::to_string(spec.shape.size()) + " dimensions");
-  }
-  if (!std::isfinite(spec.init.scale)) return invalid("parameter " + spec.name + ": the scale of its init is not finite");
-  return {};
-}
-
-Status check_at_least(const char* name, double value, double lowest) {
-  if (std::isfinite(value) && value >= lowest) return {};
-  return invalid(std::string(name) + " must be a finite number, at least " + std::to_string(lowest) + ", got " +
-                 std::to_string(value));
-}
-
-Status check_fraction(const char* name, double value) {
-  if (value >= 0 && value < 1) return {};
-  return invalid(std::string(name) + " must be in [0, 1), got " + std::to_string(value));
-}
-
-Status check_optimizers(const ParameterStore::Options& options) {
-  const SparseOptimizer& sparse = options.sparse;
-  PRERANK_RETURN_IF_ERROR(check_fraction("sparse optimizer: beta1", sparse.beta1));
-  PRERANK_RETURN_IF_ERROR(check_fraction("sparse optimizer: beta2", sparse.beta2));
-  PRERANK_RETURN_IF_ERROR(check_at_least("sparse optimizer: epsilon", sparse.epsilon, 0));
-  PRERANK_RETURN_IF_ERROR(check_at_least("sparse optimizer: initial accumulator", sparse.initial_accumulator, 0));
-  PRERANK_RETURN_IF_ERROR(check_at_least("sparse optimizer: l2", sparse.l2, 0));
-  const DenseOptimizer& dense = options.dense;
-  PRERANK_RETURN_IF_ERROR(check_fraction("dense optimizer: momentum", dense.momentum));
-  PRERANK_RETURN_IF_ERROR(check_fraction("dense optimizer: beta1", dense.beta1));
-  PRERANK_RETURN_IF_ERROR(check_fraction("dense optimizer: beta2", dense.beta2));
-  PRERANK_RETURN_IF_ERROR(check_at_least("dense optimizer: epsilon", dense.epsilon, 0));
-  PRERANK_RETURN_IF_ERROR(check_at_least("dense optimizer: initial accumulator", dense.initial_accumulator, 0));
-  PRERANK_RETURN_IF_ERROR(check_at_least("dense optimizer: l2", dense.l2, 0));
-  return check_at_least("dense optimizer: weight decay", dense.weight_decay, 0);
-}
-
 class CpuParameterStore final : public ParameterStore {
  public:
   explicit CpuParameterStore(Options options) : options_(std::move(options)) {}
 
   Status build() {
-    PRERANK_RETURN_IF_ERROR(check_optimizers(options_));
+    PRERANK_RETURN_IF_ERROR(check_optimizers(options_.sparse, options_.dense));
     if (options_.device.cuda < 0 && options_.device.matmul != MatmulPrecision::kFloat32) {
       return invalid("the CPU multiplies matrices in float32 only");
     }
