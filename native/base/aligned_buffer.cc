@@ -19,7 +19,7 @@ Status refused(size_t bytes) {
 }
 
 // A zeroed mapping of `bytes` (a multiple of the huge page) that starts at a huge-page boundary, or null.
-void* map_aligned(size_t bytes, AlignedBuffer::Pages pages) {
+void* map_aligned(size_t bytes) {
   const size_t wide = bytes + AlignedBuffer::kHugePage;
   void* mapping = mmap(nullptr, wide, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapping == MAP_FAILED) return nullptr;
@@ -31,19 +31,19 @@ void* map_aligned(size_t bytes, AlignedBuffer::Pages pages) {
   if (after > 0) munmap(reinterpret_cast<void*>(aligned + bytes), after);
   void* result = reinterpret_cast<void*>(aligned);
   // Advice: a system without huge pages serves small ones.
-  madvise(result, bytes, pages == AlignedBuffer::Pages::kHuge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+  madvise(result, bytes, MADV_HUGEPAGE);
   return result;
 }
 
 }  // namespace
 
-Result<AlignedBuffer> AlignedBuffer::allocate(size_t bytes, Pages pages) {
+Result<AlignedBuffer> AlignedBuffer::allocate(size_t bytes) {
   AlignedBuffer buffer;
   if (bytes == 0) return buffer;
   if (bytes > std::numeric_limits<size_t>::max() / 2) return refused(bytes);
   if (bytes >= kHugePage) {
     const size_t mapped = round_up(bytes, kHugePage);
-    buffer.data_ = map_aligned(mapped, pages);
+    buffer.data_ = map_aligned(mapped);
     buffer.mapped_ = mapped;
   } else {
     const size_t rounded = round_up(bytes, kAlignment);
@@ -55,11 +55,11 @@ Result<AlignedBuffer> AlignedBuffer::allocate(size_t bytes, Pages pages) {
   return buffer;
 }
 
-Result<AlignedBuffer> AlignedBuffer::floats(size_t count, Pages pages) {
+Result<AlignedBuffer> AlignedBuffer::floats(size_t count) {
   if (count > std::numeric_limits<size_t>::max() / sizeof(float)) {
     return Status(Code::kOutOfMemory, "could not allocate " + std::to_string(count) + " floats");
   }
-  return allocate(count * sizeof(float), pages);
+  return allocate(count * sizeof(float));
 }
 
 AlignedBuffer::AlignedBuffer(AlignedBuffer&& other) noexcept

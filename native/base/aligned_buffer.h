@@ -15,13 +15,10 @@ class AlignedBuffer {
   static constexpr size_t kAlignment = 64;
   static constexpr size_t kHugePage = size_t{2} << 20;
 
-  // Small pages are committed one by one as they are touched: for memory of which little will be.
-  enum class Pages { kHuge, kSmall };
-
   // kOutOfMemory when the system refuses. Zero bytes give an empty buffer.
-  static Result<AlignedBuffer> allocate(size_t bytes, Pages pages = Pages::kHuge);
+  static Result<AlignedBuffer> allocate(size_t bytes);
   // As allocate, for `count` floats; kOutOfMemory also when the size overflows.
-  static Result<AlignedBuffer> floats(size_t count, Pages pages = Pages::kHuge);
+  static Result<AlignedBuffer> floats(size_t count);
 
   AlignedBuffer() = default;
   AlignedBuffer(AlignedBuffer&& other) noexcept;

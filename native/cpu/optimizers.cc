@@ -32,6 +32,7 @@ void set_adam(UpdateConstants& c, double lr, double beta1, double beta2, uint64_
 SparseRows sparse_rows(size_t dim, const BatchTableIndex& index, size_t u_begin, size_t u_end,
                        std::span<const PooledGradient> gradients) {
   return {index.rows.data(),
+          index.slots.empty() ? index.rows.data() : index.slots.data(),
           index.starts.data(),
           index.bags.data(),
           index.inputs.empty() ? nullptr : index.inputs.data(),

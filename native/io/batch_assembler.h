@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "io/grow_buffer.h"
+#include "base/grow_buffer.h"
 #include "io/loader_plan.h"
 #include "io/row_order.h"
 #include "io/row_set.h"

@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "io/grow_buffer.h"
+#include "base/grow_buffer.h"
 #include "prerank/dataset.h"
 
 namespace prerank {

@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "io/grow_buffer.h"
+#include "base/grow_buffer.h"
 #include "prerank/loader.h"
 
 namespace prerank {

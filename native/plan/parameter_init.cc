@@ -42,15 +42,18 @@ void draw_parameter(const Init& init, uint64_t seed, const std::string& name, si
   }
   const uint64_t stream = xxh64(name.data(), name.size());
   const PhiloxKey key = philox_key(seed);
-  for (size_t done = 0; done < out.size(); done += 4) {
+  for (size_t done = 0; done < out.size();) {
     const uint64_t block = (first + done) / 4;
+    const size_t skipped = (first + done) % 4;
     const PhiloxCounter words =
         philox4x32({static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32), static_cast<uint32_t>(stream),
                     static_cast<uint32_t>(stream >> 32)},
                    key);
     const Four four =
         init.kind == InitKind::kUniform ? uniform_four(words, init.scale) : normal_four(words, init.scale);
-    std::copy_n(four.begin(), std::min<size_t>(4, out.size() - done), out.begin() + static_cast<ptrdiff_t>(done));
+    const size_t count = std::min<size_t>(4 - skipped, out.size() - done);
+    std::copy_n(four.begin() + static_cast<ptrdiff_t>(skipped), count, out.begin() + static_cast<ptrdiff_t>(done));
+    done += count;
   }
 }
 

@@ -9,7 +9,7 @@
 
 namespace prerank {
 
-// Draws elements [first, first + out.size()) of the parameter `name`; `first` is a multiple of 4.
+// Draws elements [first, first + out.size()) of the parameter `name`, four at a time: `first` is best a multiple of 4.
 void draw_parameter(const Init& init, uint64_t seed, const std::string& name, size_t first, std::span<float> out);
 
 }  // namespace prerank

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstring>
 #include <optional>
 #include <string_view>
 #include <unordered_map>
@@ -12,42 +13,17 @@
 #include "base/cpu_info.h"
 #include "base/memory_info.h"
 #include "base/thread_pool.h"
-#include "plan/lazy_rows.h"
 #include "plan/parameter_checks.h"
 #include "plan/parameter_init.h"
+#include "plan/row_slots.h"
+#include "plan/state_layout.h"
 
 namespace prerank {
 namespace {
 
 constexpr size_t kParallelElements = size_t{1} << 20;  // below, starting threads costs more than it saves
 constexpr size_t kBlock = 1024;                        // a multiple of 4: see draw_parameter
-
-// One optimizer slot: its name and whether it has one value per table row.
-struct SlotLayout {
-  const char* name;
-  bool per_row = false;
-};
-
-std::vector<SlotLayout> sparse_slots(const SparseOptimizer& optimizer) {
-  switch (optimizer.kind) {
-    case SparseOptimizerKind::kSgd: return {};
-    case SparseOptimizerKind::kAdagrad: return {{"accumulator"}};
-    case SparseOptimizerKind::kRowwiseAdagrad: return {{"accumulator", true}};
-    case SparseOptimizerKind::kAdam: return {{"m"}, {"v"}};
-  }
-  return {};
-}
-
-std::vector<SlotLayout> dense_slots(const DenseOptimizer& optimizer) {
-  switch (optimizer.kind) {
-    case DenseOptimizerKind::kSgd:
-      return optimizer.momentum != 0 ? std::vector<SlotLayout>{{"momentum"}} : std::vector<SlotLayout>{};
-    case DenseOptimizerKind::kAdagrad: return {{"accumulator"}};
-    case DenseOptimizerKind::kAdam:
-    case DenseOptimizerKind::kAdamW: return {{"m"}, {"v"}};
-  }
-  return {};
-}
+constexpr int64_t kMostLazyRows = (int64_t{1} << 32) - 1;  // see RowSlots
 
 Status invalid(std::string message) { return {Code::kInvalidArgument, std::move(message)}; }
 
@@ -92,11 +68,11 @@ class CpuParameterStore final : public ParameterStore {
 
   uint64_t version() const override { return version_.load(std::memory_order_acquire); }
   void changed() override { version_.fetch_add(1, std::memory_order_release); }
-  bool lazy(size_t parameter) const override { return parameters_[parameter].lazy.has_value(); }
+  bool lazy(size_t parameter) const override { return parameters_[parameter].slots.has_value(); }
 
-  void touch(size_t parameter, std::span<const uint32_t> rows) override {
-    Parameter& p = parameters_[parameter];
-    if (p.lazy) p.lazy->touch(rows, [&](size_t first, size_t end) { draw_rows(parameter, first, end); });
+  void touch(size_t parameter, std::span<const uint32_t> rows, std::span<uint32_t> slots) override {
+    parameters_[parameter].slots->find(rows, slots.data(),
+                                       [&](size_t row, size_t slot) { draw_row(parameter, row, slot); });
   }
 
   void move_to(std::shared_ptr<ParameterMirror> mirror) override {
@@ -104,7 +80,7 @@ class CpuParameterStore final : public ParameterStore {
     for (Parameter& parameter : parameters_) {
       parameter.weights = AlignedBuffer();
       parameter.state = {};
-      parameter.lazy.reset();
+      parameter.slots.reset();
     }
     bytes_ = 0;
   }
@@ -117,24 +93,12 @@ class CpuParameterStore final : public ParameterStore {
       PRERANK_RETURN_IF_ERROR(mirror_->read(tensor.parameter, tensor.slot, copy));
       return copy;
     }
-    const Parameter& p = parameters_[tensor.parameter];
+    if (lazy(tensor.parameter)) return read_lazy(tensor);
     std::vector<float> copy(tensor.data.begin(), tensor.data.end());
     if (!tensor.narrow.empty()) {
       copy.resize(tensor.narrow.size());
       to_float(tensor.narrow, copy);
     }
-    if (!p.lazy) return copy;
-    const ParameterSpec& spec = options_.parameters[tensor.parameter];
-    const size_t width = copy.size() / static_cast<size_t>(spec.shape.front());
-    p.lazy->each_missing([&](size_t first, size_t end) {
-      const std::span<float> rows = std::span(copy).subspan(first * width, (end - first) * width);
-      if (tensor.slot) {
-        std::ranges::fill(rows, start_of(tensor.parameter, *tensor.slot));
-      } else {
-        draw_parameter(spec.init, options_.seed, spec.name, first * width, rows);
-        if (!tensor.narrow.empty()) round(rows);
-      }
-    });
     return copy;
   }
 
@@ -146,10 +110,9 @@ class CpuParameterStore final : public ParameterStore {
     }
     changed();
     if (mirror_ != nullptr) return mirror_->write(tensor.parameter, tensor.slot, values);
-    Parameter& p = parameters_[tensor.parameter];
-    if (p.lazy) {
-      p.lazy->each_missing([&](size_t first, size_t end) { draw_rows(tensor.parameter, first, end); });
-      p.lazy->mark_all();
+    if (lazy(tensor.parameter)) {
+      write_lazy(tensor, values);
+      return {};
     }
     if (tensor.narrow.empty()) {
       std::ranges::copy(values, tensor.data.begin());
@@ -162,7 +125,8 @@ class CpuParameterStore final : public ParameterStore {
   std::vector<Slot> parameter_slots() override {
     std::vector<Slot> slots;
     for (size_t p = 0; p < parameters_.size(); ++p) {
-      slots.push_back({options_.parameters[p].name, options_.parameters[p].shape, weights(p)});
+      const ParameterSpec& spec = options_.parameters[p];
+      slots.push_back({spec.name, spec.shape, lazy(p) ? std::span<float>() : weights(p)});
     }
     return slots;
   }
@@ -171,11 +135,11 @@ class CpuParameterStore final : public ParameterStore {
     std::vector<Slot> slots;
     for (size_t p = 0; p < parameters_.size(); ++p) {
       const ParameterSpec& spec = options_.parameters[p];
-      const std::vector<SlotLayout> layouts = layouts_of(spec);
+      const std::vector<StateLayout> layouts = layouts_of(spec);
       for (size_t s = 0; s < layouts.size(); ++s) {
         const std::vector<int64_t> shape =
             layouts[s].per_row ? std::vector<int64_t>{spec.shape.front()} : spec.shape;
-        slots.push_back({spec.name + "." + layouts[s].name, shape, state(p, s)});
+        slots.push_back({spec.name + "." + layouts[s].name, shape, lazy(p) ? std::span<float>() : state(p, s)});
       }
     }
     return slots;
@@ -188,7 +152,7 @@ class CpuParameterStore final : public ParameterStore {
     size_t count = 0;       // of elements
     AlignedBuffer weights;  // float, or Bfloat16
     std::array<AlignedBuffer, 2> state;
-    std::optional<LazyRows> lazy;  // tables of a store that exceeds the memory
+    std::optional<RowSlots> slots;  // tables of a store that exceeds the memory
   };
 
   // A parameter, or one of its state slots: the data is of one of the types, or in the mirror.
@@ -212,7 +176,7 @@ class CpuParameterStore final : public ParameterStore {
     }
     for (size_t p = 0; p < parameters_.size(); ++p) {
       const ParameterSpec& spec = options_.parameters[p];
-      const std::vector<SlotLayout> layouts = layouts_of(spec);
+      const std::vector<StateLayout> layouts = layouts_of(spec);
       for (size_t s = 0; s < layouts.size(); ++s) {
         if (name != spec.name + "." + layouts[s].name) continue;
         return Tensor{p, s, slot_size(spec, layouts[s], parameters_[p].count), parameters_[p].state[s].as<float>(), {}};
@@ -228,7 +192,7 @@ class CpuParameterStore final : public ParameterStore {
       PRERANK_RETURN_IF_ERROR(check_spec(spec));
       PRERANK_ASSIGN_OR_RETURN(const size_t count, element_count(spec));
       bytes += static_cast<double>(count * weight_bytes(spec));
-      for (const SlotLayout& layout : layouts_of(spec)) {
+      for (const StateLayout& layout : layouts_of(spec)) {
         bytes += static_cast<double>(slot_size(spec, layout, count) * sizeof(float));
       }
     }
@@ -236,7 +200,7 @@ class CpuParameterStore final : public ParameterStore {
     return limit > 0 && bytes > static_cast<double>(limit);
   }
 
-  static size_t slot_size(const ParameterSpec& spec, const SlotLayout& layout, size_t count) {
+  static size_t slot_size(const ParameterSpec& spec, const StateLayout& layout, size_t count) {
     return layout.per_row ? static_cast<size_t>(spec.shape.front()) : count;
   }
 
@@ -247,9 +211,9 @@ class CpuParameterStore final : public ParameterStore {
     return static_cast<float>(spec.table ? options_.sparse.initial_accumulator : options_.dense.initial_accumulator);
   }
 
-  std::vector<SlotLayout> layouts_of(const ParameterSpec& spec) const {
+  std::vector<StateLayout> layouts_of(const ParameterSpec& spec) const {
     if (!options_.training) return {};
-    return spec.table ? sparse_slots(options_.sparse) : dense_slots(options_.dense);
+    return spec.table ? state_layouts(options_.sparse) : state_layouts(options_.dense);
   }
 
   Status add(const ParameterSpec& spec, bool lazy) {
@@ -257,19 +221,36 @@ class CpuParameterStore final : public ParameterStore {
     const size_t index = parameters_.size();
     Parameter& parameter = parameters_.emplace_back();
     parameter.count = count;
-    if (lazy) parameter.lazy.emplace(static_cast<size_t>(spec.shape.front()));
-    PRERANK_RETURN_IF_ERROR(allocate(spec, count * weight_bytes(spec), lazy, parameter.weights));
-    const std::vector<SlotLayout> layouts = layouts_of(spec);
+    if (lazy) PRERANK_RETURN_IF_ERROR(add_slots(spec, parameter));
+    // Slot 0 holds no row.
+    const auto room = [&](size_t elements) {
+      return lazy ? elements + elements / static_cast<size_t>(spec.shape.front()) : elements;
+    };
+    PRERANK_RETURN_IF_ERROR(allocate(spec, room(count) * weight_bytes(spec), parameter.weights));
+    const std::vector<StateLayout> layouts = layouts_of(spec);
     for (size_t s = 0; s < layouts.size(); ++s) {
-      PRERANK_RETURN_IF_ERROR(allocate(spec, slot_size(spec, layouts[s], count) * sizeof(float), lazy, parameter.state[s]));
+      const size_t size = slot_size(spec, layouts[s], count);
+      PRERANK_RETURN_IF_ERROR(allocate(spec, room(size) * sizeof(float), parameter.state[s]));
       const float start = start_of(index, s);
       if (start != 0 && !lazy) std::ranges::fill(parameter.state[s].as<float>(), start);
     }
     return {};
   }
 
-  Status allocate(const ParameterSpec& spec, size_t bytes, bool lazy, AlignedBuffer& into) {
-    auto buffer = AlignedBuffer::allocate(bytes, lazy ? AlignedBuffer::Pages::kSmall : AlignedBuffer::Pages::kHuge);
+  Status add_slots(const ParameterSpec& spec, Parameter& parameter) {
+    if (spec.shape.front() > kMostLazyRows) {
+      return invalid("parameter " + spec.name + ": a table that exceeds the memory has at most " +
+                     std::to_string(kMostLazyRows) + " rows");
+    }
+    auto slots = RowSlots::create(static_cast<size_t>(spec.shape.front()));
+    if (!slots.ok()) return {slots.status().code(), "parameter " + spec.name + ": " + slots.status().message()};
+    parameter.slots.emplace(std::move(slots).value());
+    bytes_ += parameter.slots->bytes();
+    return {};
+  }
+
+  Status allocate(const ParameterSpec& spec, size_t bytes, AlignedBuffer& into) {
+    auto buffer = AlignedBuffer::allocate(bytes);
     if (!buffer.ok()) return {buffer.status().code(), "parameter " + spec.name + ": " + buffer.status().message()};
     into = std::move(buffer).value();
     bytes_ += into.bytes();
@@ -287,36 +268,88 @@ class CpuParameterStore final : public ParameterStore {
     }
   }
 
-  // Elements [begin, end) of a parameter's weights; begin is a multiple of 4.
-  void draw_weights(size_t parameter, size_t begin, size_t end) {
+  // Draws elements [first, first + count) of a parameter into its weights from `to` on.
+  void draw_weights(size_t parameter, size_t first, size_t count, size_t to) {
     const ParameterSpec& spec = options_.parameters[parameter];
-    if (begin >= end) return;
     if (!narrow(parameter)) {
-      draw_parameter(spec.init, options_.seed, spec.name, begin, weights(parameter).subspan(begin, end - begin));
+      draw_parameter(spec.init, options_.seed, spec.name, first, weights(parameter).subspan(to, count));
       return;
     }
     std::array<float, kBlock> block;
-    for (; begin < end; begin += kBlock) {
-      const std::span<float> drawn = std::span(block).first(std::min(kBlock, end - begin));
-      draw_parameter(spec.init, options_.seed, spec.name, begin, drawn);
-      to_bfloat16(drawn, narrow_weights(parameter).subspan(begin, drawn.size()));
+    for (size_t done = 0; done < count; done += kBlock) {
+      const std::span<float> drawn = std::span(block).first(std::min(kBlock, count - done));
+      draw_parameter(spec.init, options_.seed, spec.name, first + done, drawn);
+      to_bfloat16(drawn, narrow_weights(parameter).subspan(to + done, drawn.size()));
     }
   }
 
-  // Weights and state of rows [first, end) of a lazy table.
-  void draw_rows(size_t parameter, size_t first, size_t end) {
-    const ParameterSpec& spec = options_.parameters[parameter];
+  // Floats of one row in a tensor of a table.
+  size_t row_width(const Tensor& tensor) const {
+    return tensor.size / static_cast<size_t>(options_.parameters[tensor.parameter].shape.front());
+  }
+
+  // Weights and state of a lazy table's row, into a slot that nothing was written to.
+  void draw_row(size_t parameter, size_t row, size_t slot) {
+    const auto rows = static_cast<size_t>(options_.parameters[parameter].shape.front());
     Parameter& p = parameters_[parameter];
-    const auto width = static_cast<size_t>(spec.shape[1]);
-    const auto rows_of = [&](const AlignedBuffer& buffer, size_t each) {
-      return buffer.as<float>().subspan(first * each, (end - first) * each);
-    };
-    draw_weights(parameter, first * width, end * width);
+    const size_t width = p.count / rows;
+    draw_weights(parameter, row * width, width, slot * width);
     for (size_t s = 0; s < p.state.size(); ++s) {
-      if (p.state[s].bytes() == 0) continue;
-      const float start = start_of(parameter, s);
-      const size_t each = p.state[s].as<float>().size() / static_cast<size_t>(spec.shape.front());
-      if (start != 0) std::ranges::fill(rows_of(p.state[s], each), start);
+      const std::span<float> state = p.state[s].as<float>();
+      if (state.empty() || start_of(parameter, s) == 0) continue;
+      const size_t each = state.size() / (rows + 1);
+      std::ranges::fill(state.subspan(slot * each, each), start_of(parameter, s));
+    }
+  }
+
+  // What draw_row writes, as read() gives it.
+  void start_row(const Tensor& tensor, size_t row, std::span<float> into) const {
+    const ParameterSpec& spec = options_.parameters[tensor.parameter];
+    if (tensor.slot) {
+      std::ranges::fill(into, start_of(tensor.parameter, *tensor.slot));
+      return;
+    }
+    draw_parameter(spec.init, options_.seed, spec.name, row * into.size(), into);
+    if (!tensor.narrow.empty()) round(into);
+  }
+
+  std::vector<float> read_lazy(const Tensor& tensor) const {
+    const RowSlots& slots = *parameters_[tensor.parameter].slots;
+    const size_t width = row_width(tensor);
+    std::vector<float> copy(tensor.size);
+    for (size_t row = 0; row * width < copy.size(); ++row) {
+      const std::span<float> into = std::span(copy).subspan(row * width, width);
+      const size_t slot = slots.of(row);
+      if (slot == 0) {
+        start_row(tensor, row, into);
+      } else if (tensor.narrow.empty()) {
+        std::ranges::copy(tensor.data.subspan(slot * width, width), into.begin());
+      } else {
+        to_float(tensor.narrow.subspan(slot * width, width), into);
+      }
+    }
+    return copy;
+  }
+
+  // Rows that hold what they would be drawn as need no memory.
+  void write_lazy(const Tensor& tensor, std::span<const float> values) {
+    RowSlots& slots = *parameters_[tensor.parameter].slots;
+    const size_t width = row_width(tensor);
+    std::vector<float> start(width);
+    for (size_t row = 0; row * width < values.size(); ++row) {
+      const std::span<const float> given = values.subspan(row * width, width);
+      size_t slot = slots.of(row);
+      if (slot == 0) {
+        start_row(tensor, row, start);
+        if (std::memcmp(start.data(), given.data(), given.size_bytes()) == 0) continue;
+        slot = slots.add(row);
+        draw_row(tensor.parameter, row, slot);
+      }
+      if (tensor.narrow.empty()) {
+        std::ranges::copy(given, tensor.data.subspan(slot * width).begin());
+      } else {
+        to_bfloat16(given, tensor.narrow.subspan(slot * width, width));
+      }
     }
   }
 
@@ -326,12 +359,13 @@ class CpuParameterStore final : public ParameterStore {
     PRERANK_ASSIGN_OR_RETURN(const auto pool, ThreadPool::create(parallel ? usable_cores() : 1));
     for (size_t p = 0; p < parameters_.size(); ++p) {
       const ParameterSpec& spec = options_.parameters[p];
-      if (spec.init.kind == InitKind::kZero || parameters_[p].lazy) continue;
+      if (spec.init.kind == InitKind::kZero || lazy(p)) continue;
       const size_t count = parameters_[p].weights.bytes() / weight_bytes(spec);
       const size_t blocks = (count + kBlock - 1) / kBlock;
       pool->run([&](size_t worker) {
         const Share share = share_of(blocks, worker, pool->workers());
-        draw_weights(p, share.begin * kBlock, std::min(share.end * kBlock, count));
+        const size_t begin = share.begin * kBlock, end = std::min(share.end * kBlock, count);
+        if (begin < end) draw_weights(p, begin, end - begin, begin);
       });
     }
     return {};

@@ -10,6 +10,7 @@
 #include "base/thread_pool.h"
 #include "cpu/optimizers.h"
 #include "plan/batch_check.h"
+#include "plan/batch_slots.h"
 #include "plan/operation_times.h"
 #include "plan/plan_check.h"
 #include "plan/program_balance.h"
@@ -49,6 +50,7 @@ class CpuProgram final : public Program {
     PRERANK_ASSIGN_OR_RETURN(memory_, ProgramMemory::create(plan_, *store_,
                                                             {options_.threads, limits_.rows, limits_.requests}));
     if (options_.profile) profile_ = std::make_unique<OperationTimes>();
+    PRERANK_ASSIGN_OR_RETURN(slots_, BatchSlots::create(plan_, *store_));
     PRERANK_ASSIGN_OR_RETURN(const std::vector<TableView> tables, find_tables());
     PRERANK_ASSIGN_OR_RETURN(
         segments_, ProgramSegments::create(plan_, tables, memory_, options_.threads, limits_.rows, profile_.get()));
@@ -77,11 +79,10 @@ class CpuProgram final : public Program {
     const bool indexed = !plan_.sparse_gradients.empty() &&
                          (options.update || (options_.clip_norm > 0 && options_.clip_scope == ClipScope::kAll));
     PRERANK_RETURN_IF_ERROR(check_batch(plan_, batch, limits_, true, indexed));
-    begin(batch);
-    touch_rows(batch);
-    forward(batch, options.step, true);
-    reduce(batch, options.step);
-    return complete(batch, options);
+    PRERANK_ASSIGN_OR_RETURN(const Batch* const placed, begin(batch));
+    forward(*placed, options.step, true);
+    reduce(*placed, options.step);
+    return complete(*placed, options);
   }
 
   Status finish() override { return {}; }
@@ -89,9 +90,8 @@ class CpuProgram final : public Program {
   Status predict(const Batch& batch) override {
     if (!plan_.tasks.empty()) return {Code::kInvalidArgument, "the plan has tasks: it can train, not predict"};
     PRERANK_RETURN_IF_ERROR(check_batch(plan_, batch, limits_, false, false));
-    begin(batch);
-    touch_rows(batch);
-    forward(batch, 0, false);
+    PRERANK_ASSIGN_OR_RETURN(const Batch* const placed, begin(batch));
+    forward(*placed, 0, false);
     return {};
   }
 
@@ -124,7 +124,6 @@ class CpuProgram final : public Program {
       PRERANK_ASSIGN_OR_RETURN(const size_t parameter, store_->find(table.name));
       tables.push_back({store_->weights(parameter).data(), table.rows, table.dim,
                         store_->narrow_weights(parameter).data()});
-      if (store_->lazy(parameter)) lazy_tables_.push_back({t, parameter});
     }
     return tables;
   }
@@ -134,34 +133,16 @@ class CpuProgram final : public Program {
     return domain == Domain::kRequest ? requests_ : rows_;
   }
 
-  void begin(const Batch& batch) {
+  // The batch as the kernels take it.
+  Result<const Batch*> begin(const Batch& batch) {
     rows_ = batch.rows;
     requests_ = limits_.request_domain ? batch.requests : 0;
     gradient_norm_ = 0;
     if (balance_ != nullptr) task_scale_ = balance_->scale_tasks();
     memory_.bind_inputs(plan_, batch);
-  }
-
-  // Draws rows that no batch has looked up before. Each worker has tables of its own.
-  void touch_rows(const Batch& batch) {
-    if (lazy_tables_.empty()) return;
+    if (slots_.empty()) return &batch;
     const Stopwatch watch(times_.prologue);
-    pool_->run([&](size_t worker) {
-      OperationTimes::Watch profile(profile_.get(), worker);
-      for (size_t i = worker; i < lazy_tables_.size(); i += pool_->workers()) {
-        const auto [table, parameter] = lazy_tables_[i];
-        if (!batch.table_index.empty()) {
-          store_->touch(parameter, batch.table_index[table].rows);
-          continue;
-        }
-        for (size_t input = 0; input < plan_.id_inputs.size(); ++input) {
-          if (plan_.id_inputs[input].table == static_cast<int32_t>(table)) {
-            store_->touch(parameter, batch.ids[input].ids);
-          }
-        }
-      }
-      profile.lap(touch_operation_);
-    });
+    return slots_.place(batch, *store_, *pool_, profile_.get(), touch_operation_);
   }
 
   TileContext context(const Batch& batch, uint64_t step, bool training, size_t worker) {
@@ -268,11 +249,7 @@ class CpuProgram final : public Program {
   std::unique_ptr<ProgramBalance> balance_;  // null: one gradient, the tasks' weights as they are
   std::span<const double> task_scale_;       // of the last step
   std::unique_ptr<ProgramUpdate> update_;
-  struct LazyTable {
-    size_t table = 0;      // in Plan::tables
-    size_t parameter = 0;  // in the store
-  };
-  std::vector<LazyTable> lazy_tables_;
+  BatchSlots slots_;
   std::vector<std::vector<TaskStats>> worker_stats_;
   std::vector<TaskStats> stats_;
   PhaseTimes times_;

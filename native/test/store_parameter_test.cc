@@ -88,81 +88,25 @@ TEST(ParameterStore, NamesStateSlotsByOptimizer) {
   EXPECT_TRUE(make(options)->state_slots().empty());
 }
 
-// A store whose tables are drawn at their first touch, and one of the same values that is drawn at once.
-struct LazyAndEager {
-  explicit LazyAndEager(ParameterStore::Options options) {
-    eager = make(options);
-    options.eager_bytes = 1;
-    lazy = make(options);
-  }
-  std::shared_ptr<ParameterStore> lazy, eager;
-};
-
-TEST(ParameterStore, LazyTablesReadAsIfTheyWereDrawn) {
-  const LazyAndEager stores(small_options());
-  EXPECT_TRUE(stores.lazy->lazy(2));
-  EXPECT_FALSE(stores.lazy->lazy(0)) << "only tables";
-  EXPECT_FALSE(stores.eager->lazy(2));
-  for (const char* name : {"tower.0.weight", "embeddings.ad", "embeddings.ad.accumulator"}) {
-    EXPECT_EQ(stores.lazy->read(name).value(), stores.eager->read(name).value()) << name;
-  }
-  EXPECT_TRUE(std::ranges::all_of(stores.lazy->weights(2), [](float w) { return w == 0; })) << "a read draws nothing";
-}
-
-TEST(ParameterStore, TouchDrawsTheRowsAndNeverAgain) {
-  const LazyAndEager stores(small_options());
-  const std::vector<uint32_t> rows = {0, 5, 998, 999, 5};
-  stores.lazy->touch(2, rows);
-  const auto row = [](ParameterStore& store, size_t r) { return store.weights(2).subspan(r * 7, 7); };
-  for (const uint32_t r : rows) EXPECT_TRUE(std::ranges::equal(row(*stores.lazy, r), row(*stores.eager, r))) << r;
-  EXPECT_EQ(stores.lazy->state(2, 0)[5], 0.1f);
-  EXPECT_EQ(stores.lazy->state(2, 0)[500], 0.0f) << "not touched";
-  EXPECT_TRUE(std::ranges::all_of(row(*stores.lazy, 500), [](float w) { return w == 0; })) << "not touched";
-  row(*stores.lazy, 5)[0] = 42;
-  stores.lazy->touch(2, rows);
-  EXPECT_EQ(row(*stores.lazy, 5)[0], 42) << "drawn a second time";
-  std::vector<float> expected = stores.eager->read("embeddings.ad").value();
-  expected[5 * 7] = 42;
-  EXPECT_EQ(stores.lazy->read("embeddings.ad").value(), expected);
-}
-
-TEST(ParameterStore, WritingALazyTableKeepsWhatIsWritten) {
-  const LazyAndEager stores(small_options());
-  const std::vector<float> values(7000, 3.0f);
-  ASSERT_TRUE(stores.lazy->write("embeddings.ad", values).ok());
-  stores.lazy->touch(2, std::vector<uint32_t>{1, 2, 999});
-  EXPECT_EQ(stores.lazy->read("embeddings.ad").value(), values);
-  EXPECT_EQ(stores.lazy->read("embeddings.ad.accumulator").value(), std::vector<float>(1000, 0.1f));
-  const std::vector<float> state(1000, 2.0f);
-  const LazyAndEager others(small_options());
-  ASSERT_TRUE(others.lazy->write("embeddings.ad.accumulator", state).ok());
-  EXPECT_EQ(others.lazy->read("embeddings.ad").value(), others.eager->read("embeddings.ad").value());
-  EXPECT_EQ(others.lazy->read("embeddings.ad.accumulator").value(), state);
-}
-
 TEST(ParameterStore, TablesOf16BitsHoldTheNearestValues) {
   auto options = small_options();
   const auto wide = make(options);
   options.table_type = TableType::kBfloat16;
-  const LazyAndEager stores(options);
+  const auto store = make(options);
   std::vector<float> nearest = wide->read("embeddings.ad").value();
   std::vector<Bfloat16> narrow(nearest.size());
   to_bfloat16(nearest, narrow);
   to_float(narrow, nearest);
-  for (const auto& store : {stores.eager, stores.lazy}) {
-    EXPECT_TRUE(store->weights(2).empty());
-    EXPECT_EQ(store->narrow_weights(2).size(), 7000u);
-    EXPECT_TRUE(store->narrow_weights(0).empty()) << "only tables";
-    EXPECT_EQ(store->read("tower.0.weight").value(), wide->read("tower.0.weight").value());
-    EXPECT_EQ(store->read("embeddings.ad").value(), nearest);
-    EXPECT_EQ(wide->bytes() - store->bytes(), 7000 * sizeof(Bfloat16));
-  }
-  stores.lazy->touch(2, std::vector<uint32_t>{0, 5, 999});
-  EXPECT_EQ(stores.lazy->read("embeddings.ad").value(), nearest) << "drawn rows are those that a read would draw";
+  EXPECT_TRUE(store->weights(2).empty());
+  EXPECT_EQ(store->narrow_weights(2).size(), 7000u);
+  EXPECT_TRUE(store->narrow_weights(0).empty()) << "only tables";
+  EXPECT_EQ(store->read("tower.0.weight").value(), wide->read("tower.0.weight").value());
+  EXPECT_EQ(store->read("embeddings.ad").value(), nearest);
+  EXPECT_EQ(wide->bytes() - store->bytes(), 7000 * sizeof(Bfloat16));
   const std::vector<float> values(7000, 1.01f);
-  ASSERT_TRUE(stores.lazy->write("embeddings.ad", values).ok());
-  EXPECT_EQ(stores.lazy->read("embeddings.ad").value(), std::vector<float>(7000, 1.0078125f));
-  EXPECT_EQ(stores.lazy->write("embeddings.ad", std::vector<float>(3)).code(), Code::kInvalidArgument);
+  ASSERT_TRUE(store->write("embeddings.ad", values).ok());
+  EXPECT_EQ(store->read("embeddings.ad").value(), std::vector<float>(7000, 1.0078125f));
+  EXPECT_EQ(store->write("embeddings.ad", std::vector<float>(3)).code(), Code::kInvalidArgument);
 }
 
 TEST(ParameterStore, RefusesTensorsThatAreNotThereOrDoNotFit) {

@@ -58,7 +58,7 @@ template <class T>
 PRERANK_INLINE void prefetch_ahead(const SparseRows& s, size_t u, const T* w, const float* s0, const float* s1,
                                    size_t s0_width) {
   if (u + kRowsAhead >= s.end) return;
-  const size_t row = s.rows[u + kRowsAhead];
+  const size_t row = s.slots[u + kRowsAhead];
   prefetch_to_write(w + row * s.dim, s.dim);
   if (s0 != nullptr) prefetch_to_write(s0 + row * s0_width, s0_width);
   if (s1 != nullptr) prefetch_to_write(s1 + row * s.dim, s.dim);
@@ -82,7 +82,7 @@ struct Elementwise {
                     const Row& row, float* s0, float* s1) {
     vf g[N] = {};
     if (!gather<N>(s, u, column, last, g)) return;
-    const size_t first = size_t{s.rows[u]} * s.dim + column;
+    const size_t first = size_t{s.slots[u]} * s.dim + column;
     vf x[N], a[N] = {}, b[N] = {};
     load_row<N>(x, row, column, last);
     if (kStates > 0) load_block<N>(a, s0 + first, last);
@@ -168,7 +168,7 @@ void sparse_rowwise_adagrad(const SparseRows& s, const UpdateConstants& c, T* w,
   for (size_t u = s.begin; u < s.end; ++u) {
     prefetch_ahead(s, u, w, sum, nullptr, 1);
     const auto row = row_of(s, u, w);
-    float* row_sum = sum + s.rows[u];
+    float* row_sum = sum + s.slots[u];
     if (s.dim <= 8 * kLanes) {
       PRERANK_FOR_BLOCKS(s.dim, rowwise_block, s, u, c, row, row_sum)
       continue;

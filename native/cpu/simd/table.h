@@ -104,6 +104,7 @@ struct UpdateConstants {
 // Distinct rows [begin, end) of one table's batch index; see batch.h.
 struct SparseRows {
   const uint32_t* rows;
+  const uint32_t* slots;  // where each row lies in weights and state
   const uint32_t* starts;
   const uint32_t* bags;
   const uint16_t* inputs;     // null: `input` throughout, with coefficient 1

@@ -17,11 +17,11 @@ struct RoundedRow {
   uint32_t key0, key1;
 };
 
-PRERANK_INLINE FloatRow row_of(const SparseRows& s, size_t u, float* w) { return {w + size_t{s.rows[u]} * s.dim}; }
+PRERANK_INLINE FloatRow row_of(const SparseRows& s, size_t u, float* w) { return {w + size_t{s.slots[u]} * s.dim}; }
 
 PRERANK_INLINE RoundedRow row_of(const SparseRows& s, size_t u, Bfloat16* w) {
   const uint64_t keys = row_rounding(s.rounding, s.rows[u]);
-  return {w + size_t{s.rows[u]} * s.dim, static_cast<uint32_t>(keys), static_cast<uint32_t>(keys >> 32)};
+  return {w + size_t{s.slots[u]} * s.dim, static_cast<uint32_t>(keys), static_cast<uint32_t>(keys >> 32)};
 }
 
 // column_rounding() of kLanes columns.

@@ -28,6 +28,7 @@ struct BatchTableIndex {
   std::span<const uint16_t> inputs;  // index into Plan::id_inputs
   std::span<const float> coefficients;
   uint16_t input = 0;
+  std::span<const uint32_t> slots = {};  // where in the table's memory the rows lie; empty: row r is its r-th
 
   uint16_t input_of(size_t e) const { return inputs.empty() ? input : inputs[e]; }
   float coefficient_of(size_t e) const { return coefficients.empty() ? 1.0f : coefficients[e]; }

@@ -63,7 +63,8 @@ struct Device {
   MatmulPrecision matmul = MatmulPrecision::kFloat32;
 };
 
-// A named tensor of the store: a parameter, or one of its optimizer state slots. Tables of 16 bits give no data.
+// A named tensor of the store: a parameter, or one of its optimizer state slots. Tables of 16 bits and lazy ones give no
+// data.
 struct Slot {
   std::string name;  // parameter: its name. state: "<parameter>.<slot>", slot in {momentum, accumulator, m, v}
   std::vector<int64_t> shape;
@@ -89,7 +90,7 @@ class ParameterStore {
     TableType table_type = TableType::kFloat32;
     Device device;
     bool training = true;  // false: no optimizer state
-    size_t eager_bytes = 0;  // a larger store draws tables row by row, at their first touch(). 0: half the memory
+    size_t eager_bytes = 0;  // the tables of a larger store are lazy. 0: half the memory
     uint64_t seed = 1;     // element e of parameter p is drawn from Philox(seed, hash(name), e): independent of order
   };
 
@@ -99,19 +100,21 @@ class ParameterStore {
   virtual const Options& options() const = 0;
   // Index of a parameter by name, or kNotFound.
   virtual Result<size_t> find(const std::string& name) const = 0;
-  // Rows of a lazy table hold their values once touched. Empty for a table of 16 bits, whose weights are narrow_weights.
+  // A lazy table's hold a row in each slot that touch() has given away, nothing in slot 0, and have room for one slot more
+  // than the shape has rows. Empty for a table of 16 bits, whose weights are narrow_weights.
   virtual std::span<float> weights(size_t parameter) = 0;
   virtual std::span<Bfloat16> narrow_weights(size_t parameter) = 0;
   virtual std::span<const int64_t> shape(size_t parameter) const = 0;
-  // Optimizer state of a parameter in the order momentum | accumulator | m, v; empty spans where unused.
+  // Optimizer state of a parameter in the order momentum | accumulator | m, v; empty spans where unused. By slot as weights.
   virtual std::span<float> state(size_t parameter, size_t slot) = 0;
   // Goes up with every change of a parameter: by write(), and by changed() of whoever writes into weights().
   virtual uint64_t version() const = 0;
   virtual void changed() = 0;
-  // Whether rows of this table are drawn by touch(). Values do not depend on it.
+  // Whether rows of this table have slots: each is drawn, weights and state, when it is first touched, and lies in the next
+  // free slot. Values do not depend on it.
   virtual bool lazy(size_t parameter) const = 0;
-  // Draws those of the rows, of weights and state, that were not drawn yet. One thread a table at a time.
-  virtual void touch(size_t parameter, std::span<const uint32_t> rows) = 0;
+  // Slots of these rows of a lazy table, as many; from now on each of them has one. One thread a table at a time.
+  virtual void touch(size_t parameter, std::span<const uint32_t> rows, std::span<uint32_t> slots) = 0;
   // Hands everything over to a mirror that holds the same values: read() and write() go there from now on, and the store's
   // own memory is given back (weights() and state() are empty). Once at most.
   virtual void move_to(std::shared_ptr<ParameterMirror> mirror) = 0;

@@ -16,8 +16,8 @@ class GrowBuffer {
   // Room for `count` elements. The contents are lost when it grows.
   Status reserve(size_t count) {
     if (count <= data_.size()) return {};
-    const size_t grown = data_.size() + data_.size() / 2;
-    auto memory = AlignedBuffer::allocate((count > grown ? count : grown) * sizeof(T));
+    // Batches differ a little in how many ids they have: with room to spare the first ones fix the size.
+    auto memory = AlignedBuffer::allocate((count + count / 4) * sizeof(T));
     if (!memory.ok()) return memory.status();
     memory_ = std::move(memory).value();
     data_ = memory_.as<T>();
