@@ -1,5 +1,5 @@
-// Where the rows of a lazy table lie: one after the other in the order in which they are first looked up. So a table takes
-// as much memory as it has rows in use, and rows that are looked up often lie together.
+// Where the rows of a lazy table lie: one after the other in the order in which they are first looked up. So a table
+// takes as much memory as it has rows in use, and rows that are looked up often lie together.
 #pragma once
 
 #include <cstddef>

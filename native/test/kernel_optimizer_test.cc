@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <type_traits>
 
 #include "cpu/optimizers.h"
 #include "kernel_harness.h"
@@ -226,6 +227,55 @@ TEST_P(KernelSparseOptimizer, FollowsTheRulesOverSteps) {
         }
         expect_near(w, want.weights(), 2e-5, "weights");
       }
+    }
+  });
+}
+
+// Row r in slot kTrainedRows - r: the same bytes as row r in its own place, of tables of 16 bits too.
+TEST_P(KernelSparseOptimizer, RowsAreUpdatedInTheirSlots) {
+  const Index& index = GetParam();
+  constexpr size_t kRowDim = 21;
+  std::vector<uint32_t> slots;
+  for (const uint32_t row : index.rows) slots.push_back(static_cast<uint32_t>(kTrainedRows) - row);
+  const auto turned = [](const auto& rows, size_t width) {
+    auto all = rows;
+    all.resize((kTrainedRows + 1) * width);
+    for (size_t row = 0; row < kTrainedRows; ++row) {
+      std::copy_n(rows.begin() + static_cast<ptrdiff_t>(row * width), width,
+                  all.begin() + static_cast<ptrdiff_t>((kTrainedRows - row) * width));
+    }
+    std::fill_n(all.begin(), width, typename std::decay_t<decltype(rows)>::value_type());
+    return all;
+  };
+  for_each_isa([&] {
+    for (const SparseOptimizerKind kind : {SparseOptimizerKind::kSgd, SparseOptimizerKind::kAdagrad,
+                                           SparseOptimizerKind::kRowwiseAdagrad, SparseOptimizerKind::kAdam}) {
+      const size_t width = kind == SparseOptimizerKind::kRowwiseAdagrad ? 1 : kRowDim;
+      std::vector<float> w = random_floats(kTrainedRows * kRowDim, 1), s0(kTrainedRows * width, 0.5f),
+                         s1(kTrainedRows * kRowDim, 0.25f);
+      std::vector<Bfloat16> narrow(w.size());
+      to_bfloat16(w, narrow);
+      std::vector<float> slot_w = turned(w, kRowDim), slot_s0 = turned(s0, width), slot_s1 = turned(s1, kRowDim);
+      std::vector<Bfloat16> slot_narrow = turned(narrow, kRowDim);
+      const Gradients gradients(kRowDim, 20);
+      const auto update = [&](const TableView& table, std::span<float> state0, std::span<float> state1,
+                              const BatchTableIndex& rows) {
+        cpu::update_sparse_rows({.kind = kind}, 3, 0.05, 1, table, state0, state1, rows, 0, rows.rows.size(),
+                                gradients.pooled, 77);
+      };
+      BatchTableIndex placed = index.view();
+      placed.slots = slots;
+      constexpr auto kCount = static_cast<int64_t>(kTrainedRows), kColumns = static_cast<int64_t>(kRowDim);
+      update({w.data(), kCount, kColumns}, s0, s1, index.view());
+      update({slot_w.data(), kCount, kColumns}, slot_s0, slot_s1, placed);
+      EXPECT_EQ(slot_w, turned(w, kRowDim)) << static_cast<int>(kind);
+      EXPECT_EQ(slot_s0, turned(s0, width)) << static_cast<int>(kind);
+      EXPECT_EQ(slot_s1, turned(s1, kRowDim)) << static_cast<int>(kind);
+      update({nullptr, kCount, kColumns, narrow.data()}, s0, s1, index.view());
+      update({nullptr, kCount, kColumns, slot_narrow.data()}, slot_s0, slot_s1, placed);
+      const std::vector<Bfloat16> expected = turned(narrow, kRowDim);
+      EXPECT_TRUE(std::ranges::equal(slot_narrow, expected, {}, &Bfloat16::bits, &Bfloat16::bits))
+          << static_cast<int>(kind);
     }
   });
 }
