@@ -36,6 +36,10 @@ for config in two-tower-d dlrm-criteo dlrm-criteo-1tb dcn-multihot; do
       --batch 65536 --threads "$(nproc)" --matmul "$matmul"
   done
 done
+for config in dlrm-criteo-1tb dcn-multihot; do
+  part "step-$config-bfloat16-autotune" 120 ./node dist/cli/main.js bench step --json --device cuda:0 --config "$config" \
+    --batch 65536 --threads "$(nproc)" --matmul bfloat16 --autotune
+done
 for matmul in float32 tf32 bfloat16; do
   operations=(linear linear.dx linear.dw)
   [ "$matmul" = float32 ] && operations=()

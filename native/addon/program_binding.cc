@@ -105,6 +105,8 @@ class ProgramBinding : public Napi::ObjectWrap<ProgramBinding> {
                                         InstanceMethod<&ProgramBinding::predict_all>("predictAll"),
                                         InstanceMethod<&ProgramBinding::read_output>("readOutput"),
                                         InstanceMethod<&ProgramBinding::balance>("balance"),
+                                        InstanceMethod<&ProgramBinding::tuning>("tuning"),
+                                        InstanceMethod<&ProgramBinding::use_tuning>("useTuning"),
                                         InstanceMethod<&ProgramBinding::times>("times"),
                                         InstanceMethod<&ProgramBinding::operation_times>("operationTimes")}));
   }
@@ -201,6 +203,33 @@ class ProgramBinding : public Napi::ObjectWrap<ProgramBinding> {
     result.Set("gram", to_float64_array(call.Env(), report->gram));
     result.Set("weights", to_float64_array(call.Env(), report->weights));
     return result;
+  }
+
+  Napi::Value tuning(const Napi::CallbackInfo& call) {
+    require_idle(call.Env(), "tuning");
+    const ProductTuning tuning = runner_->program().tuning();
+    Napi::Array products = Napi::Array::New(call.Env(), tuning.products.size());
+    for (uint32_t i = 0; i < tuning.products.size(); ++i) {
+      Napi::Object choice = Napi::Object::New(call.Env());
+      choice.Set("product", tuning.products[i].product);
+      choice.Set("algorithm", tuning.products[i].algorithm);
+      products.Set(i, choice);
+    }
+    Napi::Object result = Napi::Object::New(call.Env());
+    result.Set("fits", tuning.fits);
+    result.Set("products", products);
+    return result;
+  }
+
+  Napi::Value use_tuning(const Napi::CallbackInfo& call) {
+    require_idle(call.Env(), "useTuning");
+    const Fields fields(call[0], "ProductTuning");
+    ProductTuning tuning{.fits = fields.string("fits"), .products = {}};
+    for_each(fields.array("products"), fields.path("products"), [&](Napi::Value value, const std::string& what) {
+      const Fields choice(value, what);
+      tuning.products.push_back({choice.string("product"), choice.string("algorithm")});
+    });
+    return Napi::Boolean::New(call.Env(), unwrap(call.Env(), runner_->use_tuning(tuning)));
   }
 
   Napi::Value times(const Napi::CallbackInfo& call) {

@@ -45,6 +45,7 @@ class ProgramRunner {
                                                        const ProgramOptions& options);
 
   const Program& program() const { return *program_; }
+  Result<bool> use_tuning(const ProductTuning& tuning) { return program_->use_tuning(tuning); }
 
   Status run(Loader& loader, const RunRequest& request, RunOutcome& outcome);
   Status step(Batch& batch, const StepOptions& options, std::vector<double>& stats);

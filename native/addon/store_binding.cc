@@ -71,6 +71,7 @@ Device read_device(const Fields& fields) {
   device.matmul = fields.choice<MatmulPrecision>("matmul", {{"float32", MatmulPrecision::kFloat32},
                                                             {"tf32", MatmulPrecision::kTf32},
                                                             {"bfloat16", MatmulPrecision::kBfloat16}});
+  if (fields.has("autotune")) device.autotune = fields.boolean("autotune");
   return device;
 }
 

@@ -39,6 +39,7 @@ Result<CublasLt> open_library() {
                         find(library, "cublasLtMatmulPreferenceDestroy", api.preference_destroy) &&
                         find(library, "cublasLtMatmulPreferenceSetAttribute", api.preference_set) &&
                         find(library, "cublasLtMatmulAlgoGetHeuristic", api.heuristic) &&
+                        find(library, "cublasLtMatmulAlgoCheck", api.algorithm_check) &&
                         find(library, "cublasLtMatmul", api.matmul);
   if (!complete) return Status(Code::kUnsupported, name + " lacks functions of cuBLASLt " + std::to_string(kMajor));
   if (api.get_version() / 10000 != static_cast<size_t>(kMajor)) {

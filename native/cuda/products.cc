@@ -1,14 +1,12 @@
 #include "cuda/products.h"
 
 #include <algorithm>
-#include <cstdint>
 #include <utility>
 
 namespace prerank::cuda {
 namespace {
 
 constexpr size_t kWorkspaceBytes = size_t{32} << 20;  // what cuBLAS recommends for Hopper
-constexpr uint32_t kMaxAlignment = 256;
 
 cublasComputeType_t compute_type(MatmulPrecision precision) {
   switch (precision) {
@@ -17,12 +15,6 @@ cublasComputeType_t compute_type(MatmulPrecision precision) {
     case MatmulPrecision::kBfloat16: return CUBLAS_COMPUTE_32F_FAST_16BF;
   }
   return CUBLAS_COMPUTE_32F;
-}
-
-uint32_t alignment_of(const void* pointer) {
-  const auto address = reinterpret_cast<uintptr_t>(pointer);
-  const uintptr_t lowest = address & (~address + 1);
-  return address == 0 ? kMaxAlignment : static_cast<uint32_t>(std::min<uintptr_t>(lowest, kMaxAlignment));
 }
 
 cublasLtEpilogue_t epilogue_of(const ProductProblem& problem) {
@@ -35,19 +27,11 @@ cublasLtEpilogue_t epilogue_of(const ProductProblem& problem) {
   return biased ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT;
 }
 
-// Destroys a preference at the end of a scope.
-struct Preference {
-  const CublasLt& api;
-  cublasLtMatmulPreference_t handle = nullptr;
-  ~Preference() {
-    if (handle != nullptr) (void)api.preference_destroy(handle);
-  }
-};
-
 }  // namespace
 
-Result<std::shared_ptr<Products>> Products::create(MatmulPrecision precision) {
+Result<std::shared_ptr<Products>> Products::create(MatmulPrecision precision, std::shared_ptr<Tuning> tuning) {
   auto products = std::make_shared<Products>();
+  products->tuning_ = std::move(tuning);
   PRERANK_ASSIGN_OR_RETURN(products->api_, CublasLt::open());
   PRERANK_RETURN_IF_ERROR(products->api_->check(products->api_->create(&products->handle_), "cublasLtCreate"));
   PRERANK_ASSIGN_OR_RETURN(products->workspace_, DeviceBuffer::allocate(kWorkspaceBytes, "the workspace of products"));
@@ -59,9 +43,9 @@ Products::~Products() {
   if (handle_ != nullptr) (void)api_->destroy(handle_);
 }
 
-Result<Product> Products::prepare(const ProductProblem& problem) const {
+Result<Product> Products::prepare(const ProductProblem& problem, cudaStream_t stream) const {
   Product product(shared_from_this());
-  PRERANK_RETURN_IF_ERROR(product.describe(problem));
+  PRERANK_RETURN_IF_ERROR(product.describe(problem, stream));
   return product;
 }
 
@@ -84,7 +68,7 @@ Product::~Product() {
 }
 
 // The transpose of C = A B is C' = B' A': our B comes first there, and a row-major matrix is its transpose already.
-Status Product::describe(const ProductProblem& problem) {
+Status Product::describe(const ProductProblem& problem, cudaStream_t stream) {
   const CublasLt& api = *owner_->api_;
   problem_ = problem;
   PRERANK_RETURN_IF_ERROR(api.check(api.desc_create(&desc_, owner_->compute_, CUDA_R_32F), "cublasLtMatmulDescCreate"));
@@ -115,39 +99,17 @@ Status Product::describe(const ProductProblem& problem) {
   PRERANK_RETURN_IF_ERROR(operand(b_, problem.a, problem.m, problem.k));
   PRERANK_RETURN_IF_ERROR(layout(c_, problem.m, problem.n, problem.c_stride));
 
-  Preference preference{api};
-  PRERANK_RETURN_IF_ERROR(api.check(api.preference_create(&preference.handle), "cublasLtMatmulPreferenceCreate"));
-  const auto prefer = [&](cublasLtMatmulPreferenceAttributes_t attribute, const auto& value) {
-    return api.check(api.preference_set(preference.handle, attribute, &value, sizeof value),
-                     "cublasLtMatmulPreferenceSetAttribute");
-  };
-  const uint64_t workspace = owner_->workspace_.bytes();
-  PRERANK_RETURN_IF_ERROR(prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, workspace));
-  PRERANK_RETURN_IF_ERROR(prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment_of(problem.b.data)));
-  PRERANK_RETURN_IF_ERROR(prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment_of(problem.a.data)));
-  PRERANK_RETURN_IF_ERROR(prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignment_of(problem.c)));
-  PRERANK_RETURN_IF_ERROR(prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignment_of(problem.c)));
-
-  cublasLtMatmulHeuristicResult_t found = {};
-  int count = 0;
-  const cublasStatus_t status =
-      api.heuristic(owner_->handle_, desc_, a_, b_, c_, c_, preference.handle, 1, &found, &count);
-  PRERANK_RETURN_IF_ERROR(api.check(status, "cublasLtMatmulAlgoGetHeuristic"));
-  if (count < 1 || found.state != CUBLAS_STATUS_SUCCESS) {
-    return {Code::kUnsupported, "cuBLASLt has no algorithm for a product of [" + std::to_string(problem.m) + ", " +
-                                    std::to_string(problem.k) + "] and [" + std::to_string(problem.k) + ", " +
-                                    std::to_string(problem.n) + "]"};
-  }
-  algorithm_ = found.algo;
-  return {};
+  return choose_algorithm(epilogue_of(problem), stream);
 }
 
-Status Product::enqueue(cudaStream_t stream) const {
+Status Product::enqueue(cudaStream_t stream) const { return launch(algorithm_, problem_.c, stream); }
+
+Status Product::launch(const cublasLtMatmulAlgo_t& algorithm, float* c, cudaStream_t stream) const {
   const Products& owner = *owner_;
   const float alpha = 1, beta = problem_.accumulate ? 1.0f : 0.0f;
   return owner.api_->check(
-      owner.api_->matmul(owner.handle_, desc_, &alpha, problem_.b.data, a_, problem_.a.data, b_, &beta, problem_.c, c_,
-                         problem_.c, c_, &algorithm_, owner.workspace_.as<void>(), owner.workspace_.bytes(), stream),
+      owner.api_->matmul(owner.handle_, desc_, &alpha, problem_.b.data, a_, problem_.a.data, b_, &beta, c, c_, c, c_,
+                         &algorithm, owner.workspace_.as<void>(), owner.workspace_.bytes(), stream),
       "cublasLtMatmul");
 }
 
@@ -163,7 +125,7 @@ Result<bool> LayerProducts::try_enqueue(const ProductProblem& problem, cudaStrea
 Status LayerProducts::enqueue(const ProductProblem& problem, cudaStream_t stream) {
   const auto found = std::ranges::find(prepared_, problem, &Product::problem);
   if (found != prepared_.end()) return found->enqueue(stream);
-  PRERANK_ASSIGN_OR_RETURN(Product product, products_->prepare(problem));
+  PRERANK_ASSIGN_OR_RETURN(Product product, products_->prepare(problem, stream));
   PRERANK_RETURN_IF_ERROR(product.enqueue(stream));
   if (prepared_.size() == kKept) prepared_.pop_back();
   prepared_.push_back(std::move(product));

@@ -6,10 +6,13 @@
 
 #include <cstddef>
 #include <memory>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "cuda/cublaslt.h"
 #include "cuda/device.h"
+#include "cuda/tuning.h"
 #include "prerank/program.h"
 
 namespace prerank::cuda {
@@ -59,7 +62,16 @@ class Product {
  private:
   friend class Products;
   explicit Product(std::shared_ptr<const Products> owner) : owner_(std::move(owner)) {}
-  Status describe(const ProductProblem& problem);
+  Status describe(const ProductProblem& problem, cudaStream_t stream);
+  Status choose_algorithm(cublasLtEpilogue_t epilogue, cudaStream_t stream);
+  // The heuristic's candidates, the best first; at least one.
+  Result<std::vector<cublasLtMatmulHeuristicResult_t>> candidates(int most) const;
+  // Uses the algorithm that was kept, or fails.
+  Status use(const cublasLtMatmulAlgo_t& kept, const std::string& name);
+  // The fastest of them on the stream.
+  Result<cublasLtMatmulAlgo_t> fastest(std::span<const cublasLtMatmulHeuristicResult_t> found,
+                                       cudaStream_t stream) const;
+  Status launch(const cublasLtMatmulAlgo_t& algorithm, float* c, cudaStream_t stream) const;
 
   std::shared_ptr<const Products> owner_;
   cublasLtMatmulDesc_t desc_ = nullptr;
@@ -71,14 +83,16 @@ class Product {
 // cuBLASLt's handle and workspace, for products of one stream after another.
 class Products : public std::enable_shared_from_this<Products> {
  public:
-  static Result<std::shared_ptr<Products>> create(MatmulPrecision precision);
+  // tuning: where chosen algorithms are kept; null: the heuristic's first.
+  static Result<std::shared_ptr<Products>> create(MatmulPrecision precision, std::shared_ptr<Tuning> tuning = nullptr);
   Products() = default;
   Products(const Products&) = delete;
   Products& operator=(const Products&) = delete;
   ~Products();
 
-  // No dimension may be 0. kUnsupported where cuBLASLt has no algorithm, as for some problems with masks.
-  Result<Product> prepare(const ProductProblem& problem) const;
+  // No dimension may be 0. A product to be tuned is timed on the stream: its result is overwritten, or left where it
+  // accumulates. kUnsupported where cuBLASLt has no algorithm, as for some problems with masks.
+  Result<Product> prepare(const ProductProblem& problem, cudaStream_t stream) const;
   size_t bytes() const { return workspace_.bytes(); }
 
  private:
@@ -86,6 +100,7 @@ class Products : public std::enable_shared_from_this<Products> {
   const CublasLt* api_ = nullptr;
   cublasLtHandle_t handle_ = nullptr;
   DeviceBuffer workspace_;
+  std::shared_ptr<Tuning> tuning_;
   cublasComputeType_t compute_ = CUBLAS_COMPUTE_32F;
 };
 

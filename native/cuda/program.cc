@@ -21,6 +21,7 @@
 #include "cuda/step_operations.h"
 #include "cuda/timeline.h"
 #include "cuda/transform.h"
+#include "cuda/tuning.h"
 #include "cuda/upload.h"
 #include "plan/plan_check.h"
 #include "plan/pooled_gradients.h"
@@ -61,7 +62,7 @@ class CudaProgram final : public Program {
     if (plan_.balancing) return {Code::kUnsupported, "balancing tasks by their gradients runs on the CPU only"};
     limits_ = batch_limits(plan_, options_);
     PRERANK_ASSIGN_OR_RETURN(tensors_, DeviceStore::of(*store_));
-    PRERANK_ASSIGN_OR_RETURN(products_, Products::create(store_->options().device.matmul));
+    PRERANK_RETURN_IF_ERROR(open_products());
     PRERANK_ASSIGN_OR_RETURN(memory_, DeviceMemory::create(plan_, *store_, *tensors_, limits_));
     PRERANK_ASSIGN_OR_RETURN(copy_, make_stream());
     PRERANK_ASSIGN_OR_RETURN(compute_, make_stream());
@@ -122,6 +123,9 @@ class CudaProgram final : public Program {
     return await(slot);
   }
 
+  ProductTuning tuning() const override { return tuning_ ? tuning_->saved() : ProductTuning(); }
+  Result<bool> use_tuning(const ProductTuning& tuning) override { return tuning_ ? tuning_->restore(tuning) : false; }
+
   const Plan& plan() const override { return plan_; }
   std::span<const TaskStats> stats() const override { return stats_; }
   const BalanceReport* balance() const override { return nullptr; }
@@ -163,8 +167,21 @@ class CudaProgram final : public Program {
  private:
   bool training() const { return !plan_.tasks.empty(); }
 
+  Status open_products() {
+    const Device& device = store_->options().device;
+    if (device.autotune && training()) {
+      PRERANK_ASSIGN_OR_RETURN(const CublasLt* const library, CublasLt::open());
+      cudaDeviceProp properties;
+      PRERANK_CUDA(cudaGetDeviceProperties(&properties, device_));
+      const std::string version = std::to_string(library->get_version());
+      tuning_ = std::make_shared<Tuning>("cuBLASLt " + version + " on " + static_cast<const char*>(properties.name));
+    }
+    PRERANK_ASSIGN_OR_RETURN(products_, Products::create(device.matmul, tuning_));
+    return {};
+  }
+
   Status build_operations() {
-    PRERANK_ASSIGN_OR_RETURN(auto beside, Products::create(store_->options().device.matmul));
+    PRERANK_ASSIGN_OR_RETURN(auto beside, Products::create(store_->options().device.matmul, tuning_));
     products_bytes_ = products_->bytes() + beside->bytes();
     PRERANK_ASSIGN_OR_RETURN(const std::vector<TableView> tables, looked_up_tables(plan_, *store_, *tensors_));
     PRERANK_ASSIGN_OR_RETURN(operations_, StepOperations::create(plan_, tables, limits_, products_, beside));
@@ -260,6 +277,8 @@ class CudaProgram final : public Program {
     PRERANK_CUDA(cudaEventRecord(slot.copied.get(), copy_.get()));
     PRERANK_CUDA(cudaStreamWaitEvent(compute_.get(), slot.copied.get(), 0));
     PRERANK_CUDA(cudaEventRecord(slot.started.get(), compute_.get()));
+    // Whole batches come first, and again and again. A slot's first step is launched without a graph.
+    if (tuning_) tuning_->allow(slot.rows == limits_.rows);
     if (timeline_) {
       PRERANK_RETURN_IF_ERROR(timeline_->begin(compute_.get()));
       PRERANK_RETURN_IF_ERROR(enqueue_step(slot));
@@ -339,6 +358,7 @@ class CudaProgram final : public Program {
   const int device_;
   BatchLimits limits_;
   std::shared_ptr<DeviceStore> tensors_;
+  std::shared_ptr<Tuning> tuning_;  // null: algorithms are the heuristic's
   std::shared_ptr<const Products> products_;
   size_t products_bytes_ = 0;
   DeviceMemory memory_;

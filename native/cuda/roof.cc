@@ -63,14 +63,9 @@ Result<double> product_rate(const CudaRoofSizes& sizes, MatmulPrecision precisio
   const size_t n = sizes.product;
   PRERANK_ASSIGN_OR_RETURN(const std::shared_ptr<const Products> products, Products::create(precision));
   // As a layer multiplies: the weights are stored by output.
-  PRERANK_ASSIGN_OR_RETURN(const Product product,
-                           products->prepare({.m = n,
-                                              .n = n,
-                                              .k = n,
-                                              .a = {matrix, n, false},
-                                              .b = {matrix, n, true},
-                                              .c = result,
-                                              .c_stride = n}));
+  const ProductProblem problem = {
+      .m = n, .n = n, .k = n, .a = {matrix, n, false}, .b = {matrix, n, true}, .c = result, .c_stride = n};
+  PRERANK_ASSIGN_OR_RETURN(const Product product, products->prepare(problem, nullptr));
   PRERANK_ASSIGN_OR_RETURN(const double seconds, best_seconds(sizes.repetitions, [&](cudaStream_t stream) {
                              return product.enqueue(stream);
                            }));

@@ -36,6 +36,7 @@ class CpuParameterStore final : public ParameterStore {
     if (options_.device.cuda < 0 && options_.device.matmul != MatmulPrecision::kFloat32) {
       return invalid("the CPU multiplies matrices in float32 only");
     }
+    if (options_.device.cuda < 0 && options_.device.autotune) return invalid("the CPU has no algorithms to tune");
     PRERANK_ASSIGN_OR_RETURN(const bool lazy, exceeds_memory());
     parameters_.reserve(options_.parameters.size());
     for (const ParameterSpec& spec : options_.parameters) {

@@ -60,7 +60,7 @@ const WARM_UP = 3;
 export async function benchDeviceKernels(addon: Addon, options: DeviceKernelsOptions): Promise<DeviceKernelsResult> {
   const { operations, rounds, samples, matmul } = options;
   const device = resolveDevice(addon, options.device);
-  const spec = deviceSpec(device, matmul);
+  const spec = deviceSpec(device, { matmul });
   if (spec === undefined) throw new PrerankError('USAGE', `${options.device} is not a GPU`);
   const environment = describeEnvironment(addon);
   const cases = chooseCases(deviceCases(options.grid), operations);

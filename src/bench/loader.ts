@@ -102,6 +102,7 @@ function problemOf(addon: Addon, dataset: Dataset, { batch, seed }: LoaderBenchO
     tableType: 'float32',
     device: 'cpu',
     matmul: 'float32',
+    autotune: false,
     optimizers: { sparse: 'adagrad', dense: 'adam' },
     close: async () => dataset.close(),
   };

@@ -39,6 +39,7 @@ export interface StepProblem {
   readonly tableType: TableType;
   readonly device: DeviceName;
   readonly matmul: MatmulPrecision;
+  readonly autotune: boolean;
   readonly optimizers: { readonly dense: DenseOptimizerConfig['kind']; readonly sparse: SparseOptimizerConfig['kind'] };
   /** Lets go of temporary files. */
   readonly close: () => Promise<void>;
@@ -78,11 +79,13 @@ export interface ReferenceOptions {
   readonly device?: string;
   /** Default: float32, or what the configuration says. */
   readonly matmul?: MatmulPrecision;
+  /** Default: false, or what the configuration says. */
+  readonly autotune?: boolean;
 }
 
 export function referenceProblem(addon: Addon, step: ReferenceStep, options: ReferenceOptions): StepProblem {
   const { seed, batch = step.batch, batches = GENERATED_BATCHES, sparse = step.sparse, tables = 'float32' } = options;
-  const { matmul = 'float32' } = options;
+  const { matmul = 'float32', autotune = false } = options;
   const device = resolveDevice(addon, options.device ?? 'cpu');
   const program = trainingProgram(step.model, step.features, step.tasks);
   const store = new addon.ParameterStore({
@@ -90,7 +93,7 @@ export function referenceProblem(addon: Addon, step: ReferenceStep, options: Ref
     sparse: { kind: sparse, ...SPARSE_SETTINGS },
     dense: { kind: step.dense, ...DENSE_SETTINGS },
     tableType: tables,
-    device: deviceSpec(device, matmul),
+    device: deviceSpec(device, { matmul, autotune }),
     training: true,
     seed,
   });
@@ -106,6 +109,7 @@ export function referenceProblem(addon: Addon, step: ReferenceStep, options: Ref
     tableType: tables,
     device,
     matmul,
+    autotune,
     optimizers: { sparse, dense: step.dense },
     close: async () => undefined,
   };
@@ -116,7 +120,8 @@ export async function configProblem(addon: Addon, path: string, options: Referen
   const loaded = loadConfig(path);
   const { seed, batch = loaded.training.batchSize, sparse = loaded.training.sparseOptimizer.kind } = options;
   const { training } = loaded;
-  const { tables = training.tableType, device = training.device, matmul = training.matmul } = options;
+  const { tables = training.tableType, device = training.device } = options;
+  const { matmul = training.matmul, autotune = training.autotune } = options;
   const config = {
     ...loaded,
     training: {
@@ -125,6 +130,7 @@ export async function configProblem(addon: Addon, path: string, options: Referen
       tableType: tables,
       device,
       matmul,
+      autotune,
       sparseOptimizer: { ...training.sparseOptimizer, kind: sparse },
     },
   };
@@ -150,6 +156,7 @@ export async function configProblem(addon: Addon, path: string, options: Referen
       tableType: tables,
       device: runDevice(addon, config),
       matmul,
+      autotune,
       optimizers: { sparse, dense: training.denseOptimizer.kind },
       close: async () => {
         set.close();

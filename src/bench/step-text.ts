@@ -41,7 +41,9 @@ export function formatStep(result: StepResult): string {
     `runs: ${result.runs.map((run) => thousands(run.samplesPerSecond)).join(', ')}`,
     ...(deviceSeconds === undefined
       ? []
-      : [`${result.device}, products in ${result.matmul}: ${milliseconds(deviceSeconds)} of a step on the GPU`]),
+      : [
+          `${result.device}, products in ${result.matmul}${result.autotune ? ', autotuned' : ''}: ${milliseconds(deviceSeconds)} of a step on the GPU`,
+        ]),
     `phases: ${phase.join(', ')}`,
     `loader: gather ${milliseconds(loader.gatherSeconds)}, sort ${milliseconds(loader.indexSeconds)}, ` +
       `waiting ${percent(loader.waitShare)}`,

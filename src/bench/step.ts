@@ -43,6 +43,7 @@ export interface StepResult {
   /** `cpu` or `cuda:N`. */
   readonly device: DeviceName;
   readonly matmul: MatmulPrecision;
+  readonly autotune: boolean;
   readonly seed: number;
   readonly optimizers: StepProblem['optimizers'];
   readonly tableType: StepProblem['tableType'];
@@ -109,6 +110,7 @@ export async function benchStep(addon: Addon, problem: StepProblem, options: Ste
       threads,
       device: problem.device,
       matmul: problem.matmul,
+      autotune: problem.autotune,
       seed,
       optimizers: problem.optimizers,
       tableType: problem.tableType,

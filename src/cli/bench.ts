@@ -43,6 +43,7 @@ interface StepCommandOptions extends CommonOptions {
   readonly sparse?: SparseOptimizer;
   readonly tables?: TableType;
   readonly matmul?: MatmulPrecision;
+  readonly autotune?: boolean;
 }
 
 function stepCommand(): Command {
@@ -65,6 +66,7 @@ function stepCommand(): Command {
     )
     .addOption(new Option('--tables <type>', "what tables hold (default: the configuration's)").choices(TABLE_TYPES))
     .addOption(new Option('--matmul <precision>', 'matrix products of a GPU').choices(MATMUL_PRECISIONS))
+    .option('--autotune', 'matrix products of a GPU by the fastest of several algorithms')
     .action(runStep);
 }
 

@@ -218,6 +218,7 @@ const training = strict({
   seed: z.int().nonnegative().default(1),
   device: device.default('auto'),
   matmul: z.enum(MATMUL_PRECISIONS).default('float32'),
+  autotune: z.boolean().default(false),
   threads: z
     .union([positiveCount, z.literal('auto')], { error: 'expected a number of threads, or auto' })
     .default('auto'),

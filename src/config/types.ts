@@ -253,6 +253,8 @@ export interface TrainingConfig {
   readonly device: string;
   /** How a GPU multiplies matrices. */
   readonly matmul: MatmulPrecision;
+  /** A GPU's matrix products use the fastest of several algorithms, chosen at the first steps. */
+  readonly autotune: boolean;
   /** `auto`: every core. */
   readonly threads: number | 'auto';
 }

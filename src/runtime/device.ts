@@ -24,14 +24,20 @@ export function resolveDevice(addon: Addon, device: string): DeviceName {
 
 /**
  * The device of a store; undefined is the CPU.
- * @throws PrerankError CONFIG_INVALID for a precision that only GPUs have, on the CPU.
+ * @throws PrerankError CONFIG_INVALID for what only GPUs have, on the CPU.
  */
-export function deviceSpec(device: DeviceName, matmul: MatmulPrecision): DeviceSpec | undefined {
-  if (device !== 'cpu') return { cuda: deviceNumber(device), matmul };
-  if (matmul === 'float32') return undefined;
-  throw new PrerankError('CONFIG_INVALID', `${matmul} products need a GPU, and this run is on the CPU`, {
-    path: 'training.matmul',
-  });
+export function deviceSpec(
+  device: DeviceName,
+  { matmul, autotune = false }: { readonly matmul: MatmulPrecision; readonly autotune?: boolean },
+): DeviceSpec | undefined {
+  if (device !== 'cpu') return { cuda: deviceNumber(device), matmul, autotune };
+  if (matmul !== 'float32') throw needsGpu(`${matmul} products need`, 'matmul');
+  if (autotune) throw needsGpu('choosing the algorithms of products by their time needs', 'autotune');
+  return undefined;
+}
+
+function needsGpu(what: string, key: string): PrerankError {
+  return new PrerankError('CONFIG_INVALID', `${what} a GPU, and this run is on the CPU`, { path: `training.${key}` });
 }
 
 function deviceNumber(device: string): number {

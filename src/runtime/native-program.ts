@@ -41,6 +41,15 @@ export type MatmulPrecision = (typeof MATMUL_PRECISIONS)[number];
 export interface DeviceSpec {
   readonly cuda: number;
   readonly matmul: MatmulPrecision;
+  /** Programs that train time the algorithms of their products and take the fastest; default false. */
+  readonly autotune?: boolean;
+}
+
+/** The algorithms of matrix products that a program has timed and chosen. */
+export interface ProductTuning {
+  /** The library and the GPU they are for; empty for a program that chooses nothing. */
+  readonly fits: string;
+  readonly products: readonly { readonly product: string; readonly algorithm: string }[];
 }
 
 export interface StoreSpec {
@@ -198,6 +207,10 @@ export interface NativeProgram {
   predictAll(loader: NativeLoader): Promise<Float32Array[]>;
   /** Output of the last step or predict, by index. */
   readOutput(index: number): Float32Array;
+  /** Choices to keep with a checkpoint: the algorithms of products decide the last bits of their sums. */
+  tuning(): ProductTuning;
+  /** Takes over kept choices, before the first step. False when they are of another library or GPU. */
+  useTuning(tuning: ProductTuning): boolean;
   /** Of the last step; null for a plan without balancing. */
   balance(): BalanceReport | null;
   /** Seconds by phase since the program was built. A GPU's are told apart with `profile` only: else all of a step is `tiles`. */

@@ -101,7 +101,7 @@ export function createStore(
     sparse: sparseSettings(config.training),
     dense: denseSettings(config.training),
     tableType: config.training.tableType,
-    device: deviceSpec(runDevice(addon, config), config.training.matmul),
+    device: deviceSpec(runDevice(addon, config), config.training),
     training,
     seed: config.training.seed,
   });

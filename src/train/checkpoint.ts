@@ -6,7 +6,7 @@ import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PrerankError } from '../base/errors.js';
 import { syncPath, writeJsonDurable, writeTextDurable } from '../base/files.js';
-import type { Cursor, NativeParameterStore, TensorInfo } from '../runtime/native.js';
+import type { Cursor, NativeParameterStore, ProductTuning, TensorInfo } from '../runtime/native.js';
 import type { EarlyStoppingState } from './early-stopping.js';
 import { SafetensorsFile, type WrittenFile, writeSafetensors } from './safetensors.js';
 import type { WindowState } from './window.js';
@@ -53,6 +53,8 @@ export interface TrainingState {
   readonly metricsBytes: number;
   readonly fingerprints: Fingerprints;
   readonly versions: Versions;
+  /** Of a run with `training.autotune`. */
+  readonly tuning?: ProductTuning;
 }
 
 interface StateFile extends TrainingState {

@@ -206,8 +206,20 @@ async function resume(parts: Parts, step: number, log: Progress | undefined): Pr
   for (const change of differences(state.versions, versions)) {
     log?.line(`resuming with another ${change}: the result may differ in the last bits`);
   }
+  resumeTuning(parts, state, log);
   loader.seek(state.cursor);
   return state;
+}
+
+/** The algorithms of products that the checkpoint was made with, where they are known and can be used. */
+function resumeTuning({ config, program }: Parts, { tuning }: TrainingState, log: Progress | undefined): void {
+  const { autotune } = config.training;
+  if (!autotune && tuning === undefined) return;
+  if (autotune && tuning !== undefined && program.useTuning(tuning)) return;
+  const names = [tuning?.fits ?? 'no autotune', autotune ? program.tuning().fits : 'no autotune'];
+  log?.line(
+    `resuming with other algorithms of matrix products (${names.join(' → ')}): the result may differ in the last bits`,
+  );
 }
 
 /** A run under way: its parts, and the state that a checkpoint stores. */
@@ -384,6 +396,7 @@ export class Session {
       metricsBytes: this.metrics.bytes,
       fingerprints: this.fingerprints,
       versions: this.versions,
+      ...(this.config.training.autotune ? { tuning: this.program.tuning() } : {}),
     };
   }
 }

@@ -82,7 +82,7 @@ describe('CUDA devices', () => {
       parameters,
       modelWeights(parameters, uniform(1)),
       OPTIMIZERS,
-      deviceSpec('cuda:0', 'float32'),
+      deviceSpec('cuda:0', { matmul: 'float32' }),
     );
     const settings = { threads: 1, capacity: 10_000_000, seed: 1 };
     assert.throws(() => new addon.Program(plan, store, settings), {
@@ -94,6 +94,9 @@ describe('CUDA devices', () => {
   });
 
   it('are needed for products in tf32 and bfloat16', () => {
-    assert.throws(() => deviceSpec('cpu', 'tf32'), { code: 'CONFIG_INVALID', message: /tf32 products need a GPU/ });
+    assert.throws(() => deviceSpec('cpu', { matmul: 'tf32' }), {
+      code: 'CONFIG_INVALID',
+      message: /tf32 products need a GPU/,
+    });
   });
 });

@@ -6,7 +6,7 @@ import { packageRoot } from '../../src/runtime/load.js';
 import { skip } from './skip.js';
 
 const LIBRARY = join(packageRoot(), 'build', 'Release', 'libprerank_cuda_emulated.so');
-const VARIABLES = ['PRERANK_CUDA_LIBRARY', 'PRERANK_CUBLASLT', 'PRERANK_EMULATED_DEVICE'];
+const VARIABLES = ['PRERANK_CUDA_LIBRARY', 'PRERANK_CUBLASLT', 'PRERANK_EMULATED_DEVICE', 'PRERANK_EMULATED_FASTEST'];
 
 /** What child processes need to see the device. */
 export const EMULATED_DEVICE = { PRERANK_CUDA_LIBRARY: LIBRARY, PRERANK_CUBLASLT: LIBRARY } as const;

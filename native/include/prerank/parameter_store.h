@@ -57,10 +57,11 @@ struct DenseOptimizer {
 // in float32 all the same.
 enum class MatmulPrecision : uint8_t { kFloat32, kTf32, kBfloat16 };
 
-// Where the programs of a store run. The CPU knows float32 only.
+// Where the programs of a store run. The CPU knows float32 only, and has nothing to tune.
 struct Device {
   int cuda = -1;  // number of a CUDA device; -1: the CPU
   MatmulPrecision matmul = MatmulPrecision::kFloat32;
+  bool autotune = false;  // programs that train time the algorithms of their products
 };
 
 // A named tensor of the store: a parameter, or one of its optimizer state slots. Tables of 16 bits and lazy ones give no

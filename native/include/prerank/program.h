@@ -59,6 +59,15 @@ struct BalanceReport {
   std::vector<double> weights;
 };
 
+// The algorithms of matrix products that a program of a device with autotune has timed and chosen.
+struct ProductTuning {
+  struct Choice {
+    std::string product, algorithm;
+  };
+  std::string fits;  // the library and the device they are for; empty: a program that chooses nothing
+  std::vector<Choice> products;
+};
+
 class Program {
  public:
   // Keeps the store alive. Errors name the layer.
@@ -78,6 +87,12 @@ class Program {
   virtual size_t depth() const { return 1; }
   // Forward only (plans without tasks): fills the outputs.
   virtual Status predict(const Batch& batch) = 0;
+
+  // Choices to keep with a checkpoint: the algorithms decide the last bits of sums.
+  virtual ProductTuning tuning() const { return {}; }
+  // Takes over kept choices before the first step; products that they lack are timed. False when they are of another library or
+  // device. kInvalidArgument when they cannot be read.
+  virtual Result<bool> use_tuning(const ProductTuning& /*tuning*/) { return false; }
 
   virtual const Plan& plan() const = 0;
   virtual std::span<const TaskStats> stats() const = 0;  // of the last step, per task

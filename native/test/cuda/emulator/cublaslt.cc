@@ -1,9 +1,13 @@
 // Matrix products in cuBLASLt's terms: column-major, D = alpha op(A) op(B) + beta C with an epilogue. An algorithm remembers
-// the alignments that were promised for it, and a product with others is refused.
+// the alignments that were promised for it, and a product with others is refused. There are kAlgorithms of them, which
+// round their sums differently; PRERANK_EMULATED_FASTEST=N makes all but the Nth (from 0) slow.
 #include <cmath>
+#include <cstdlib>
+#include <string>
 #include <vector>
 
 #include "cublasLt.h"
+#include "emulator.h"
 
 struct cublasLtContext {};
 struct cublasLtMatrixLayoutOpaque_t {
@@ -29,6 +33,9 @@ using Layout = cublasLtMatrixLayoutOpaque_t;
 constexpr int kRelu = 2, kBias = 4, kReluGradient = 8, kBiasGradient = 16, kAux = 128;
 constexpr int64_t kAuxStep = 128;       // bits
 constexpr uint64_t kAuxAlignment = 16;  // bytes, of the mask and of the result beside it
+constexpr uint64_t kAlgorithms = 3;
+constexpr size_t kAlgorithmWord = 4;  // after the four alignments
+constexpr double kSlowMilliseconds = 60000;
 
 struct Problem {
   cublasLtMatmulDescOpaque_t desc;
@@ -36,6 +43,7 @@ struct Problem {
   const float *a = nullptr, *b = nullptr, *c = nullptr;
   float* d = nullptr;
   Layout a_layout, b_layout, c_layout, d_layout;
+  uint64_t algorithm = 0;
 };
 
 size_t depth(const cublasLtMatmulDescOpaque_t& desc, const Layout& a) {
@@ -79,6 +87,9 @@ void multiply(const Problem& p) {
       const float x = p.desc.trans_b == CUBLAS_OP_N ? p.b[l + j * p.b_layout.ld] : p.b[j + l * p.b_layout.ld];
       const double factor = static_cast<double>(narrowed(x, p.desc.compute));
       for (size_t i = 0; i < m; ++i) sums[i] += static_cast<double>(a[l * m + i]) * factor;
+      // The first algorithm rounds once, the others after every, or every second, addition.
+      if (p.algorithm == 0 || l % p.algorithm != 0) continue;
+      for (double& sum : sums) sum = static_cast<double>(static_cast<float>(sum));
     }
     for (size_t i = 0; i < m; ++i) {
       float value = p.alpha * static_cast<float>(sums[i]);
@@ -191,10 +202,21 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
   *returned = 0;
   if (requested < 1 || !aux_fits(*desc, *d)) return CUBLAS_STATUS_INVALID_VALUE;
   if (!has_algorithm(*desc, *a, preference->alignment[3])) return CUBLAS_STATUS_NOT_SUPPORTED;
-  results[0] = {};
-  for (size_t i = 0; i < 4; ++i) results[0].algo.data[i] = preference->alignment[i];
-  *returned = 1;
+  for (uint64_t algorithm = 0; algorithm < kAlgorithms && *returned < requested; ++algorithm, ++*returned) {
+    cublasLtMatmulHeuristicResult_t& result = results[*returned];
+    result = {};
+    for (size_t i = 0; i < 4; ++i) result.algo.data[i] = preference->alignment[i];
+    result.algo.data[kAlgorithmWord] = algorithm;
+  }
   return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulAlgoCheck(cublasLtHandle_t, cublasLtMatmulDesc_t, cublasLtMatrixLayout_t,
+                                       cublasLtMatrixLayout_t, cublasLtMatrixLayout_t, cublasLtMatrixLayout_t,
+                                       const cublasLtMatmulAlgo_t* algo, cublasLtMatmulHeuristicResult_t* result) {
+  *result = {.algo = *algo};
+  bool known = algo->data[kAlgorithmWord] < kAlgorithms;
+  for (size_t i = 0; i < 4; ++i) known = known && algo->data[i] > 0;
+  return known ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_SUPPORTED;
 }
 cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const void* alpha, const void* a,
                               cublasLtMatrixLayout_t a_layout, const void* b, cublasLtMatrixLayout_t b_layout,
@@ -211,12 +233,17 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const
                            *a_layout,
                            *b_layout,
                            *c_layout,
-                           *d_layout};
+                           *d_layout,
+                           algo->data[kAlgorithmWord]};
   if (!shapes_fit(problem) || !aux_fits(*desc, *d_layout)) return CUBLAS_STATUS_INVALID_VALUE;
   const void* const pointers[] = {a, b, c, d};
   for (size_t i = 0; i < 4; ++i) {
     if (!aligned(pointers[i], algo->data[i])) return CUBLAS_STATUS_INVALID_VALUE;
   }
-  const int queued = prerank::emulator::enqueue(stream, [problem] { multiply(problem); });
+  const int queued = prerank::emulator::enqueue(stream, [problem] {
+    multiply(problem);
+    const char* const fastest = std::getenv("PRERANK_EMULATED_FASTEST");
+    if (fastest != nullptr && std::to_string(problem.algorithm) != fastest) prerank::emulator::spend(kSlowMilliseconds);
+  });
   return queued == 0 ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_SUPPORTED;
 }

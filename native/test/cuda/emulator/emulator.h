@@ -33,6 +33,8 @@ const uint64_t* warp_exchange(unsigned int mask, uint64_t value, const std::sour
 int launch(Indices grid, Indices block, Stream* stream, std::function<void()> body);
 // Queues host code that stands for work of the device.
 int enqueue(Stream* stream, std::function<void()> work);
+// Of such work: the device took so much longer, as events see it.
+void spend(double milliseconds);
 
 }  // namespace prerank::emulator
 

@@ -61,6 +61,7 @@ struct Device {
   size_t used = 0;
   uint64_t records = 0;
   uint64_t launches = 0;
+  double spent = 0;  // milliseconds that nothing took
   cudaError_t last = cudaSuccess;
 };
 
@@ -119,6 +120,7 @@ void drain(Stream* stream, const Event* until, uint64_t number) {
     if (command.record != nullptr) {
       command.record->reached = command.number;
       command.record->milliseconds =
+          device().spent +
           std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count();
     } else if (command.wait != nullptr) {
       reach(command.wait, command.number);
@@ -151,6 +153,8 @@ int enqueue(Stream* stream, Work work) {
   }
   return cudaSuccess;
 }
+
+void spend(double milliseconds) { device().spent += milliseconds; }
 
 int launch(Indices grid, Indices block, Stream* stream, Work body) {
   const uint64_t threads = uint64_t{block.x} * block.y * block.z;
