@@ -181,8 +181,12 @@ class CudaProgram final : public Program {
   }
 
   Status build_operations() {
-    PRERANK_ASSIGN_OR_RETURN(auto beside, Products::create(store_->options().device.matmul, tuning_));
-    products_bytes_ = products_->bytes() + beside->bytes();
+    products_bytes_ = products_->bytes();
+    std::shared_ptr<const Products> beside = products_;
+    if (training()) {
+      PRERANK_ASSIGN_OR_RETURN(beside, Products::create(store_->options().device.matmul, tuning_));
+      products_bytes_ += beside->bytes();
+    }
     PRERANK_ASSIGN_OR_RETURN(const std::vector<TableView> tables, looked_up_tables(plan_, *store_, *tensors_));
     PRERANK_ASSIGN_OR_RETURN(operations_, StepOperations::create(plan_, tables, limits_, products_, beside));
     for (const PlanSegment& segment : plan_.segments) {

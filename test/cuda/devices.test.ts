@@ -70,12 +70,12 @@ describe('CUDA devices', () => {
   });
 
   it('say what needs how much when a program does not fit', function () {
-    useEmulatedDevice(this, 'memory=60000000');
+    useEmulatedDevice(this, 'memory=100000000');
     const addon = loadAddon();
     // Programs of earlier tests that nobody has collected yet hold memory, too.
     delete process.env.PRERANK_EMULATED_DEVICE;
     const { bytes, freeBytes } = present(addon.cuda().devices[0]);
-    process.env.PRERANK_EMULATED_DEVICE = `memory=${60_000_000 + bytes - freeBytes}`;
+    process.env.PRERANK_EMULATED_DEVICE = `memory=${100_000_000 + bytes - freeBytes}`;
     const { plan, parameters } = trainingProgram(TWO_TOWER, FEATURES, TASKS);
     const store = storeWith(
       addon,
