@@ -13,12 +13,12 @@ const VARIANTS = { eager: 'stock', onednn: 'oneDNN linears', bf16: 'bf16 autocas
 function peersTable(results) {
   const rows = Object.values(results)
     .filter((result) => result.bench === 'peers')
-    .flatMap(({ config, batch, threads, sparse, tables, modes }) =>
+    .flatMap(({ config, batch, threads, sparse, tables, matmul, modes }) =>
       Object.entries(modes).flatMap(([mode, [ours, ...others]]) =>
         others.map((side) => [
           `\`${config}\``,
           batch,
-          `${sparse}${tables === 'bfloat16' ? ', bfloat16' : ''}`,
+          `${sparse}${tables === 'bfloat16' ? ', bfloat16' : ''}${matmul === 'bfloat16' ? ', products too' : ''}`,
           threads,
           mode,
           fixed(ours.samplesPerSecond / 1e3),

@@ -244,17 +244,15 @@ function conclude({ samples, phases }, batch) {
 
 function print(result) {
   const { config, batch, threads, sparse, tables, device, gpu, matmul, torch, tfjs, modes, environment } = result;
-  const place =
-    gpu === undefined ? `${environment.cpu}, ${environment.isa}` : `${device}, ${gpu}, products in ${matmul}`;
+  const place = gpu === undefined ? `${environment.cpu}, ${environment.isa}` : `${device}, ${gpu}`;
+  const what = `${sparse} on ${tables}, products in ${matmul}`;
   const versions = [
     ...(torch === undefined ? [] : [`torch ${torch}`]),
     ...(tfjs?.engine === undefined
       ? []
       : [`${tfjs.engine.package} ${tfjs.engine.version} on its ${tfjs.engine.backend} backend`]),
   ];
-  const lines = [
-    `${config}, batch ${batch}, ${threads} thread(s), ${sparse} on ${tables}; ${[...versions, place].join('; ')}`,
-  ];
+  const lines = [`${config}, batch ${batch}, ${threads} thread(s), ${what}; ${[...versions, place].join('; ')}`];
   if (tfjs?.skipped !== undefined) lines.push(`tfjs was skipped: ${tfjs.skipped}`);
   for (const [mode, sides] of Object.entries(modes)) {
     lines.push('', `loading ${mode}`);

@@ -52,8 +52,9 @@ Napi::Value samples_of(Napi::Env env, const char* name, Work work) {
 
 Napi::Value kernel(const Napi::CallbackInfo& call) {
   const auto problem = std::make_shared<Problem>(call[0], call[1]);
-  return samples_of(call.Env(), "prerank.bench.kernel", [problem, sampling = read_sampling(call[2])] {
-    return bench::time_kernel(problem->plan, problem->batch.batch(), sampling);
+  const bool bfloat16 = call[3].ToBoolean();
+  return samples_of(call.Env(), "prerank.bench.kernel", [problem, sampling = read_sampling(call[2]), bfloat16] {
+    return bench::time_kernel(problem->plan, problem->batch.batch(), sampling, bfloat16);
   });
 }
 

@@ -67,7 +67,7 @@ ParameterSpec read_parameter(Napi::Value value, const std::string& what) {
 
 Device read_device(const Fields& fields) {
   Device device;
-  device.cuda = static_cast<int>(fields.unsigned_integer("cuda"));
+  if (fields.has("cuda")) device.cuda = static_cast<int>(fields.unsigned_integer("cuda"));
   device.matmul = fields.choice<MatmulPrecision>("matmul", {{"float32", MatmulPrecision::kFloat32},
                                                             {"tf32", MatmulPrecision::kTf32},
                                                             {"bfloat16", MatmulPrecision::kBfloat16}});

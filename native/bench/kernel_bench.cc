@@ -29,11 +29,11 @@ size_t rows_of(Domain domain, const Batch& batch) {
 // The kernels of a plan's only segment, with memory for its values.
 class KernelRun {
  public:
-  static Result<KernelRun> create(const Plan& plan, const Batch& batch) {
+  static Result<KernelRun> create(const Plan& plan, const Batch& batch, bool bfloat16_products) {
     if (plan.segments.size() != 1) return Status(Code::kInvalidArgument, "a kernel is timed in a plan of one segment");
     KernelRun run(plan, batch);
     PRERANK_RETURN_IF_ERROR(run.allocate());
-    PRERANK_RETURN_IF_ERROR(run.build());
+    PRERANK_RETURN_IF_ERROR(run.build(bfloat16_products));
     return run;
   }
 
@@ -88,9 +88,9 @@ class KernelRun {
     return {};
   }
 
-  Status build() {
+  Status build(bool bfloat16_products) {
     for (const PlanOp& op : plan_.segments.front().ops) {
-      const KernelBuild build = {&plan_, &op, plan_.segments.front().domain, tables_, 1, tile_rows_};
+      const KernelBuild build = {&plan_, &op, plan_.segments.front().domain, tables_, 1, tile_rows_, bfloat16_products};
       PRERANK_ASSIGN_OR_RETURN(std::unique_ptr<Kernel> kernel, make_cpu_kernel(build));
       kernel->prepare(context_of_batch());
       kernels_.push_back(std::move(kernel));
@@ -115,8 +115,9 @@ Status need_table(const Plan& plan) {
 
 }  // namespace
 
-Result<std::vector<double>> time_kernel(const Plan& plan, const Batch& batch, const Sampling& sampling) {
-  PRERANK_ASSIGN_OR_RETURN(KernelRun run, KernelRun::create(plan, batch));
+Result<std::vector<double>> time_kernel(const Plan& plan, const Batch& batch, const Sampling& sampling,
+                                        bool bfloat16_products) {
+  PRERANK_ASSIGN_OR_RETURN(KernelRun run, KernelRun::create(plan, batch, bfloat16_products));
   return sample(sampling, run);
 }
 

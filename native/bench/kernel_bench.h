@@ -14,7 +14,8 @@ namespace prerank::bench {
 
 // Every operation of the plan's only segment, tile after tile over the batch, on uniform values in [0.1, 1). As in a
 // program, tile values are one tile's memory used again and again; full and input values span the batch.
-Result<std::vector<double>> time_kernel(const Plan& plan, const Batch& batch, const Sampling& sampling);
+Result<std::vector<double>> time_kernel(const Plan& plan, const Batch& batch, const Sampling& sampling,
+                                        bool bfloat16_products);
 
 // The radix sort that groups the ids of the plan's first table by row.
 Result<std::vector<double>> time_table_index(const Plan& plan, const Batch& batch, const Sampling& sampling);

@@ -104,7 +104,7 @@ float sum_baseline(const float* values, size_t count) {
 Loops loops() {
   constexpr double kRoundFlops = 2.0 * kRounds;
 #if defined(__x86_64__)
-  if (cpu::isa() == cpu::Isa::kAvx512) return {kRoundFlops * kChains * 16, multiply_add_avx512, sum_avx512};
+  if (cpu::isa() >= cpu::Isa::kAvx512) return {kRoundFlops * kChains * 16, multiply_add_avx512, sum_avx512};
   if (cpu::isa() == cpu::Isa::kAvx2) return {kRoundFlops * kFewChains * 8, multiply_add_avx2, sum_avx2};
 #endif
   return {kRoundFlops * kFewChains * 4, multiply_add_baseline, sum_baseline};

@@ -14,7 +14,9 @@ bool supported(Isa isa) {
 #if defined(__x86_64__)
   __builtin_cpu_init();
   if (isa == Isa::kAvx2) return __builtin_cpu_supports("x86-64-v3") != 0;
-  if (isa == Isa::kAvx512) return __builtin_cpu_supports("x86-64-v4") != 0;
+  const bool avx512 = __builtin_cpu_supports("x86-64-v4") != 0;
+  if (isa == Isa::kAvx512) return avx512;
+  if (isa == Isa::kAvx512Bf16) return avx512 && __builtin_cpu_supports("avx512bf16") != 0;
 #endif
   return isa == Isa::kBaseline;
 }
@@ -22,17 +24,19 @@ bool supported(Isa isa) {
 Isa cap_from_environment() {
   const char* value = std::getenv("PRERANK_ISA");
   const std::string_view name = value == nullptr ? "" : value;
-  if (name == "baseline") return Isa::kBaseline;
-  if (name == "avx2") return Isa::kAvx2;
-  return Isa::kAvx512;
+  for (const Isa isa : kIsas) {
+    if (name == name_of(isa)) return isa;
+  }
+  return Isa::kAvx512Bf16;
 }
 
 Isa choose() {
   const Isa cap = cap_from_environment();
-  for (const Isa isa : {Isa::kAvx512, Isa::kAvx2}) {
-    if (isa <= cap && supported(isa)) return isa;
+  Isa best = Isa::kBaseline;
+  for (const Isa isa : kIsas) {
+    if (isa <= cap && supported(isa)) best = isa;
   }
-  return Isa::kBaseline;
+  return best;
 }
 
 std::atomic<Isa>& current() {
@@ -44,8 +48,10 @@ std::atomic<Isa>& current() {
 
 Isa isa() { return current().load(std::memory_order_relaxed); }
 
-const char* active_isa() {
-  switch (isa()) {
+const char* name_of(Isa isa) {
+  switch (isa) {
+    case Isa::kAvx512Bf16:
+      return "avx512bf16";
     case Isa::kAvx512:
       return "avx512";
     case Isa::kAvx2:
@@ -60,9 +66,19 @@ const char* active_isa() {
 #endif
 }
 
+const char* active_isa() { return name_of(isa()); }
+
 const SimdTable& simd() {
   // One table each, made at its first use: even filling a table may take the instructions of its set.
 #if defined(__x86_64__)
+  if (isa() == Isa::kAvx512Bf16) {
+    static const SimdTable table = [] {
+      SimdTable wide = avx512::make_table();
+      avx512bf16::add_bfloat16_products(wide);
+      return wide;
+    }();
+    return table;
+  }
   if (isa() == Isa::kAvx512) {
     static const SimdTable table = avx512::make_table();
     return table;

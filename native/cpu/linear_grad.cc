@@ -67,14 +67,15 @@ KernelResult make_linear_dw(const KernelBuild& build) {
   }
   const bool thin = is_thin(build, shape);
   const SimdTable* const table = &simd();
+  const ProductFunctions* const products = &products_of(build);
   PRERANK_ASSIGN_OR_RETURN(
-      Scratch scratch, Scratch::create(thin ? 0 : table->transposed_product_scratch(shape.in), build.workers));
+      Scratch scratch, Scratch::create(thin ? 0 : products->transposed_product_scratch(shape.in), build.workers));
   return make_kernel([=, scratch = std::move(scratch)](const TileContext& context) {
     const float* gradient = d.at(context);
     if (thin) {
       table->linear_dw(context.rows, shape.in, shape.out, gradient, d.stride, x.at(context), x.stride, dw.at(context));
     } else {
-      table->transposed_product({context.rows, shape.out, shape.in, gradient, d.stride, x.at(context), x.stride,
+      products->transposed_product({context.rows, shape.out, shape.in, gradient, d.stride, x.at(context), x.stride,
                                  dw.at(context), scratch.of(context.worker)});
     }
     if (has_bias) table->column_sum(context.rows, shape.out, gradient, d.stride, db.at(context));

@@ -3,6 +3,7 @@
 
 #include "base/aligned_buffer.h"
 #include "cpu/operands.h"
+#include "cpu/scratch.h"
 
 namespace prerank::cpu {
 
@@ -12,22 +13,30 @@ struct WeightProduct {
   size_t row = 0, column = 0;
 };
 
+inline const ProductFunctions& products_of(const KernelBuild& build) {
+  return build.bfloat16_products ? simd().bfloat16_products : simd().float32_products;
+}
+
 class PackedWeight {
  public:
   static Result<PackedWeight> create(const KernelBuild& build, const WeightProduct& product) {
     PackedWeight packed;
     const size_t depth = product.a.width, width = product.c.width;
+    const auto tile_rows = static_cast<size_t>(build.plan->tile_rows);
     packed.product_ = product;
     packed.workers_ = build.workers;
-    packed.simd_ = &simd();
-    PRERANK_ASSIGN_OR_RETURN(packed.packed_, AlignedBuffer::floats(packed.simd_->packed_floats(depth, width)));
+    const ProductFunctions& functions = products_of(build);
+    packed.functions_ = &functions;
+    PRERANK_ASSIGN_OR_RETURN(packed.packed_, AlignedBuffer::floats(functions.packed_items(depth, width)));
+    PRERANK_ASSIGN_OR_RETURN(packed.scratch_,
+                             Scratch::create(functions.packed_product_scratch(tile_rows), build.workers));
     return packed;
   }
 
   // This worker's part of the copy.
   void pack(const TileContext& context) const {
-    simd_->pack({product_.a.width, product_.c.width, product_.weight.at(context), product_.row, product_.column,
-                 context.worker, workers_, packed_.data()});
+    functions_->pack({product_.a.width, product_.c.width, product_.weight.at(context), product_.row, product_.column,
+                      context.worker, workers_, packed_.data()});
   }
 
   // What becomes of the sums: they start at a bias, and are 0 where they or the gate are not above 0.
@@ -40,15 +49,17 @@ class PackedWeight {
 
   void multiply(const TileContext& context, const Finish& finish) const {
     const auto& [a, weight, c, row, column] = product_;
-    simd_->packed_product({context.rows, a.width, c.width, a.at(context), a.stride, packed_.data(),
-                           finish.bias, finish.relu, finish.gate, finish.gate_stride, c.at(context), c.stride});
+    functions_->packed_product({context.rows, a.width, c.width, a.at(context), a.stride, packed_.data(), finish.bias,
+                                finish.relu, finish.gate, finish.gate_stride, c.at(context), c.stride,
+                                scratch_.of(context.worker)});
   }
 
  private:
   WeightProduct product_;
   size_t workers_ = 1;
-  const SimdTable* simd_ = nullptr;
+  const ProductFunctions* functions_ = nullptr;
   AlignedBuffer packed_;
+  Scratch scratch_;
 };
 
 }  // namespace prerank::cpu

@@ -33,8 +33,8 @@ class CpuParameterStore final : public ParameterStore {
 
   Status build() {
     PRERANK_RETURN_IF_ERROR(check_optimizers(options_.sparse, options_.dense));
-    if (options_.device.cuda < 0 && options_.device.matmul != MatmulPrecision::kFloat32) {
-      return invalid("the CPU multiplies matrices in float32 only");
+    if (options_.device.cuda < 0 && options_.device.matmul == MatmulPrecision::kTf32) {
+      return invalid("the CPU multiplies matrices in float32 or bfloat16, not in tf32");
     }
     if (options_.device.cuda < 0 && options_.device.autotune) return invalid("the CPU has no algorithms to tune");
     PRERANK_ASSIGN_OR_RETURN(const bool lazy, exceeds_memory());

@@ -53,7 +53,8 @@ class CpuProgram final : public Program {
     PRERANK_ASSIGN_OR_RETURN(slots_, BatchSlots::create(plan_, *store_));
     PRERANK_ASSIGN_OR_RETURN(const std::vector<TableView> tables, find_tables());
     PRERANK_ASSIGN_OR_RETURN(
-        segments_, ProgramSegments::create(plan_, tables, memory_, options_.threads, limits_.rows, profile_.get()));
+        segments_, ProgramSegments::create(plan_, tables, memory_, options_.threads, limits_.rows, profile_.get(),
+                                           store_->options().device.matmul == MatmulPrecision::kBfloat16));
     if (profile_ != nullptr) {
       touch_operation_ = profile_->add({.kind = "tables.touch", .layer = "tables"});
       clear_operation_ = profile_->add({.kind = "accumulators.clear", .layer = "gradients"});

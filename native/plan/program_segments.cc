@@ -8,7 +8,8 @@
 namespace prerank {
 
 Result<ProgramSegments> ProgramSegments::create(const Plan& plan, std::span<const TableView> tables,
-                                                ProgramMemory& memory, size_t workers, size_t rows, OperationTimes* profile) {
+                                                ProgramMemory& memory, size_t workers, size_t rows, OperationTimes* profile,
+                                                bool bfloat16_products) {
   ProgramSegments result;
   result.plan_ = &plan;
   result.memory_ = &memory;
@@ -22,7 +23,7 @@ Result<ProgramSegments> ProgramSegments::create(const Plan& plan, std::span<cons
     segment.first_operation = operations;
     operations += planned.ops.size();
     for (const PlanOp& op : planned.ops) {
-      const KernelBuild build = {&plan, &op, planned.domain, tables, workers, rows};
+      const KernelBuild build = {&plan, &op, planned.domain, tables, workers, rows, bfloat16_products};
       PRERANK_ASSIGN_OR_RETURN(std::unique_ptr<Kernel> kernel, make_cpu_kernel(build));
       segment.kernels.push_back(std::move(kernel));
       if (profile != nullptr) profile->add({.kind = op.kind, .layer = op.layer, .backward = op.backward});

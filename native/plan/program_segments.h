@@ -15,10 +15,12 @@
 namespace prerank {
 
 // Borrows plan, memory and profile (null: none); allocates nothing after create(). `rows`: of the largest batch.
+// `bfloat16_products`: as in KernelBuild.
 class ProgramSegments {
  public:
   static Result<ProgramSegments> create(const Plan& plan, std::span<const TableView> tables, ProgramMemory& memory,
-                                        size_t workers, size_t rows, OperationTimes* profile);
+                                        size_t workers, size_t rows, OperationTimes* profile,
+                                        bool bfloat16_products);
 
   size_t size() const { return segments_.size(); }
   Domain domain(size_t segment) const { return segments_[segment].domain; }

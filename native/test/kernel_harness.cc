@@ -19,7 +19,7 @@ std::vector<double> row_of(const std::vector<float>& data, size_t width, size_t 
 
 void for_each_isa(const std::function<void()>& body) {
   const cpu::Isa before = cpu::isa();
-  for (const cpu::Isa isa : {cpu::Isa::kBaseline, cpu::Isa::kAvx2, cpu::Isa::kAvx512}) {
+  for (const cpu::Isa isa : cpu::kIsas) {
     if (!cpu::set_isa_for_test(isa)) continue;
     SCOPED_TRACE(cpu::active_isa());
     body();
@@ -90,6 +90,7 @@ Result<std::unique_ptr<Kernel>> OpHarness::build(size_t tile_rows) {
   build.segment_domain = segment_;
   build.tables = tables;
   build.workers = kWorkers;
+  build.bfloat16_products = bfloat16_products;
   return make_cpu_kernel(build);
 }
 

@@ -85,6 +85,7 @@ class OpHarness {
   std::vector<TableView> tables;
   std::vector<TaskStats> stats;
   bool training = true;
+  bool bfloat16_products = false;  // on the CPU
   uint64_t seed = 1, step = 0;
 
  private:

@@ -214,7 +214,7 @@ TEST(Replay, HasTheSameBytesForEveryInstructionSet) {
   const cpu::Isa best = cpu::isa();
   for (const uint64_t k : {1, 10, 40, 110, 300}) {
     std::vector<RequestReplay> expected;
-    for (const cpu::Isa isa : {cpu::Isa::kBaseline, cpu::Isa::kAvx2, cpu::Isa::kAvx512}) {
+    for (const cpu::Isa isa : cpu::kIsas) {
       if (!cpu::set_isa_for_test(isa)) continue;
       const auto found = run(*log.table, options_at(k)).per_request;
       if (expected.empty()) expected = found;

@@ -61,7 +61,7 @@ export async function benchDeviceKernels(addon: Addon, options: DeviceKernelsOpt
   const { operations, rounds, samples, matmul } = options;
   const device = resolveDevice(addon, options.device);
   const spec = deviceSpec(device, { matmul });
-  if (spec === undefined) throw new PrerankError('USAGE', `${options.device} is not a GPU`);
+  if (spec.cuda === undefined) throw new PrerankError('USAGE', `${options.device} is not a GPU`);
   const environment = describeEnvironment(addon);
   const cases = chooseCases(deviceCases(options.grid), operations);
   const roof = await addon.bench.cudaRoof(spec.cuda, options.roof);

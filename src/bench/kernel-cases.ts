@@ -1,5 +1,5 @@
 /** The grid of the kernel benchmark: every operation of the core, over the shapes that models of this kind have. */
-import type { ArrayBatch, BenchSampling, NativeBench } from '../runtime/native.js';
+import type { ArrayBatch, BenchSampling, MatmulPrecision, NativeBench } from '../runtime/native.js';
 import type { AttributeValue, PlanTask } from '../runtime/plan.js';
 import { type Cost, operationCost } from '../runtime/plan-cost.js';
 import { type Operand, planOf, type SingleOperation, TILE_ROWS, valueBytes } from './kernel-plan.js';
@@ -9,7 +9,8 @@ export interface KernelCase {
   readonly shape: string;
   /** How ids are distributed; '' for operations without ids. */
   readonly skew: string;
-  readonly dtype: 'float32';
+  /** What its operands are rounded to. */
+  readonly dtype: MatmulPrecision;
   readonly rows: number;
   readonly cost: Cost;
   /** Bytes of memory that a call touches: says which cache the work can stay in. */
@@ -47,7 +48,7 @@ function batchOf(operation: SingleOperation): ArrayBatch {
 }
 
 /** An operation on one tile whose values stay in the caches, as in a program. */
-function tileCase({ shape, operation }: GridOperation): KernelCase {
+function tileCase({ shape, operation }: GridOperation, matmul: MatmulPrecision): KernelCase {
   const plan = planOf(operation);
   const batch = batchOf(operation);
   const [op] = plan.segments.flatMap((segment) => segment.ops);
@@ -57,11 +58,11 @@ function tileCase({ shape, operation }: GridOperation): KernelCase {
     op: operation.kind,
     shape,
     skew: '',
-    dtype: 'float32',
+    dtype: operation.kind.startsWith('linear') ? matmul : 'float32',
     rows,
     cost: op === undefined ? { flops: 0, bytes: 0 } : operationCost(plan, op, rows),
     footprint: valueBytes(plan),
-    time: (bench, sampling) => bench.kernel(plan, batch, sampling),
+    time: (bench, sampling) => bench.kernel(plan, batch, sampling, matmul === 'bfloat16'),
   };
 }
 
@@ -268,6 +269,6 @@ export function gridOperations(rows: number): GridOperation[] {
 }
 
 /** Operations of one tile. */
-export function tileCases(): KernelCase[] {
-  return gridOperations(TILE_ROWS).map(tileCase);
+export function tileCases(matmul: MatmulPrecision): KernelCase[] {
+  return gridOperations(TILE_ROWS).map((operation) => tileCase(operation, matmul));
 }

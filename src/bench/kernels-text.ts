@@ -10,9 +10,9 @@ function microseconds(seconds: number): string {
 }
 
 function timingLines(results: readonly KernelTiming[]): string[] {
-  const rows = results.map(({ op, shape, skew, seconds, gflops, gbps, bound, roofShare }) => [
+  const rows = results.map(({ op, shape, skew, dtype, seconds, gflops, gbps, bound, roofShare }) => [
     op,
-    shape,
+    dtype === 'float32' ? shape : `${shape} ${dtype}`,
     skew,
     microseconds(seconds.p50),
     microseconds(seconds.p90),

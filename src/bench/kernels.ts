@@ -1,6 +1,7 @@
 /** Times every operation of the core against what this machine was measured to be able to do. */
 import { PrerankError } from '../base/errors.js';
-import type { Addon, BenchSampling, Roof } from '../runtime/native.js';
+import { deviceSpec } from '../runtime/device.js';
+import type { Addon, BenchSampling, MatmulPrecision, Roof } from '../runtime/native.js';
 import { describeEnvironment, type Environment } from './environment.js';
 import { type KernelCase, tileCases } from './kernel-cases.js';
 import { type Summary, summarize } from './statistics.js';
@@ -10,7 +11,8 @@ export interface KernelTiming {
   readonly op: string;
   readonly shape: string;
   readonly skew: string;
-  readonly dtype: 'float32';
+  /** What its operands are rounded to. */
+  readonly dtype: MatmulPrecision;
   readonly rows: number;
   /** Seconds of a call. */
   readonly seconds: Summary;
@@ -38,19 +40,22 @@ export interface KernelsOptions {
   /** The whole grid is measured so often, one round after the other, so that a disturbance meets every case alike. */
   readonly rounds: number;
   readonly samples: number;
+  /** Of dense layers; default: float32. */
+  readonly matmul?: MatmulPrecision;
 }
 
-export function allCases(): KernelCase[] {
-  return [...tileCases(), ...tableCases()];
+export function allCases(matmul: MatmulPrecision): KernelCase[] {
+  return [...tileCases(matmul), ...tableCases()];
 }
 
 const SAMPLE_SECONDS = 100e-6;
 const WARM_UP_CALLS = 3;
 
-/** @throws USAGE for an operation that is not in the grid. */
+/** @throws USAGE for an operation that is not in the grid, CONFIG_INVALID for products that the CPU does not have. */
 export async function benchKernels(addon: Addon, options: KernelsOptions): Promise<KernelsResult> {
   const environment = describeEnvironment(addon);
-  const cases = chooseCases(allCases(), options.operations);
+  const { matmul } = deviceSpec('cpu', { matmul: options.matmul ?? 'float32' });
+  const cases = chooseCases(allCases(matmul), options.operations);
   const sampling = { warmUp: WARM_UP_CALLS, samples: options.samples, seconds: SAMPLE_SECONDS };
   const roof = await addon.bench.roof();
   const samples = cases.map((): number[] => []);

@@ -35,14 +35,14 @@ export function formatStep(result: StepResult): string {
   return [
     `${result.config}: ${thousands(result.samplesPerSecond)} samples/s at the median step ` +
       `(batch ${result.batch}, ${result.threads} thread${result.threads === 1 ? '' : 's'}, ${environment.isa}, ` +
-      `cores ${environment.cores.join(',')}, ${result.optimizers.sparse} on ${result.tableType} tables + ${result.optimizers.dense})`,
+      `cores ${environment.cores.join(',')}, products in ${result.matmul}, ${result.optimizers.sparse} on ${result.tableType} tables + ${result.optimizers.dense})`,
     `step: median ${milliseconds(step.p50)} [${milliseconds(step.low)}, ${milliseconds(step.high)}], ` +
       `p90 ${milliseconds(step.p90)}, best ${milliseconds(step.best)}, ${step.samples} steps`,
     `runs: ${result.runs.map((run) => thousands(run.samplesPerSecond)).join(', ')}`,
     ...(deviceSeconds === undefined
       ? []
       : [
-          `${result.device}, products in ${result.matmul}${result.autotune ? ', autotuned' : ''}: ${milliseconds(deviceSeconds)} of a step on the GPU`,
+          `${result.device}${result.autotune ? ', autotuned' : ''}: ${milliseconds(deviceSeconds)} of a step on the GPU`,
         ]),
     `phases: ${phase.join(', ')}`,
     `loader: gather ${milliseconds(loader.gatherSeconds)}, sort ${milliseconds(loader.indexSeconds)}, ` +

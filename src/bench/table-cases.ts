@@ -108,7 +108,7 @@ function casesOf(shape: TableShape): KernelCase[] {
     },
     time: (bench, sampling) => {
       const { plan, batch } = lookups();
-      return bench.kernel(plan, batch, sampling);
+      return bench.kernel(plan, batch, sampling, false);
     },
   };
   const sort: KernelCase = {

@@ -65,7 +65,7 @@ function stepCommand(): Command {
       sparseOptimizer,
     )
     .addOption(new Option('--tables <type>', "what tables hold (default: the configuration's)").choices(TABLE_TYPES))
-    .addOption(new Option('--matmul <precision>', 'matrix products of a GPU').choices(MATMUL_PRECISIONS))
+    .addOption(new Option('--matmul <precision>', 'matrix products of dense layers').choices(MATMUL_PRECISIONS))
     .option('--autotune', 'matrix products of a GPU by the fastest of several algorithms')
     .action(runStep);
 }
@@ -111,7 +111,9 @@ function kernelsCommand(): Command {
     .option('--csv', 'print CSV')
     .option('--device <name>', 'cpu or cuda:N', 'cpu')
     .addOption(
-      new Option('--matmul <precision>', 'matrix products of a GPU').choices(MATMUL_PRECISIONS).default('float32'),
+      new Option('--matmul <precision>', 'matrix products of dense layers')
+        .choices(MATMUL_PRECISIONS)
+        .default('float32'),
     )
     .option('--batch <rows>', 'rows of a batch on a GPU', positiveInteger, 65_536)
     .option('--rounds <count>', 'rounds over the whole grid', positiveInteger, 3)

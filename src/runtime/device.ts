@@ -23,17 +23,17 @@ export function resolveDevice(addon: Addon, device: string): DeviceName {
 }
 
 /**
- * The device of a store; undefined is the CPU.
+ * The device of a store.
  * @throws PrerankError CONFIG_INVALID for what only GPUs have, on the CPU.
  */
 export function deviceSpec(
   device: DeviceName,
   { matmul, autotune = false }: { readonly matmul: MatmulPrecision; readonly autotune?: boolean },
-): DeviceSpec | undefined {
+): DeviceSpec {
   if (device !== 'cpu') return { cuda: deviceNumber(device), matmul, autotune };
-  if (matmul !== 'float32') throw needsGpu(`${matmul} products need`, 'matmul');
+  if (matmul === 'tf32') throw needsGpu(`${matmul} products need`, 'matmul');
   if (autotune) throw needsGpu('choosing the algorithms of products by their time needs', 'autotune');
-  return undefined;
+  return { matmul };
 }
 
 function needsGpu(what: string, key: string): PrerankError {

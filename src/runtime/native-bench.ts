@@ -45,8 +45,8 @@ export interface CudaRoof {
 
 /** Benchmarks of single operations on one thread: seconds of a call, per sample. */
 export interface NativeBench {
-  /** Every operation of the plan's only segment, over the batch. */
-  kernel(plan: Plan, batch: ArrayBatch, sampling: BenchSampling): Promise<Float64Array>;
+  /** Every operation of the plan's only segment, over the batch; dense layers round their operands to bfloat16 or not. */
+  kernel(plan: Plan, batch: ArrayBatch, sampling: BenchSampling, bfloat16: boolean): Promise<Float64Array>;
   /** The sort of the ids of the plan's first table. */
   tableIndex(plan: Plan, batch: ArrayBatch, sampling: BenchSampling): Promise<Float64Array>;
   /** The update of the rows of the plan's first table that the batch touches. */

@@ -37,9 +37,10 @@ export type TableType = (typeof TABLE_TYPES)[number];
 export const MATMUL_PRECISIONS = ['float32', 'tf32', 'bfloat16'] as const;
 export type MatmulPrecision = (typeof MATMUL_PRECISIONS)[number];
 
-/** A GPU, and how it multiplies matrices: rounded to tf32 or bfloat16, sums are float32 all the same. */
+/** Where to compute, and how to multiply matrices: rounded to tf32 or bfloat16, sums are float32 all the same. */
 export interface DeviceSpec {
-  readonly cuda: number;
+  /** A GPU's number; none: the CPU, which has no tf32. */
+  readonly cuda?: number;
   readonly matmul: MatmulPrecision;
   /** Programs that train time the algorithms of their products and take the fastest; default false. */
   readonly autotune?: boolean;

@@ -19,7 +19,7 @@ describe('bench: kernels', () => {
   });
 
   it('has a case for every operation of the core that runs code', () => {
-    const timed = new Set(allCases().map(({ op }) => op));
+    const timed = new Set(allCases('float32').map(({ op }) => op));
     const missing = loadAddon()
       .info()
       .kernels.filter((kind) => !timed.has(kind) && !VIEWS.has(kind));
@@ -50,6 +50,20 @@ describe('bench: kernels', () => {
     assert.ok(Math.abs(product.gflops / expected - 1) < 1e-9);
     assert.ok(result.roof.flops > 1e9);
     assert.ok(result.roof.bandwidth.every(({ read, copy }) => read > 1e8 && copy > 1e8));
+  });
+
+  it('rounds the operands of dense layers to bfloat16, and nothing else', async () => {
+    const options = { operations: ['linear.dw', 'mul'], rounds: 1, samples: 1, matmul: 'bfloat16' } as const;
+    const rounded = await benchKernels(loadAddon(), options);
+    for (const { op, dtype, gflops } of rounded.results) {
+      assert.equal(dtype, op === 'mul' ? 'float32' : 'bfloat16');
+      assert.ok(gflops > 0);
+    }
+    assert.match(formatKernels(rounded), /linear\.dw +256x292x256 bfloat16/);
+    await assert.rejects(benchKernels(loadAddon(), { ...options, matmul: 'tf32' }), {
+      code: 'CONFIG_INVALID',
+      message: /tf32 products need a GPU/,
+    });
   });
 
   it('refuses an operation that is not there', async () => {

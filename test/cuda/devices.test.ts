@@ -93,10 +93,11 @@ describe('CUDA devices', () => {
     assert.ok(new addon.Program(plan, store, { ...settings, capacity: 64 }).bytes > 0);
   });
 
-  it('are needed for products in tf32 and bfloat16', () => {
+  it('are needed for products in tf32', () => {
     assert.throws(() => deviceSpec('cpu', { matmul: 'tf32' }), {
       code: 'CONFIG_INVALID',
       message: /tf32 products need a GPU/,
     });
+    assert.deepEqual(deviceSpec('cpu', { matmul: 'bfloat16' }), { matmul: 'bfloat16' });
   });
 });

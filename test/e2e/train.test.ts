@@ -100,25 +100,31 @@ describe('a training run', () => {
     assert.deepEqual(timeless(await readLines<Line>(out)), timeless(await readLines<Line>(run)));
   });
 
-  it('trains tables of 16 bits as well, and resumes them to the same bytes', async () => {
-    const config = loadConfig(sampleConfig(folder), { set: ['training.tableType=bfloat16'] });
-    const whole = join(folder, 'bfloat16');
-    const { metrics } = await train(config, { out: whole });
-    const [got, wide] = [metrics.eval?.ctr?.ne ?? 1, summary.metrics.eval?.ctr?.ne ?? 0];
-    assert.ok(Math.abs(got - wide) < 0.02, `${got} and ${wide}`);
-    const evaluated = await evaluate(await openRun(whole));
-    assert.deepEqual({ ...evaluated.tasks, replay: evaluated.replay }, metrics.eval);
-    const out = join(folder, 'bfloat16-resumed');
-    const abort = new AbortController();
-    const interrupt: TrainerCallback = { onReport: ({ step }) => (step >= 48 ? abort.abort() : undefined) };
-    await train(config, { out, callbacks: [interrupt], signal: abort.signal });
-    await assert.rejects(train(loadConfig(sampleConfig(folder)), { out, resume: true }), {
-      code: 'CHECKPOINT_MISMATCH',
-      message: /tableType/,
+  for (const [what, key] of [
+    ['tables of 16 bits', 'tableType'],
+    ['products in bfloat16', 'matmul'],
+  ] as const) {
+    it(`trains ${what} as well, and resumes them to the same bytes`, async () => {
+      const config = loadConfig(sampleConfig(folder), { set: [`training.${key}=bfloat16`] });
+      const whole = join(folder, key);
+      const { metrics } = await train(config, { out: whole });
+      const [got, wide] = [metrics.eval?.ctr?.ne ?? 1, summary.metrics.eval?.ctr?.ne ?? 0];
+      assert.ok(Math.abs(got - wide) < 0.02, `${got} and ${wide}`);
+      assert.notDeepEqual(await model(whole), await model(run));
+      const evaluated = await evaluate(await openRun(whole));
+      assert.deepEqual({ ...evaluated.tasks, replay: evaluated.replay }, metrics.eval);
+      const out = join(folder, `${key}-resumed`);
+      const abort = new AbortController();
+      const interrupt: TrainerCallback = { onReport: ({ step }) => (step >= 48 ? abort.abort() : undefined) };
+      await train(config, { out, callbacks: [interrupt], signal: abort.signal });
+      await assert.rejects(train(loadConfig(sampleConfig(folder)), { out, resume: true }), {
+        code: 'CHECKPOINT_MISMATCH',
+        message: new RegExp(key),
+      });
+      await train(config, { out, resume: true });
+      assert.deepEqual(await model(out), await model(whole));
     });
-    await train(config, { out, resume: true });
-    assert.deepEqual(await model(out), await model(whole));
-  });
+  }
 
   it('leaves a finished run as it is when it is resumed', async () => {
     const files = ['summary.json', 'metrics.jsonl', 'model/model.safetensors'].map((name) => join(run, name));

@@ -5,16 +5,6 @@
 namespace prerank::cpu::PRERANK_ISA {
 namespace {
 
-template <size_t... L>
-struct Lanes {};
-#if defined(__AVX512F__)
-using AllLanes = Lanes<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15>;
-#elif defined(__AVX2__)
-using AllLanes = Lanes<0, 1, 2, 3, 4, 5, 6, 7>;
-#else
-using AllLanes = Lanes<0, 1, 2, 3>;
-#endif
-
 // i > j; row 0 has none.
 PRERANK_INLINE size_t pair(size_t i, size_t j) { return (i > 0 ? i * (i - 1) / 2 : 0) + j; }
 

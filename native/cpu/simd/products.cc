@@ -15,20 +15,17 @@ struct Float32 {
   PRERANK_INLINE vf multiply_add(vf sum, vf a, vf b) { return sum + a * b; }
   PRERANK_INLINE float item(const float* from, size_t stride, size_t k, size_t) { return from[k * stride]; }
   PRERANK_INLINE vf rows(const float* x, size_t, size_t, size_t columns) { return load_part(x, columns); }
+  // The part's rows are read where they lie.
   PRERANK_INLINE void take_rows(ProductPart<Float32>& part) {
     part.a = part.p.a + part.row * part.p.as + part.first;
     part.as = part.p.as;
   }
 };
 
+size_t no_items(size_t) { return 0; }
+
 }  // namespace
 
-void add_products(SimdTable& table) {
-  table.packed_floats = packed_items<Float32>;
-  table.pack = pack<Float32>;
-  table.packed_product = packed_product<Float32>;
-  table.transposed_product_scratch = transposed_product_items<Float32>;
-  table.transposed_product = transposed_product<Float32>;
-}
+void add_products(SimdTable& table) { table.float32_products = product_functions<Float32>(no_items); }
 
 }  // namespace prerank::cpu::PRERANK_ISA

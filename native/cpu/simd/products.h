@@ -290,7 +290,8 @@ size_t transposed_product_items(size_t n) {
 
 template <class K>
 void transposed_product(const TransposedProduct& p) {
-  alignas(64) typename K::Item d[items_of<K>(kCopiedRows) * kRowGroup];
+  // Whole vectors are written: what lies behind a row is overwritten by the next one.
+  alignas(64) typename K::Item d[items_of<K>(kCopiedRows) * kRowGroup + kLanes];
   for (size_t first = 0; first < p.rows; first += kCopiedRows) {
     const size_t rows = smaller(kCopiedRows, p.rows - first);
     for (size_t column = 0; column < p.n; column += kCopiedWidth) {
@@ -304,13 +305,19 @@ void transposed_product(const TransposedProduct& p) {
           for (size_t c = 0; c < count; c += kLanes) {
             const size_t part = smaller(kLanes, count - c);
             const typename K::Vector v = K::rows(from + c, p.ds, rows - r, part);
-            __builtin_memcpy(d + r / K::kDepths * kRowGroup + c, &v, smaller(kLanes, kRowGroup - c) * sizeof d[0]);
+            __builtin_memcpy(d + r / K::kDepths * kRowGroup + c, &v, sizeof v);
           }
         }
         for_panels(width, TransposedPart<K>{x, row, count, d});
       }
     }
   }
+}
+
+// `scratch`: items that packed_product needs for so many rows.
+template <class K>
+ProductFunctions product_functions(size_t (*scratch)(size_t rows)) {
+  return {packed_items<K>, pack<K>, scratch, packed_product<K>, transposed_product_items<K>, transposed_product<K>};
 }
 
 }  // namespace prerank::cpu::PRERANK_ISA

@@ -17,6 +17,7 @@ SimdTable make_table() {
   add_interaction(table);
   add_linear(table);
   add_products(table);
+  add_bfloat16_products(table);
   add_embedding(table);
   add_losses(table);
   add_dense_updates(table);

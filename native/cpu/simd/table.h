@@ -52,7 +52,7 @@ struct DropoutArguments {
   float scale;
 };
 
-// C [rows, width] = A [rows, depth] B + bias, B packed. The bias may be null; with relu C is max(C, 0).
+// C [rows, width] = A [rows, depth] B + bias, B packed. Items are of 4 bytes: a float32, or two bfloat16. The bias may be null; with relu C is max(C, 0).
 struct PackedProduct {
   size_t rows, depth, width;
   const float* a;
@@ -64,9 +64,10 @@ struct PackedProduct {
   size_t gs;
   float* c;
   size_t cs;
+  void* scratch;  // packed_product_scratch(rows) items
 };
 
-// B [depth, width], neighbours `row` and `column` floats apart, into packed_floats(depth, width) floats. Of `parts` calls
+// B [depth, width], neighbours `row` and `column` floats apart, into packed_items(depth, width) items. Of `parts` calls
 // with part = 0 ... parts - 1, by any threads, each writes its share.
 struct PackArguments {
   size_t depth, width;
@@ -84,7 +85,16 @@ struct TransposedProduct {
   const float* x;
   size_t xs;
   float* c;
-  void* scratch;  // transposed_product_scratch(n) floats
+  void* scratch;  // transposed_product_scratch(n) items
+};
+
+struct ProductFunctions {
+  size_t (*packed_items)(size_t depth, size_t width);
+  void (*pack)(const PackArguments& a);
+  size_t (*packed_product_scratch)(size_t rows);
+  void (*packed_product)(const PackedProduct& p);
+  size_t (*transposed_product_scratch)(size_t n);
+  void (*transposed_product)(const TransposedProduct& p);
 };
 
 // Adagrad and Adam constants, prepared once per call.
@@ -177,11 +187,8 @@ struct SimdTable {
   void (*dot_interaction_grad)(size_t rows, size_t features, size_t dim, const float* dy, size_t dys, const float* x,
                                size_t xs, bool accumulate, float* dx, size_t dxs);
 
-  size_t (*packed_floats)(size_t depth, size_t width);
-  void (*pack)(const PackArguments& a);
-  void (*packed_product)(const PackedProduct& p);
-  size_t (*transposed_product_scratch)(size_t n);
-  void (*transposed_product)(const TransposedProduct& p);
+  // Operands as they are, or rounded to bfloat16; sums are float32.
+  ProductFunctions float32_products, bfloat16_products;
 
   // Products with few outputs, w [out, in] contiguous: y = x w^T + bias (may be null), dx = d w, dw += d^T
   // x.
@@ -233,6 +240,10 @@ SimdTable make_table();
 }
 namespace avx512 {
 SimdTable make_table();
+}
+// On top of the table for AVX-512.
+namespace avx512bf16 {
+void add_bfloat16_products(SimdTable& table);
 }
 
 }  // namespace prerank::cpu

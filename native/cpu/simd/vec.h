@@ -32,6 +32,17 @@ typedef double vd __attribute__((vector_size(2 * PRERANK_VECTOR_BYTES)));
 
 constexpr size_t kLanes = PRERANK_VECTOR_BYTES / sizeof(float);
 
+// Lane numbers as template arguments, for shuffles.
+template <size_t... L>
+struct Lanes {};
+#if defined(__AVX512F__)
+using AllLanes = Lanes<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15>;
+#elif defined(__AVX2__)
+using AllLanes = Lanes<0, 1, 2, 3, 4, 5, 6, 7>;
+#else
+using AllLanes = Lanes<0, 1, 2, 3>;
+#endif
+
 PRERANK_INLINE vf splat(float x) { return x - vf{}; }
 
 PRERANK_INLINE vf load(const float* p) {

@@ -69,6 +69,7 @@ struct KernelBuild {
   std::span<const TableView> tables;  // per Plan::tables
   size_t workers = 1;
   size_t rows = 0;  // of the largest batch
+  bool bfloat16_products = false;  // dense layers multiply operands rounded to bfloat16
 
   const PlanValue& input(size_t i) const { return plan->values[static_cast<size_t>(op->inputs[i])]; }
   const PlanValue& output(size_t i) const { return plan->values[static_cast<size_t>(op->outputs[i])]; }

@@ -53,11 +53,11 @@ struct DenseOptimizer {
   double weight_decay = 0;  // AdamW: w -= lr * weight_decay * w
 };
 
-// How a GPU multiplies matrices: as they are, or rounded to what its tensor cores take (10 or 7 bits of mantissa), with sums
-// in float32 all the same.
+// How matrices are multiplied: as they are, or rounded to what the tensor cores of a GPU, or with bfloat16 some CPUs, take
+// (10 or 7 bits of mantissa), with sums in float32 all the same.
 enum class MatmulPrecision : uint8_t { kFloat32, kTf32, kBfloat16 };
 
-// Where the programs of a store run. The CPU knows float32 only, and has nothing to tune.
+// Where the programs of a store run. The CPU knows float32 and bfloat16, and has nothing to tune.
 struct Device {
   int cuda = -1;  // number of a CUDA device; -1: the CPU
   MatmulPrecision matmul = MatmulPrecision::kFloat32;
