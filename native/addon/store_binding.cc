@@ -62,6 +62,7 @@ ParameterSpec read_parameter(Napi::Value value, const std::string& what) {
   spec.shape = fields.integers("shape");
   spec.init = read_init(fields.object("init"));
   spec.table = fields.boolean("table");
+  if (fields.has("host")) spec.host = fields.boolean("host");
   return spec;
 }
 

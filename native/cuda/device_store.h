@@ -1,4 +1,5 @@
-// A parameter store's tensors on a device.
+// A parameter store's tensors on a device. Tables may stay in page-locked memory of the host, at addresses that kernels read and
+// write like the device's own.
 #pragma once
 
 #include <array>
@@ -13,6 +14,24 @@
 #include "prerank/parameter_store.h"
 
 namespace prerank::cuda {
+
+// A tensor's memory, of the device or of the host.
+class TensorMemory {
+ public:
+  static Result<TensorMemory> allocate(size_t bytes, bool on_host, const std::string& what);
+
+  template <class T>
+  T* as() const {
+    return on_host_ ? host_.as<T>() : device_.as<T>();
+  }
+  bool on_host() const { return on_host_; }
+  size_t bytes() const { return on_host_ ? host_.bytes() : device_.bytes(); }
+
+ private:
+  bool on_host_ = false;
+  DeviceBuffer device_;
+  PinnedBuffer host_;
+};
 
 class DeviceStore final : public ParameterMirror {
  public:
@@ -35,13 +54,15 @@ class DeviceStore final : public ParameterMirror {
   struct Tensors {
     size_t count = 0;
     bool narrow = false;
-    DeviceBuffer weights;
-    std::array<DeviceBuffer, 2> state;
+    TensorMemory weights;
+    std::array<TensorMemory, 2> state;
   };
 
   explicit DeviceStore(int number) : number_(number) {}
   Status fill(ParameterStore& store);
-  Status upload(const DeviceBuffer& buffer, bool narrow, std::span<const float> values) const;
+  Status fill_weights(ParameterStore& store, size_t parameter);
+  Status fill_state(ParameterStore& store, size_t parameter, size_t slot, const std::string& name);
+  Status upload(const TensorMemory& memory, bool narrow, std::span<const float> values) const;
   bool narrow(size_t parameter) const { return tensors_[parameter].narrow; }
 
   int number_;

@@ -44,6 +44,9 @@ Status check_spec(const ParameterSpec& spec) {
     return refuse("parameter " + spec.name + ": a table's shape is [rows, dim], this has " +
                   std::to_string(spec.shape.size()) + " dimensions");
   }
+  if (spec.host && !spec.table) {
+    return refuse("parameter " + spec.name + ": only tables may stay in the host's memory");
+  }
   if (!std::isfinite(spec.init.scale)) {
     return refuse("parameter " + spec.name + ": the scale of its init is not finite");
   }

@@ -1,19 +1,21 @@
 /** Fills in the defaults that depend on other fields and checks what the schema alone cannot see. */
+import { didYouMean } from '../base/suggest.js';
 import { type ModelConfig, RELEASED_ECMM } from './models.js';
 import { type ConfigProblem, type Report, without } from './problems.js';
 import { resolveFeatures } from './resolve-features.js';
 import { resolveSource } from './resolve-source.js';
 import { resolveTasks } from './resolve-tasks.js';
 import type { ParsedConfig } from './schema.js';
-import type {
-  AugmentationConfig,
-  ColumnsConfig,
-  EvaluationConfig,
-  MetricName,
-  ResolvedConfig,
-  ScheduleConfig,
-  TaskConfig,
-  TrainingConfig,
+import {
+  type AugmentationConfig,
+  type ColumnsConfig,
+  type EvaluationConfig,
+  type MetricName,
+  type ResolvedConfig,
+  type ScheduleConfig,
+  SIDES,
+  type TaskConfig,
+  type TrainingConfig,
 } from './types.js';
 
 /** `releaseCompat` says what it says; another setting beside it would be something else. */
@@ -38,6 +40,16 @@ function checkModel(model: ModelConfig, report: Report): void {
   const last = model.bottom?.at(-1);
   if (last !== undefined && last !== model.embeddingDim) {
     report(['model', 'bottom'], `the last width must be embeddingDim (${model.embeddingDim}), got ${last}`);
+  }
+}
+
+function checkHostTables({ data: { features }, training }: ParsedConfig, report: Report): void {
+  const known = SIDES.flatMap((side) =>
+    features[side].flatMap((feature) => (feature.kind === 'dense' ? [] : [feature.table ?? feature.name])),
+  );
+  for (const [i, name] of training.hostTables.entries()) {
+    if (known.includes(name)) continue;
+    report(['training', 'hostTables', i], `no feature has a table "${name}"${didYouMean(name, known)}`);
   }
 }
 
@@ -156,6 +168,7 @@ export function resolveConfig(parsed: ParsedConfig, directory: string, problems:
   const columns = without(data.columns) as ColumnsConfig;
   const model = without(parsed.model) as ModelConfig;
   checkModel(model, report);
+  checkHostTables(parsed, report);
   checkColumns(data, report);
   checkSplit(data, report);
   const tasks = resolveTasks(parsed, report);

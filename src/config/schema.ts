@@ -219,6 +219,7 @@ const training = strict({
   device: device.default('auto'),
   matmul: z.enum(MATMUL_PRECISIONS).default('float32'),
   autotune: z.boolean().default(false),
+  hostTables: z.array(text).default([]),
   threads: z
     .union([positiveCount, z.literal('auto')], { error: 'expected a number of threads, or auto' })
     .default('auto'),

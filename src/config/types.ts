@@ -255,6 +255,8 @@ export interface TrainingConfig {
   readonly matmul: MatmulPrecision;
   /** A GPU's matrix products use the fastest of several algorithms, chosen at the first steps. */
   readonly autotune: boolean;
+  /** Names of tables that stay in the host's memory, where a GPU reads and writes their rows. */
+  readonly hostTables: readonly string[];
   /** `auto`: every core. */
   readonly threads: number | 'auto';
 }

@@ -9,6 +9,8 @@ export interface ParameterSpec {
   readonly init: Init;
   /** An embedding table, updated sparsely. */
   readonly table: boolean;
+  /** A table that stays in the host's memory, where a GPU reads and writes its rows; default false. */
+  readonly host?: boolean;
 }
 
 export interface SparseOptimizerSettings {

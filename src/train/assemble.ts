@@ -1,4 +1,5 @@
 /** From a configuration and encoded features to the model's programs, its store and its description. */
+import { PrerankError } from '../base/errors.js';
 import { elementCount } from '../base/shape.js';
 import type { ResolvedConfig, TrainingConfig } from '../config/types.js';
 import type { FeatureMap } from '../data/features.js';
@@ -96,15 +97,36 @@ export function createStore(
   parameters: StoreSpec['parameters'],
   training: boolean,
 ): NativeParameterStore {
+  const device = deviceSpec(runDevice(addon, config), config.training);
   return new addon.ParameterStore({
-    parameters,
+    parameters: placed(config, parameters, device.cuda !== undefined),
     sparse: sparseSettings(config.training),
     dense: denseSettings(config.training),
     tableType: config.training.tableType,
-    device: deviceSpec(runDevice(addon, config), config.training),
+    device,
     training,
     seed: config.training.seed,
   });
+}
+
+/** The parameters with `host` for the tables that are to stay in the host's memory. */
+function placed(
+  { training: { hostTables } }: ResolvedConfig,
+  parameters: StoreSpec['parameters'],
+  onGpu: boolean,
+): StoreSpec['parameters'] {
+  if (hostTables.length === 0) return parameters;
+  if (!onGpu) {
+    throw new PrerankError(
+      'CONFIG_INVALID',
+      'tables have a place to choose on a GPU only, and this run is on the CPU',
+      {
+        path: 'training.hostTables',
+      },
+    );
+  }
+  const isHost = (name: string): boolean => hostTables.some((table) => name.endsWith(`.${table}`));
+  return parameters.map((spec) => (spec.table && isHost(spec.name) ? { ...spec, host: true } : spec));
 }
 
 /**

@@ -75,10 +75,10 @@ export async function openRun(folder: string, options: OpenRunOptions = {}): Pro
   };
 }
 
-/** A configuration as for another device, where matrices are multiplied in float32, with no algorithm to choose: every device has that. */
+/** A configuration as for another device, where matrices are multiplied in float32, with no algorithm to choose and no table elsewhere: every device has that. */
 function onDevice(config: ResolvedConfig, device: string | undefined): ResolvedConfig {
   if (device === undefined) return config;
-  return { ...config, training: { ...config.training, device, matmul: 'float32', autotune: false } };
+  return { ...config, training: { ...config.training, device, matmul: 'float32', autotune: false, hostTables: [] } };
 }
 
 async function parametersOf(

@@ -26,6 +26,7 @@ struct ParameterSpec {
   std::vector<int64_t> shape;  // PyTorch layout
   Init init;
   bool table = false;  // an embedding table [rows, dim]: updated sparsely
+  bool host = false;   // a table that stays in the host's memory, where a GPU reads and writes its rows
 };
 
 enum class SparseOptimizerKind : uint8_t { kSgd, kAdagrad, kRowwiseAdagrad, kAdam };
