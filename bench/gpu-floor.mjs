@@ -36,6 +36,9 @@ const PHASES = [
 ];
 const AHEAD = new Set(['batch copy', 'sort']);
 
+/** Operations whose operands are rounded for tensor cores. */
+const ROUNDED = /^(linear|dotInteraction)/;
+
 function phaseOf({ kind, layer }) {
   if (kind === 'linear') return 'dense forward';
   if (kind === 'linear.dx' || kind === 'linear.dw') return 'dense backward';
@@ -82,7 +85,7 @@ function workOf(step, optimizer) {
     .map((op) => {
       const { flops, bytes } = operationCost(plan, op, batch);
       const batchWords = op.kind === 'loss' ? batch * (plan.tasks.length + 1) : 0;
-      return item(phaseOf(op), bytes + WORD * batchWords, flops, op.kind.startsWith('linear'));
+      return item(phaseOf(op), bytes + WORD * batchWords, flops, ROUNDED.test(op.kind));
     });
   const looked = lookups.map(({ ids, distinct, bags, dim }) =>
     item('lookup', WORD * (ids + (distinct + bags) * dim), ids * dim),

@@ -18,7 +18,7 @@ function peersTable(results) {
         others.map((side) => [
           `\`${config}\``,
           batch,
-          `${sparse}${tables === 'bfloat16' ? ', bfloat16' : ''}${matmul === 'bfloat16' ? ', products too' : ''}`,
+          `${sparse}${tables === 'float32' ? '' : `, ${tables}`}${matmul === 'bfloat16' ? ', products too' : ''}`,
           threads,
           mode,
           fixed(ours.samplesPerSecond / 1e3),

@@ -3,7 +3,7 @@
  * (loading and sorting excluded), once with it gathered from shuffled columns for every batch.
  *
  * Usage: node bench/peers/step.mjs --config two-tower-d|dlrm-criteo|embedding-heavy|dlrm-criteo-1tb|dcn-multihot --python PYTHON
- *          [--device cpu|cuda:N] [--matmul float32|tf32|bfloat16] [--batch N] [--threads N] [--sparse adagrad|rowwise-adagrad] [--tables float32|bfloat16] [--variants eager,onednn,bf16,compile,bf16-compile,tfjs]
+ *          [--device cpu|cuda:N] [--matmul float32|tf32|bfloat16] [--batch N] [--threads N] [--sparse adagrad|rowwise-adagrad] [--tables float32|bfloat16|float16] [--variants eager,onednn,bf16,compile,bf16-compile,tfjs]
  *          [--loading excluded,included] [--rounds 5] [--steps 10] [--batches 4] [--seed 1] [--json]
  * `--batches`: of rows, used again and again. Both sides hold the table rows that they touch: two batches of embedding-heavy fit 24 GiB.
  * PYTHON has torch (CPU wheels do, for `--device cpu`) and numpy; the variant tfjs alone does without. The process pins itself and PyTorch to `--threads` cores.

@@ -68,6 +68,13 @@ Napi::Value run_result(Napi::Env env, const RunRequest& request, const RunOutcom
   if (outcome.allocations) result.Set("allocations", static_cast<double>(*outcome.allocations));
   result.Set("ended", outcome.ended);
   result.Set("gradientNorm", outcome.gradient_norm);
+  if (outcome.host_rows.used > 0) {
+    Napi::Object rows = Napi::Object::New(env);
+    rows.Set("used", static_cast<double>(outcome.host_rows.used));
+    rows.Set("missing", static_cast<double>(outcome.host_rows.missing));
+    rows.Set("unplaced", static_cast<double>(outcome.host_rows.unplaced));
+    result.Set("hostRows", rows);
+  }
   if (outcome.non_finite) {
     Napi::Object refused = Napi::Object::New(env);
     refused.Set("step", static_cast<double>(request.first_step + outcome.steps - 1));

@@ -47,6 +47,7 @@ Status ProgramRunner::run(Loader& loader, const RunRequest& request, RunOutcome&
   PRERANK_RETURN_IF_ERROR(finished);
   outcome.seconds = seconds_since(start);
   outcome.gradient_norm = program_->gradient_norm();
+  outcome.host_rows = program_->host_rows();
   return {};
 }
 
@@ -61,6 +62,9 @@ Status ProgramRunner::run_steps(Loader& loader, const RunRequest& request, RunOu
       break;
     }
     if (request.diagnosis != nullptr && i + 1 == request.dense_lr.size()) {
+      // It reads the parameters that the steps before it leave.
+      PRERANK_RETURN_IF_ERROR(finish_steps(loader, 0, outcome));
+      if (outcome.non_finite) break;
       // Without an update it changes nothing; what is not finite in it is not in the step either.
       const Status seen = request.diagnosis->program_->step(*batch, {request.first_step + i, 0, 0, false});
       if (!seen.ok() && seen.code() != Code::kNonFinite) return seen;

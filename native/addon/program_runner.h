@@ -34,6 +34,7 @@ struct RunOutcome {
   std::optional<uint64_t> allocations;  // of the program's thread during the steps, the loader apart
   bool ended = false;
   double gradient_norm = 0;
+  HostRows host_rows;
   bool non_finite = false;
   std::vector<uint32_t> tasks, offending;  // of the refused step
 };

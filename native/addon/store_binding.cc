@@ -73,6 +73,7 @@ Device read_device(const Fields& fields) {
                                                             {"tf32", MatmulPrecision::kTf32},
                                                             {"bfloat16", MatmulPrecision::kBfloat16}});
   if (fields.has("autotune")) device.autotune = fields.boolean("autotune");
+  if (fields.has("tableCache")) device.table_cache = fields.unsigned_integer("tableCache");
   return device;
 }
 
@@ -86,7 +87,8 @@ ParameterStore::Options read_options(Napi::Value value) {
   options.dense = read_dense_optimizer(fields.get("dense"), fields.path("dense"));
   if (fields.has("tableType")) {
     options.table_type = fields.choice<TableType>(
-        "tableType", {{"float32", TableType::kFloat32}, {"bfloat16", TableType::kBfloat16}});
+        "tableType",
+        {{"float32", TableType::kFloat32}, {"bfloat16", TableType::kBfloat16}, {"float16", TableType::kFloat16}});
   }
   if (fields.has("device")) options.device = read_device(fields.object("device"));
   options.training = fields.boolean("training");

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <span>
 
+#include "base/huge_page_pool.h"
 #include "prerank/status.h"
 
 namespace prerank {
@@ -14,10 +15,15 @@ class AlignedBuffer {
  public:
   static constexpr size_t kAlignment = 64;
   static constexpr size_t kHugePage = size_t{2} << 20;
+  static constexpr size_t kPooled = size_t{16} << 10;
 
-  // kOutOfMemory when the system refuses. Zero bytes give an empty buffer.
+  // kOutOfMemory when the system refuses, or has less memory. Zero bytes give an empty buffer.
   static Result<AlignedBuffer> allocate(size_t bytes);
-  // As allocate, for `count` floats; kOutOfMemory also when the size overflows.
+  // As allocate, for memory that every step uses: from 16 KiB on it shares huge pages with others.
+  static Result<AlignedBuffer> pooled(size_t bytes);
+  // As pooled, for memory of which only a part will be used: it may be larger than the machine's.
+  static Result<AlignedBuffer> reserved(size_t bytes);
+  // As pooled, for `count` floats; kOutOfMemory also when the size overflows.
   static Result<AlignedBuffer> floats(size_t count);
 
   AlignedBuffer() = default;
@@ -36,11 +42,13 @@ class AlignedBuffer {
   }
 
  private:
+  void map(size_t bytes);
   void release();
 
   void* data_ = nullptr;
   size_t bytes_ = 0;
-  size_t mapped_ = 0;  // bytes of the mapping, 0 when the memory is the heap's
+  size_t mapped_ = 0;    // bytes of a mapping of its own
+  bool pooled_ = false;  // in a page of the pool; otherwise, and without a mapping, on the heap
 };
 
 }  // namespace prerank

@@ -17,7 +17,7 @@ class GrowBuffer {
   Status reserve(size_t count) {
     if (count <= data_.size()) return {};
     // Batches differ a little in how many ids they have: with room to spare the first ones fix the size.
-    auto memory = AlignedBuffer::allocate((count + count / 4) * sizeof(T));
+    auto memory = AlignedBuffer::pooled((count + count / 4) * sizeof(T));
     if (!memory.ok()) return memory.status();
     memory_ = std::move(memory).value();
     data_ = memory_.as<T>();

@@ -29,15 +29,36 @@ uint64_t rounding_stream(const std::string& table);
   return x ^ x >> 31;
 }
 
-// 16 random bits for a column: two rounds of multiply and shift over key and column, upper half.
+// 32 random bits for a column, of which the upper ones are the better: two rounds of multiply and shift over key and
+// column.
 [[gnu::always_inline]] constexpr uint32_t column_rounding(uint64_t row, uint32_t column) {
   uint32_t x = static_cast<uint32_t>(row) + column;
   x ^= x >> 16;
   x *= 0x7feb352du;
   x ^= x >> 15;
   x *= 0x846ca68bu;
-  x ^= static_cast<uint32_t>(row >> 32);
-  return x >> 16;
+  return x ^ static_cast<uint32_t>(row >> 32);
+}
+
+// What a bfloat16 becomes of a float32's bits: what is cut off decides how often the random bits carry into the rest.
+[[gnu::always_inline]] constexpr uint32_t rounded_to_bfloat16(uint32_t bits, uint32_t random) {
+  return (bits + (random >> 16)) >> 16;
+}
+
+// What a Float16 becomes of a float32's bits: one of its neighbours, the nearer the more probable, in steps of 2^-24 of
+// their distance; itself where a Float16 holds it. Finite values stay finite, infinity and NaN stay what they are.
+[[gnu::always_inline]] constexpr uint32_t rounded_to_float16(uint32_t bits, uint32_t random) {
+  constexpr uint32_t kInfinity = 0x7f800000u;
+  constexpr uint32_t kLargest = 0x477fe000u;  // 65504
+  constexpr uint32_t kNormal = 113;           // exponent of 2^-14: below, the spacing stays
+  const uint32_t sign = bits >> 16 & 0x8000u, magnitude = bits & 0x7fffffffu;
+  if (magnitude >= kInfinity) return sign | (magnitude == kInfinity ? 0x7c00u : 0x7e00u);
+  const uint32_t finite = magnitude < kLargest ? magnitude : kLargest;
+  const uint32_t exponent = finite >> 23, binade = exponent > kNormal ? exponent : kNormal;
+  const uint32_t cut = 13 + binade - exponent;
+  // In units of 2^-24 of the spacing. A subnormal float32, without the leading bit that is put here, is as little as 0.
+  const uint64_t fixed = uint64_t{(finite & 0x7fffffu) | 0x800000u} << 24 >> (cut < 63 ? cut : 63);
+  return sign | (static_cast<uint32_t>((fixed + (random >> 8)) >> 24) + ((binade - kNormal) << 10));
 }
 
 }  // namespace prerank

@@ -1,8 +1,10 @@
 // Lookups with pooling. Each output is one lookup, in a view of whatever its vectors are concatenated into.
+#include <variant>
 #include <vector>
 
 #include "cpu/operands.h"
 #include "cpu/ops.h"
+#include "cpu/table_functions.h"
 
 namespace prerank::cpu {
 namespace {
@@ -23,20 +25,17 @@ class EmbeddingKernel final : public Kernel {
       const BatchIds& ids = context.batch->ids[lookup.id_input];
       const size_t dim = static_cast<size_t>(lookup.table.dim);
       float* y = lookup.y.at(context);
-      const TableView& table = lookup.table;
-      if (ids.offsets.empty()) {
-        const uint32_t* first = ids.ids.data() + context.first_row;
-        const size_t count = ids.ids.size() - context.first_row;
-        if (table.narrow != nullptr) {
-          simd_->embedding_rows_narrow(context.rows, dim, table.narrow, first, count, y, lookup.y.stride);
-        } else {
-          simd_->embedding_rows(context.rows, dim, table.weights, first, count, y, lookup.y.stride);
-        }
-      } else if (table.narrow != nullptr) {
-        simd_->embedding_bags_narrow(bags(context, lookup, table.narrow, y));
-      } else {
-        simd_->embedding_bags(bags(context, lookup, table.weights, y));
-      }
+      std::visit(
+          [&]<class T>(T* weights) {
+            const TableFunctions<T>& functions = functions_of<T>(*simd_);
+            if (ids.offsets.empty()) {
+              functions.rows(context.rows, dim, weights, ids.ids.data() + context.first_row,
+                             ids.ids.size() - context.first_row, y, lookup.y.stride);
+            } else {
+              functions.bags(bags(context, lookup, weights, y));
+            }
+          },
+          lookup.table.weights);
     }
   }
 

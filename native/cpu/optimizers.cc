@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <variant>
 
 #include "cpu/dispatch.h"
+#include "cpu/table_functions.h"
 
 namespace prerank::cpu {
 namespace {
@@ -46,21 +48,22 @@ SparseRows sparse_rows(size_t dim, const BatchTableIndex& index, size_t u_begin,
           0};
 }
 
-void update_narrow(SparseOptimizerKind kind, const SparseRows& rows, const UpdateConstants& c, Bfloat16* weights,
-                   std::span<float> s0, std::span<float> s1) {
-  const SimdTable& functions = simd();
+template <class T>
+void update_rows(SparseOptimizerKind kind, const SparseRows& rows, const UpdateConstants& c, T* weights,
+                 std::span<float> s0, std::span<float> s1) {
+  const TableFunctions<T>& functions = functions_of<T>(simd());
   switch (kind) {
     case SparseOptimizerKind::kSgd:
-      functions.sparse_sgd_narrow(rows, c, weights);
+      functions.sgd(rows, c, weights);
       return;
     case SparseOptimizerKind::kAdagrad:
-      functions.sparse_adagrad_narrow(rows, c, weights, s0.data());
+      functions.adagrad(rows, c, weights, s0.data());
       return;
     case SparseOptimizerKind::kRowwiseAdagrad:
-      functions.sparse_rowwise_adagrad_narrow(rows, c, weights, s0.data());
+      functions.rowwise_adagrad(rows, c, weights, s0.data());
       return;
     case SparseOptimizerKind::kAdam:
-      functions.sparse_adam_narrow(rows, c, weights, s0.data(), s1.data());
+      functions.adam(rows, c, weights, s0.data(), s1.data());
       return;
   }
 }
@@ -112,25 +115,7 @@ void update_sparse_rows(const SparseOptimizer& optimizer, uint64_t step, double 
   const UpdateConstants c = sparse_constants(optimizer, step, lr, grad_scale);
   SparseRows rows = sparse_rows(static_cast<size_t>(table.dim), index, u_begin, u_end, gradients);
   rows.rounding = rounding;
-  if (table.narrow != nullptr) {
-    update_narrow(optimizer.kind, rows, c, table.narrow, s0, s1);
-    return;
-  }
-  const SimdTable& functions = simd();
-  switch (optimizer.kind) {
-    case SparseOptimizerKind::kSgd:
-      functions.sparse_sgd(rows, c, table.weights);
-      return;
-    case SparseOptimizerKind::kAdagrad:
-      functions.sparse_adagrad(rows, c, table.weights, s0.data());
-      return;
-    case SparseOptimizerKind::kRowwiseAdagrad:
-      functions.sparse_rowwise_adagrad(rows, c, table.weights, s0.data());
-      return;
-    case SparseOptimizerKind::kAdam:
-      functions.sparse_adam(rows, c, table.weights, s0.data(), s1.data());
-      return;
-  }
+  std::visit([&](auto* weights) { update_rows(optimizer.kind, rows, c, weights, s0, s1); }, table.weights);
 }
 
 double sparse_gradient_norm_sq(int64_t dim, const BatchTableIndex& index, size_t u_begin, size_t u_end,

@@ -15,6 +15,17 @@ void copy_span(From from, T* to) {
   if (!from.empty()) std::memcpy(to, from.data(), from.size_bytes());
 }
 
+// Rows [count, padded) become copies of the row before them.
+void pad_rows(float* rows, size_t width, size_t count, size_t padded) {
+  if (count == 0) return;
+  for (size_t r = count; r < padded; ++r) std::memcpy(rows + r * width, rows + (r - 1) * width, width * sizeof(float));
+}
+
+uint32_t last_bag(const BatchIds& ids) {
+  const size_t bags = ids.offsets.empty() ? ids.ids.size() : ids.offsets.size() - 1;
+  return bags == 0 ? 0 : static_cast<uint32_t>(bags - 1);
+}
+
 }  // namespace
 
 Result<BatchSlot> BatchSlot::create(const Plan& plan, const BatchLimits& limits) {
@@ -94,31 +105,40 @@ Status BatchSlot::fill_ids(const Batch& batch) {
     DeviceIds& entry = pinned<DeviceIds>(ids_table_)[i];
     if (ids.offsets.empty()) {
       copy_span(ids.ids, pinned<uint32_t>(ids_[i]));
-      entry = {at<uint32_t>(device_, ids_[i]), nullptr, nullptr};
+      entry = {at<uint32_t>(device_, ids_[i]), nullptr, nullptr, last_bag(ids)};
       continue;
     }
     copy_span(ids.offsets, pinned<uint32_t>(ids_[i]));
     const uint32_t* const list = append(ids.ids);
     const float* const weights = ids.weights.empty() ? nullptr : append(ids.weights);
-    entry = {list, at<uint32_t>(device_, ids_[i]), weights};
+    entry = {list, at<uint32_t>(device_, ids_[i]), weights, last_bag(ids)};
   }
   return {};
 }
 
-Status BatchSlot::fill(const Batch& batch, const StepNumbers& numbers) {
+void BatchSlot::fill_requests(const Batch& batch, const BatchSize& size) {
+  uint32_t* const request_of_row = pinned<uint32_t>(request_of_row_);
+  uint32_t* const offsets = pinned<uint32_t>(request_offsets_);
+  copy_span(batch.request_of_row, request_of_row);
+  copy_span(batch.request_offsets, offsets);
+  if (batch.rows > 0) std::fill(request_of_row + batch.rows, request_of_row + size.rows, batch.request_of_row.back());
+  std::fill(offsets + batch.request_offsets.size(), offsets + size.requests + 1, static_cast<uint32_t>(batch.rows));
+}
+
+Status BatchSlot::fill(const Batch& batch, const BatchSize& size, const StepNumbers& numbers) {
   *pinned<StepNumbers>(numbers_) = numbers;
   PRERANK_RETURN_IF_ERROR(fill_ids(batch));
-  if (requests_) {
-    copy_span(batch.request_of_row, pinned<uint32_t>(request_of_row_));
-    copy_span(batch.request_offsets, pinned<uint32_t>(request_offsets_));
-  }
+  if (requests_) fill_requests(batch, size);
   for (size_t i = 0; i < dense_.size(); ++i) {
     const DensePiece& piece = dense_[i];
-    const size_t rows = piece.domain == Domain::kRequest ? batch.requests : batch.rows;
+    const bool of_requests = piece.domain == Domain::kRequest;
+    const size_t rows = of_requests ? batch.requests : batch.rows;
     copy_span(std::span(batch.dense[i], rows * piece.width), pinned<float>(piece.offset));
+    pad_rows(pinned<float>(piece.offset), piece.width, rows, of_requests ? size.requests : size.rows);
   }
   if (tasks_ == 0) return {};
   copy_span(batch.task_mask, pinned<uint32_t>(mask_));
+  std::fill(pinned<uint32_t>(mask_) + batch.rows, pinned<uint32_t>(mask_) + size.rows, 0u);
   copy_span(std::span(batch.inv_n), pinned<double>(inv_n_));
   for (size_t k = 0; k < tasks_; ++k) {
     copy_span(std::span(batch.targets[k], batch.rows), pinned<float>(targets_[k]));

@@ -9,6 +9,7 @@
 
 #include "cuda/device.h"
 #include "cuda/kernel.h"
+#include "cuda/padded_size.h"
 #include "plan/batch_check.h"
 #include "prerank/batch.h"
 #include "prerank/plan.h"
@@ -19,9 +20,9 @@ class BatchSlot {
  public:
   static Result<BatchSlot> create(const Plan& plan, const BatchLimits& limits);
 
-  // Copies the batch into page-locked memory. The device must be done with what the slot held. Longer lists than any before
-  // get new memory.
-  Status fill(const Batch& batch, const StepNumbers& numbers);
+  // Copies the batch into page-locked memory, padded to `size`. The device must be done with what the slot held. Longer
+  // lists than any before get new memory.
+  Status fill(const Batch& batch, const BatchSize& size, const StepNumbers& numbers);
   // Sends what fill() copied.
   Status enqueue_copy(cudaStream_t stream) const;
 
@@ -46,6 +47,7 @@ class BatchSlot {
   void lay_out(const Plan& plan, const BatchLimits& limits);
   size_t place(size_t count, size_t each);
   Status fill_ids(const Batch& batch);
+  void fill_requests(const Batch& batch, const BatchSize& size);
   Status reserve_lists(size_t bytes);
 
   size_t tasks_ = 0;

@@ -3,45 +3,13 @@
 #include <vector>
 
 #include "cuda/chunks.h"
+#include "cuda/dense_rules.h"
 #include "cuda/dense_update.h"
 #include "cuda/launch.h"
 #include "cuda/upload.h"
 
 namespace prerank::cuda {
 namespace {
-
-// One weight moved by its gradient (already scaled, L2 added).
-struct DenseSgd {
-  static constexpr int kStates = 0;
-  __device__ void operator()(const cpu::UpdateConstants& c, float g, float& w, float&, float&) const { w -= c.lr * g; }
-};
-struct DenseMomentum {
-  static constexpr int kStates = 1;
-  __device__ void operator()(const cpu::UpdateConstants& c, float g, float& w, float& buffer, float&) const {
-    buffer = c.momentum * buffer + g;
-    w -= c.lr * buffer;
-  }
-};
-struct DenseAdagrad {
-  static constexpr int kStates = 1;
-  __device__ void operator()(const cpu::UpdateConstants& c, float g, float& w, float& sum, float&) const {
-    sum += g * g;
-    w -= c.lr * g / (sqrtf(sum) + c.epsilon);
-  }
-};
-struct DenseAdam {
-  static constexpr int kStates = 2;
-  __device__ void operator()(const cpu::UpdateConstants& c, float g, float& w, float& m, float& v) const {
-    m = c.beta1 * m + c.rest1 * g;
-    v = c.beta2 * v + c.rest2 * (g * g);
-    w = c.decay * w - c.m_rate * m / (sqrtf(v) * c.v_scale + c.epsilon);
-  }
-};
-
-template <class Rule>
-__device__ void move_weight(const cpu::UpdateConstants& c, float g, float& w, float& s0, float& s1) {
-  Rule()(c, c.grad_scale * g + c.l2 * w, w, s0, s1);
-}
 
 template <class Rule>
 __device__ void move_four(const cpu::UpdateConstants& c, const float4& g, float4* weights, float4* state0,
@@ -91,19 +59,8 @@ __global__ void __launch_bounds__(kBlockThreads)
 
 Result<DenseUpdate> DenseUpdate::create(const DenseOptimizer& optimizer, std::span<const DenseTarget> targets) {
   DenseUpdate update;
-  switch (optimizer.kind) {
-    case DenseOptimizerKind::kSgd:
-      update.rule_ = optimizer.momentum == 0 ? Rule::kSgd : Rule::kMomentum;
-      break;
-    case DenseOptimizerKind::kAdagrad:
-      update.rule_ = Rule::kAdagrad;
-      break;
-    case DenseOptimizerKind::kAdam:
-    case DenseOptimizerKind::kAdamW:
-      update.rule_ = Rule::kAdam;
-      break;
-  }
-  const bool first = update.rule_ != Rule::kSgd, second = update.rule_ == Rule::kAdam;
+  update.rule_ = dense_rule(optimizer);
+  const bool first = update.rule_ != DenseRule::kSgd, second = update.rule_ == DenseRule::kAdam;
   std::vector<size_t> sizes;
   for (const DenseTarget& target : targets) {
     const bool whole = target.weights != nullptr && target.gradient != nullptr &&
@@ -124,9 +81,9 @@ Result<DenseUpdate> DenseUpdate::create(const DenseOptimizer& optimizer, std::sp
 
 Status DenseUpdate::enqueue(cudaStream_t stream, const DeviceStep& step) const {
   if (chunk_count_ == 0) return {};
-  auto* const kernel = rule_ == Rule::kSgd        ? update_dense_chunks<DenseSgd>
-                       : rule_ == Rule::kMomentum ? update_dense_chunks<DenseMomentum>
-                       : rule_ == Rule::kAdagrad  ? update_dense_chunks<DenseAdagrad>
+  auto* const kernel = rule_ == DenseRule::kSgd        ? update_dense_chunks<DenseSgd>
+                       : rule_ == DenseRule::kMomentum ? update_dense_chunks<DenseMomentum>
+                       : rule_ == DenseRule::kAdagrad  ? update_dense_chunks<DenseAdagrad>
                                                   : update_dense_chunks<DenseAdam>;
   return launch(stream, blocks_for(chunk_count_, 1), kBlockThreads, kernel, targets_.as<const DenseTarget>(),
                 chunks_.as<const Chunk>(), chunk_count_, step.numbers, step.result);

@@ -4,9 +4,9 @@
 #include <cuda_runtime.h>
 
 #include <cstddef>
-#include <cstdint>
 #include <span>
 
+#include "cuda/dense_rules.h"
 #include "cuda/device.h"
 #include "cuda/kernel.h"
 #include "prerank/parameter_store.h"
@@ -31,9 +31,7 @@ class DenseUpdate {
   Status enqueue(cudaStream_t stream, const DeviceStep& step) const;
 
  private:
-  enum class Rule : uint8_t { kSgd, kMomentum, kAdagrad, kAdam };
-
-  Rule rule_ = Rule::kSgd;
+  DenseRule rule_ = DenseRule::kSgd;
   DeviceBuffer targets_, chunks_;
   size_t chunk_count_ = 0;
 };

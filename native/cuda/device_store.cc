@@ -12,11 +12,17 @@ Status advised(const Status& status, const ParameterSpec& spec) {
   return {status.code(), status.message() + "; training.hostTables names tables that stay in the host's memory"};
 }
 
-// Of a tensor for which the store holds so many: lazy tables have room for one row more.
+// Of a state for which the store holds so many: lazy tables have room for one row more.
 size_t elements(const ParameterStore& store, size_t parameter, size_t held) {
   if (!store.lazy(parameter)) return held;
   const auto rows = static_cast<size_t>(store.shape(parameter).front());
   return held / (rows + 1) * rows;
+}
+
+size_t elements(std::span<const int64_t> shape) {
+  size_t count = 1;
+  for (const int64_t size : shape) count *= static_cast<size_t>(size);
+  return count;
 }
 
 }  // namespace
@@ -53,7 +59,42 @@ Status DeviceStore::fill(ParameterStore& store) {
       PRERANK_RETURN_IF_ERROR(fill_state(store, p, s, states[next_state].name));
     }
   }
+  return create_cache(store);
+}
+
+Status DeviceStore::create_cache(ParameterStore& store) {
+  cache_bytes_ = store.options().device.table_cache;
+  if (cache_bytes_ == size_t{0}) return {};
+  std::vector<HostTable> tables;
+  for (size_t p = 0; p < tensors_.size(); ++p) {
+    const auto& [count, type, weights, state] = tensors_[p];
+    if (!weights.on_host() || count == 0) continue;
+    const auto rows = static_cast<size_t>(store.shape(p).front());
+    tables.push_back({.parameter = p,
+                      .rows = rows,
+                      .arrays = {weights.as<void>(), state[0].as<float>(), state[1].as<float>()},
+                      .weight_bytes = weights.bytes() / rows,
+                      .state0_bytes = state[0].bytes() / rows,
+                      .state1_bytes = state[1].bytes() / rows});
+  }
+  if (tables.empty()) return {};
+  PRERANK_ASSIGN_OR_RETURN(cache_, RowCache::create(std::move(tables), tensors_.size()));
   return {};
+}
+
+size_t DeviceStore::wanted_cache_bytes() const {
+  if (!cache_ || cache_->is_open()) return 0;
+  return std::min(cache_bytes_.value_or(0), cache_->most_bytes());
+}
+
+Status DeviceStore::open_cache(size_t spare) {
+  if (!cache_ || cache_->is_open()) return {};
+  if (cache_bytes_) return cache_->open(std::min(*cache_bytes_, cache_->most_bytes()));
+  size_t free = 0, total = 0;
+  PRERANK_CUDA(cudaMemGetInfo(&free, &total));
+  spare += total / 16;
+  const size_t bytes = std::min(free > spare ? free - spare : 0, cache_->most_bytes());
+  return bytes > cache_->least_bytes() ? cache_->open(bytes) : Status();
 }
 
 // Of a table that stays in the host's memory there is no third copy in between, unless it is lazy: then its rows are in
@@ -61,21 +102,19 @@ Status DeviceStore::fill(ParameterStore& store) {
 Status DeviceStore::fill_weights(ParameterStore& store, size_t parameter) {
   const ParameterSpec& spec = store.options().parameters[parameter];
   Tensors& tensors = tensors_[parameter];
-  const std::span<const float> wide = store.weights(parameter);
-  const std::span<const Bfloat16> narrow = store.narrow_weights(parameter);
-  tensors.narrow = !narrow.empty();
-  tensors.count = elements(store, parameter, std::max(wide.size(), narrow.size()));
-  const size_t bytes = tensors.count * (tensors.narrow ? sizeof(Bfloat16) : sizeof(float));
+  const TableWeights weights = store.table_weights(parameter);
+  tensors.type = type_of(weights);
+  tensors.count = elements(store.shape(parameter));
+  const size_t bytes = tensors.count * bytes_of(tensors.type);
   auto memory = TensorMemory::allocate(bytes, spec.host, "parameter " + spec.name);
   if (!memory.ok()) return advised(memory.status(), spec);
   tensors.weights = std::move(memory).value();
   if (spec.host && !store.lazy(parameter)) {
-    const void* const from = tensors.narrow ? static_cast<const void*>(narrow.data()) : wide.data();
-    std::memcpy(tensors.weights.as<void>(), from, bytes);
+    std::memcpy(tensors.weights.as<void>(), address_of(weights), bytes);
     return {};
   }
   PRERANK_ASSIGN_OR_RETURN(const std::vector<float> values, store.read(spec.name));
-  return upload(tensors.weights, tensors.narrow, values);
+  return upload(tensors.weights, tensors.type, values);
 }
 
 Status DeviceStore::fill_state(ParameterStore& store, size_t parameter, size_t slot, const std::string& name) {
@@ -91,24 +130,20 @@ Status DeviceStore::fill_state(ParameterStore& store, size_t parameter, size_t s
     return {};
   }
   PRERANK_ASSIGN_OR_RETURN(const std::vector<float> values, store.read(name));
-  return upload(into, false, values);
+  return upload(into, TableType::kFloat32, values);
 }
 
-Status DeviceStore::upload(const TensorMemory& memory, bool narrow, std::span<const float> values) const {
+Status DeviceStore::upload(const TensorMemory& memory, TableType type, std::span<const float> values) const {
   if (memory.on_host()) {
-    if (narrow) {
-      to_bfloat16(values, {memory.as<Bfloat16>(), values.size()});
-    } else {
-      std::ranges::copy(values, memory.as<float>());
-    }
+    write_weights(values, weights_at(type, memory.as<void>()));
     return {};
   }
-  std::vector<Bfloat16> rounded;
+  std::vector<uint16_t> narrow;
   const void* from = values.data();
-  if (narrow) {
-    rounded.resize(values.size());
-    to_bfloat16(values, rounded);
-    from = rounded.data();
+  if (type != TableType::kFloat32) {
+    narrow.resize(values.size());
+    write_weights(values, weights_at(type, narrow.data()));
+    from = narrow.data();
   }
   PRERANK_CUDA(cudaMemcpyAsync(memory.as<void>(), from, memory.bytes(), cudaMemcpyHostToDevice, stream_.get()));
   PRERANK_CUDA(cudaStreamSynchronize(stream_.get()));
@@ -119,27 +154,26 @@ Status DeviceStore::read(size_t parameter, std::optional<size_t> slot, std::span
   PRERANK_CUDA(cudaSetDevice(number_));
   const Tensors& tensors = tensors_[parameter];
   const TensorMemory& memory = slot ? tensors.state[*slot] : tensors.weights;
-  const bool narrow = !slot && tensors.narrow;
+  const TableType type = slot ? TableType::kFloat32 : tensors.type;
   if (memory.on_host()) {
-    if (narrow) {
-      to_float({memory.as<Bfloat16>(), into.size()}, into);
-    } else {
-      std::copy_n(memory.as<float>(), into.size(), into.data());
-    }
+    if (cache_) PRERANK_RETURN_IF_ERROR(cache_->flush(stream_.get()));
+    read_weights(weights_at(type, memory.as<void>()), into);
     return {};
   }
-  std::vector<Bfloat16> rounded(narrow ? into.size() : 0);
-  void* const to = narrow ? static_cast<void*>(rounded.data()) : into.data();
+  std::vector<uint16_t> narrow(type == TableType::kFloat32 ? 0 : into.size());
+  void* const to = narrow.empty() ? static_cast<void*>(into.data()) : narrow.data();
   PRERANK_CUDA(cudaMemcpyAsync(to, memory.as<void>(), memory.bytes(), cudaMemcpyDeviceToHost, stream_.get()));
   PRERANK_CUDA(cudaStreamSynchronize(stream_.get()));
-  if (narrow) to_float(rounded, into);
+  if (!narrow.empty()) read_weights(weights_at(type, narrow.data()), into);
   return {};
 }
 
 Status DeviceStore::write(size_t parameter, std::optional<size_t> slot, std::span<const float> values) {
   PRERANK_CUDA(cudaSetDevice(number_));
   const Tensors& tensors = tensors_[parameter];
-  return slot ? upload(tensors.state[*slot], false, values) : upload(tensors.weights, tensors.narrow, values);
+  if (cache_ && tensors.weights.on_host()) PRERANK_RETURN_IF_ERROR(cache_->empty(stream_.get()));
+  return slot ? upload(tensors.state[*slot], TableType::kFloat32, values)
+              : upload(tensors.weights, tensors.type, values);
 }
 
 size_t DeviceStore::bytes() const {
@@ -148,6 +182,7 @@ size_t DeviceStore::bytes() const {
     total += tensors.weights.bytes();
     for (const TensorMemory& state : tensors.state) total += state.bytes();
   }
+  if (cache_) total += cache_->bytes();
   return total;
 }
 

@@ -1,5 +1,5 @@
 // A parameter store's tensors on a device. Tables may stay in page-locked memory of the host, at addresses that kernels read and
-// write like the device's own.
+// write like the device's own, but for the rows that lie in a cache on the device.
 #pragma once
 
 #include <array>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cuda/device.h"
+#include "cuda/row_cache.h"
 #include "prerank/kernel.h"
 #include "prerank/parameter_store.h"
 
@@ -42,18 +43,27 @@ class DeviceStore final : public ParameterMirror {
   Status write(size_t parameter, std::optional<size_t> slot, std::span<const float> values) override;
   size_t bytes() const override;
 
-  // Addresses of the device; null where the store has no such tensor. A table of 16 bits has narrow weights.
-  float* weights(size_t parameter) const { return narrow(parameter) ? nullptr : tensors_[parameter].weights.as<float>(); }
-  Bfloat16* narrow_weights(size_t parameter) const {
-    return narrow(parameter) ? tensors_[parameter].weights.as<Bfloat16>() : nullptr;
+  // Addresses of the device; null where the store has no such tensor. Parameters that are no tables hold float32.
+  float* weights(size_t parameter) const { return tensors_[parameter].weights.as<float>(); }
+  TableWeights table_weights(size_t parameter) const {
+    return weights_at(tensors_[parameter].type, tensors_[parameter].weights.as<void>());
   }
   float* state(size_t parameter, size_t slot) const { return tensors_[parameter].state[slot].as<float>(); }
   size_t size(size_t parameter) const { return tensors_[parameter].count; }
 
+  // Null without tables in the host's memory, or without a cache of their rows.
+  const RowCache* cache() const { return cache_ ? &*cache_ : nullptr; }
+  // On the device; null where all rows are at the addresses above.
+  const CachedTable* cached(size_t parameter) const { return cache_ ? cache_->table(parameter) : nullptr; }
+  // Bytes that were asked for, and are not taken yet.
+  size_t wanted_cache_bytes() const;
+  // Opens the cache, once. Unless told how large, it leaves `spare` bytes and a sixteenth of the device free.
+  Status open_cache(size_t spare);
+
  private:
   struct Tensors {
     size_t count = 0;
-    bool narrow = false;
+    TableType type = TableType::kFloat32;
     TensorMemory weights;
     std::array<TensorMemory, 2> state;
   };
@@ -62,12 +72,14 @@ class DeviceStore final : public ParameterMirror {
   Status fill(ParameterStore& store);
   Status fill_weights(ParameterStore& store, size_t parameter);
   Status fill_state(ParameterStore& store, size_t parameter, size_t slot, const std::string& name);
-  Status upload(const TensorMemory& memory, bool narrow, std::span<const float> values) const;
-  bool narrow(size_t parameter) const { return tensors_[parameter].narrow; }
+  Status upload(const TensorMemory& memory, TableType type, std::span<const float> values) const;
+  Status create_cache(ParameterStore& store);
 
   int number_;
   Stream stream_;
   std::vector<Tensors> tensors_;
+  std::optional<RowCache> cache_;
+  std::optional<size_t> cache_bytes_;  // none: what is free
 };
 
 }  // namespace prerank::cuda

@@ -2,8 +2,10 @@
 #include <algorithm>
 
 #include "cpu/dot_features.h"
+#include "cuda/dot_fragments.h"
 #include "cuda/elementwise.h"
 #include "cuda/ops.h"
+#include "cuda/products.h"
 
 namespace prerank::cuda {
 namespace {
@@ -255,6 +257,13 @@ DeviceKernelResult make_dot_interaction(const DeviceBuild& build) {
   PRERANK_ASSIGN_OR_RETURN(const View x, cpu::row_input_view(build, 0));
   PRERANK_ASSIGN_OR_RETURN(const View y, cpu::output_view(build, 0));
   PRERANK_ASSIGN_OR_RETURN(const DotShape shape, dot_shape(build, x, y.width, 0));
+  const MatmulPrecision precision = build.products->precision();
+  if (takes_fragments(precision, shape.features)) {
+    return make_device_kernel([=, vectors = DotVectors{shape.features, shape.dim}](const DeviceContext& context) {
+      return enqueue_dot_fragments(context.stream, precision, context.rows, vectors, matrix(x, context),
+                                   matrix(y, context));
+    });
+  }
   return make_device_kernel([=](const DeviceContext& context) -> Status {
     if (context.rows == 0) return {};
     const Matrix from = matrix(x, context);
@@ -274,6 +283,13 @@ DeviceKernelResult make_dot_interaction_grad(const DeviceBuild& build) {
   PRERANK_RETURN_IF_ERROR(cpu::check_width(build, "dX", dx.width, x.width));
   PRERANK_ASSIGN_OR_RETURN(const DotShape shape, dot_shape(build, x, dy.width, dy.width));
   const bool accumulate = build.number("accumulate", 0) != 0;
+  const MatmulPrecision precision = build.products->precision();
+  if (takes_fragments(precision, shape.features)) {
+    return make_device_kernel([=, vectors = DotVectors{shape.features, shape.dim}](const DeviceContext& context) {
+      return enqueue_dot_fragments_grad(context.stream, precision, context.rows, vectors, matrix(dy, context),
+                                        matrix(x, context), accumulate, matrix(dx, context));
+    });
+  }
   return make_device_kernel([=](const DeviceContext& context) -> Status {
     if (context.rows == 0) return {};
     const auto enqueue = shape.row_floats == 0             ? enqueue_gradient<0>

@@ -6,9 +6,11 @@
 #include <bit>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "cuda/cached_rows.h"
 #include "cuda/launch.h"
 #include "cuda/ops.h"
 #include "cuda/pack.h"
@@ -29,8 +31,8 @@ enum class RowAccess : uint32_t { kSingly, kFour, kEight };
 
 // A lookup as the device knows it.
 struct DeviceLookup {
-  const float* weights;
-  const Bfloat16* narrow;
+  const void* weights;
+  const CachedTable* cached;  // null: no row has a slot elsewhere
   uint32_t id_input;
   uint32_t dim;
   uint32_t stride;  // of y
@@ -61,17 +63,53 @@ struct BagGroups {
   uint32_t lane, lanes;
 };
 
+// The bag of the batch's own that has the ids of `bag`.
+__device__ uint32_t own_bag(const DeviceIds& ids, size_t bag) {
+  const auto number = static_cast<uint32_t>(bag);
+  return number < ids.last ? number : ids.last;
+}
+
+// Where the rows of a table are: all in one place, or some of them in slots.
+template <class T>
+struct PlainRows {
+  const T* table;
+  uint32_t dim;
+
+  __device__ PlainRows(const DeviceLookup& lookup, const T* weights) : table(weights), dim(lookup.dim) {}
+  __device__ uint32_t slot_of(const uint32_t*) const { return kNoSlot; }
+  __device__ const T* at(const uint32_t* id, uint32_t) const { return table + size_t{__ldg(id)} * dim; }
+};
+
+template <class T>
+struct SlottedRows {
+  const T* table;
+  const T* slots;
+  const CachedTable* cached;
+  uint32_t dim;
+
+  __device__ SlottedRows(const DeviceLookup& lookup, const T* weights)
+      : table(weights),
+        slots(static_cast<const T*>(lookup.cached->in_slots.weights)),
+        cached(lookup.cached),
+        dim(lookup.dim) {}
+  __device__ uint32_t slot_of(const uint32_t* id) const { return slot_of_row(cached, __ldg(id)); }
+  __device__ const T* at(const uint32_t* id, uint32_t slot) const {
+    return slot == kNoSlot ? table + size_t{__ldg(id)} * dim : slots + size_t{slot} * dim;
+  }
+};
+
 // Neighbouring groups take neighbouring bags, and each group several of them at once.
-template <int kWidth, class T>
-__device__ void look_up_rows(const BagGroups& groups, const DeviceLookup& lookup, const T* table, const uint32_t* ids,
-                             size_t rows, float* y) {
+template <int kWidth, class T, class Rows>
+__device__ void look_up_rows(const BagGroups& groups, const DeviceLookup& lookup, const Rows& table,
+                             const DeviceIds& ids, size_t rows, float* y) {
   for (size_t first = groups.first; first < rows; first += kRowsInFlight * groups.count) {
     const T* row[kRowsInFlight];
+    uint32_t slot[kRowsInFlight];
+    const auto id_of = [&](int k) { return ids.ids + own_bag(ids, first + k * groups.count); };
     PRERANK_UNROLL
-    for (int k = 0; k < kRowsInFlight; ++k) {
-      const size_t bag = first + k * groups.count;
-      row[k] = table + size_t{bag < rows ? __ldg(ids + bag) : 0} * lookup.dim;
-    }
+    for (int k = 0; k < kRowsInFlight; ++k) slot[k] = table.slot_of(id_of(k));
+    PRERANK_UNROLL
+    for (int k = 0; k < kRowsInFlight; ++k) row[k] = table.at(id_of(k), slot[k]);
     for (uint32_t column = groups.lane * kWidth; column < lookup.dim; column += groups.lanes * kWidth) {
       Weights<kWidth, T> weights[kRowsInFlight];
       PRERANK_UNROLL
@@ -88,11 +126,12 @@ __device__ void look_up_rows(const BagGroups& groups, const DeviceLookup& lookup
   }
 }
 
-template <int kWidth, class T>
-__device__ void look_up_bags(const BagGroups& groups, const DeviceLookup& lookup, const T* table, const DeviceIds& ids,
-                             size_t rows, float* y) {
+template <int kWidth, class T, class Rows>
+__device__ void look_up_bags(const BagGroups& groups, const DeviceLookup& lookup, const Rows& table,
+                             const DeviceIds& ids, size_t rows, float* y) {
   for (size_t bag = groups.first; bag < rows; bag += groups.count) {
-    const uint32_t begin = __ldg(ids.offsets + bag), end = __ldg(ids.offsets + bag + 1);
+    const uint32_t* const bounds = ids.offsets + own_bag(ids, bag);
+    const uint32_t begin = __ldg(bounds), end = __ldg(bounds + 1);
     const float scale = lookup.mean != 0 && end > begin ? 1.0f / static_cast<float>(end - begin) : 1.0f;
     for (uint32_t column = groups.lane * kWidth; column < lookup.dim; column += groups.lanes * kWidth) {
       float sum[kWidth] = {};
@@ -100,11 +139,14 @@ __device__ void look_up_bags(const BagGroups& groups, const DeviceLookup& lookup
         const uint32_t left = end - first;
         Weights<kWidth, T> weights[kIdsInFlight];
         float factor[kIdsInFlight];
+        uint32_t slot[kIdsInFlight];
+        PRERANK_UNROLL
+        for (uint32_t k = 0; k < kIdsInFlight; ++k) slot[k] = k < left ? table.slot_of(ids.ids + first + k) : kNoSlot;
         PRERANK_UNROLL
         for (uint32_t k = 0; k < kIdsInFlight; ++k) {
           if (k >= left) continue;
           factor[k] = ids.weights == nullptr ? 1.0f : __ldg(ids.weights + first + k);
-          weights[k].load(table + size_t{__ldg(ids.ids + first + k)} * lookup.dim + column);
+          weights[k].load(table.at(ids.ids + first + k, slot[k]) + column);
         }
         PRERANK_UNROLL
         for (uint32_t k = 0; k < kIdsInFlight; ++k) {
@@ -117,19 +159,23 @@ __device__ void look_up_bags(const BagGroups& groups, const DeviceLookup& lookup
   }
 }
 
-template <int kWidth, class T>
-__device__ void look_up(const BagGroups& groups, const DeviceLookup& lookup, const T* table, const DeviceIds& ids,
+template <int kWidth, bool kSlotted, class T>
+__device__ void look_up(const BagGroups& groups, const DeviceLookup& lookup, const T* weights, const DeviceIds& ids,
                         size_t rows, float* y) {
+  const std::conditional_t<kSlotted, SlottedRows<T>, PlainRows<T>> table(lookup, weights);
   if (ids.offsets == nullptr) {
-    look_up_rows<kWidth>(groups, lookup, table, ids.ids, rows, y);
+    look_up_rows<kWidth, T>(groups, lookup, table, ids, rows, y);
   } else {
-    look_up_bags<kWidth>(groups, lookup, table, ids, rows, y);
+    look_up_bags<kWidth, T>(groups, lookup, table, ids, rows, y);
   }
 }
 
+// Resident on a multiprocessor, at least: without a number the compiler would rather spill than lose one more.
+constexpr unsigned int lookup_blocks(bool slotted) { return slotted ? 2 : 3; }
+
 // `blocks` blocks for each lookup.
-template <bool kNarrow>
-__global__ void __launch_bounds__(kBlockThreads)
+template <class T, bool kSlotted>
+__global__ void __launch_bounds__(kBlockThreads, lookup_blocks(kSlotted))
     embedding_lookups(const DeviceLookup* lookups, Destinations to, const DeviceIds* ids, size_t rows,
                       unsigned int blocks) {
   const unsigned int number = blockIdx.x / blocks;
@@ -141,19 +187,30 @@ __global__ void __launch_bounds__(kBlockThreads)
   const DeviceIds of = ids[lookup.id_input];
   float* const y = to.y[number];
   const auto access = static_cast<RowAccess>(to.access[number]);
-  if constexpr (kNarrow) {
+  const auto* const table = static_cast<const T*>(lookup.weights);
+  if constexpr (kTypeOf<T> != TableType::kFloat32) {
     if (access == RowAccess::kEight) {
-      look_up<8>(groups, lookup, lookup.narrow, of, rows, y);
-    } else if (access == RowAccess::kFour) {
-      look_up<4>(groups, lookup, lookup.narrow, of, rows, y);
-    } else {
-      look_up<1>(groups, lookup, lookup.narrow, of, rows, y);
+      look_up<8, kSlotted>(groups, lookup, table, of, rows, y);
+      return;
     }
-  } else if (access == RowAccess::kFour) {
-    look_up<4>(groups, lookup, lookup.weights, of, rows, y);
-  } else {
-    look_up<1>(groups, lookup, lookup.weights, of, rows, y);
   }
+  if (access == RowAccess::kFour) {
+    look_up<4, kSlotted>(groups, lookup, table, of, rows, y);
+  } else {
+    look_up<1, kSlotted>(groups, lookup, table, of, rows, y);
+  }
+}
+
+auto* lookups_of(TableType type, bool slotted) {
+  switch (type) {
+    case TableType::kBfloat16:
+      return slotted ? embedding_lookups<Bfloat16, true> : embedding_lookups<Bfloat16, false>;
+    case TableType::kFloat16:
+      return slotted ? embedding_lookups<Float16, true> : embedding_lookups<Float16, false>;
+    case TableType::kFloat32:
+      break;
+  }
+  return slotted ? embedding_lookups<float, true> : embedding_lookups<float, false>;
 }
 
 struct Lookup {
@@ -161,6 +218,7 @@ struct Lookup {
   bool multi = false;
   bool mean = false;
   TableView table;
+  const CachedTable* cached = nullptr;
   View y;
 };
 
@@ -180,6 +238,7 @@ Result<Lookup> lookup_of(const DeviceBuild& build, size_t i, double id_input, do
   }
   lookup.multi = input.multi;
   lookup.table = build.tables[static_cast<size_t>(input.table)];
+  if (!build.cached.empty()) lookup.cached = build.cached[static_cast<size_t>(input.table)];
   PRERANK_ASSIGN_OR_RETURN(lookup.y, cpu::output_view(build, i));
   PRERANK_RETURN_IF_ERROR(cpu::check_width(build, "a lookup", lookup.y.width, static_cast<size_t>(lookup.table.dim)));
   return lookup;
@@ -187,21 +246,22 @@ Result<Lookup> lookup_of(const DeviceBuild& build, size_t i, double id_input, do
 
 // 16 bytes at once where table, view and width allow it.
 RowAccess access_of(const Lookup& lookup, const float* y) {
-  const TableView& table = lookup.table;
+  const TableWeights& weights = lookup.table.weights;
   const size_t dim = lookup.y.width;
-  const bool narrow = table.narrow != nullptr;
-  const auto* const rows = narrow ? reinterpret_cast<const float*>(table.narrow) : table.weights;
+  const auto* const rows = static_cast<const float*>(address_of(weights));
   if (!rows_take_packs(rows, dim) || !rows_take_packs(y, lookup.y.stride)) return RowAccess::kSingly;
-  return narrow && dim % 8 == 0 ? RowAccess::kEight : RowAccess::kFour;
+  return type_of(weights) != TableType::kFloat32 && dim % 8 == 0 ? RowAccess::kEight : RowAccess::kFour;
 }
 
 class EmbeddingKernel final : public DeviceKernel {
  public:
   static Result<std::unique_ptr<DeviceKernel>> create(std::vector<Lookup> lookups) {
     auto kernel = std::make_unique<EmbeddingKernel>();
+    // One launch takes tables of one kind: fewer launches when those stand together.
+    std::ranges::stable_sort(lookups, {}, is_slotted);
     std::vector<DeviceLookup> descriptors;
     for (const Lookup& lookup : lookups) {
-      descriptors.push_back({lookup.table.weights, lookup.table.narrow, static_cast<uint32_t>(lookup.id_input),
+      descriptors.push_back({address_of(lookup.table.weights), lookup.cached, static_cast<uint32_t>(lookup.id_input),
                              static_cast<uint32_t>(lookup.y.width), static_cast<uint32_t>(lookup.y.stride),
                              lookup.mean ? 1u : 0u});
     }
@@ -222,11 +282,14 @@ class EmbeddingKernel final : public DeviceKernel {
   }
 
  private:
-  // One launch takes tables of one type.
+  static bool is_slotted(const Lookup& lookup) { return lookup.cached != nullptr; }
+
   size_t launch_size(size_t first) const {
-    const auto is_narrow = [this](size_t i) { return lookups_[i].table.narrow != nullptr; };
+    const auto kind = [this](size_t i) {
+      return std::pair(type_of(lookups_[i].table.weights), is_slotted(lookups_[i]));
+    };
     size_t last = first + 1;
-    while (last < lookups_.size() && last - first < kMostLookups && is_narrow(last) == is_narrow(first)) ++last;
+    while (last < lookups_.size() && last - first < kMostLookups && kind(last) == kind(first)) ++last;
     return last - first;
   }
 
@@ -245,10 +308,9 @@ class EmbeddingKernel final : public DeviceKernel {
       threads = std::max(threads, groups * lanes);
     }
     const unsigned int blocks = blocks_for(threads);
-    const bool narrow = lookups_[first].table.narrow != nullptr;
     return launch(context.stream, blocks * static_cast<unsigned int>(count), kBlockThreads,
-                  narrow ? embedding_lookups<true> : embedding_lookups<false>, descriptors_.as<DeviceLookup>() + first,
-                  to, context.input.ids, context.rows, blocks);
+                  lookups_of(type_of(lookups_[first].table.weights), is_slotted(lookups_[first])),
+                  descriptors_.as<DeviceLookup>() + first, to, context.input.ids, context.rows, blocks);
   }
 
   std::vector<Lookup> lookups_;

@@ -20,6 +20,7 @@ namespace prerank::cuda {
 
 class LinearLinks;
 class Products;
+struct CachedTable;
 
 using cpu::View;
 
@@ -45,9 +46,12 @@ struct DeviceIds {
   const uint32_t* ids = nullptr;
   const uint32_t* offsets = nullptr;
   const float* weights = nullptr;  // null: 1
+  uint32_t last = 0;               // of the batch's own bags: those behind it are its copies
 };
 
-// The batch on the device. Addresses do not change from step to step; what they point to does.
+// The batch on the device. Addresses do not change from step to step; what they point to does. Rows behind the batch's own
+// (padded_size.h) are copies of its last one: they have its dense inputs, its request and bits of 0 in the mask; their
+// ids, targets and weights are undefined. Requests behind the batch's own have the last one's inputs and no rows.
 struct DeviceBatch {
   const DeviceIds* ids = nullptr;            // per Plan::id_inputs, itself on the device
   const uint32_t* request_of_row = nullptr;  // ascending
@@ -67,7 +71,7 @@ struct DeviceStep {
 };
 
 // A view's memory is base[view.value] + row * view.stride, on the device (View::at). `rows` is the segment's number of rows
-// (1 for domain none), known to the host.
+// (1 for domain none), known to the host. All numbers of rows and requests are those of the padded batch.
 struct DeviceContext : TileContext {
   cudaStream_t stream = nullptr;
   DeviceBatch input;
@@ -86,6 +90,8 @@ class DeviceKernel {
 // As KernelBuild, with what the device needs besides: scratch is allocated here, when the program is built.
 struct DeviceBuild : KernelBuild {
   size_t requests = 0;  // of the largest batch
+  // Per Plan::tables, on the device; null, or empty: all rows are where TableView has them.
+  std::span<const CachedTable* const> cached;
   std::shared_ptr<const Products> products;
   std::shared_ptr<LinearLinks> links;  // of the plan's linear layers; null: each layer stands alone
 };

@@ -36,14 +36,14 @@ class LinearKernel final : public DeviceKernel {
     if (context.rows == 0) return {};
     const ProductOperand y = rows_of(y_, context);
     ProductProblem problem = {.m = context.rows,
-                                    .n = y_.width,
-                                    .k = x_.width,
-                                    .a = rows_of(x_, context),
-                                    .b = {w_.at(context), x_.width, true},
-                                    .c = y_.at(context),
-                                    .c_stride = y.stride,
-                                    .bias = bias_ ? bias_->at(context) : nullptr,
-                                    .relu = activation_ == cpu::kRelu};
+                              .n = y_.width,
+                              .k = x_.width,
+                              .a = rows_of(x_, context),
+                              .b = {w_.at(context), x_.width, true},
+                              .c = y_.at(context),
+                              .c_stride = y.stride,
+                              .bias = bias_ ? bias_->at(context) : nullptr,
+                              .relu = activation_ == cpu::kRelu};
     if (mask_ != nullptr) {
       problem.mask = mask_->bits;
       PRERANK_ASSIGN_OR_RETURN(mask_->written, product_.try_enqueue(problem, context.stream));
@@ -82,12 +82,12 @@ class LinearDxKernel final : public DeviceKernel {
     if (context.rows == 0) return {};
     const ProductOperand dx = rows_of(dx_, context);
     ProductProblem problem = {.m = context.rows,
-                                    .n = dx_.width,
-                                    .k = d_.width,
-                                    .a = rows_of(d_, context),
-                                    .b = {w_.at(context), dx_.width, false},
-                                    .c = dx_.at(context),
-                                    .c_stride = dx.stride};
+                              .n = dx_.width,
+                              .k = d_.width,
+                              .a = rows_of(d_, context),
+                              .b = {w_.at(context), dx_.width, false},
+                              .c = dx_.at(context),
+                              .c_stride = dx.stride};
     PRERANK_ASSIGN_OR_RETURN(const bool gated, enqueue_gated(problem, context.stream));
     if (gated) return {};
     PRERANK_RETURN_IF_ERROR(product_.enqueue(problem, context.stream));

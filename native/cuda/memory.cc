@@ -32,7 +32,7 @@ struct Need {
   size_t bytes = 0;
 };
 
-std::vector<Need> needs(const Plan& plan, const BatchLimits& limits) {
+std::vector<Need> needs(const Plan& plan, const BatchLimits& limits, size_t cache_bytes) {
   std::vector<Need> list;
   const auto floats = [&](std::string what, size_t count) { list.push_back({std::move(what), product(count, sizeof(float))}); };
   floats("activations (" + std::to_string(plan.tile_floats) + " floats a row)",
@@ -44,13 +44,14 @@ std::vector<Need> needs(const Plan& plan, const BatchLimits& limits) {
   floats("values kept for the whole batch", kept);
   floats("gradients of dense parameters", static_cast<size_t>(plan.accumulator_floats));
   floats("values without rows", static_cast<size_t>(plan.none_floats));
+  if (cache_bytes > 0) list.push_back({"rows of tables in the host's memory (training.hostTableCache)", cache_bytes});
   return list;
 }
 
 std::string mebibytes_text(size_t bytes) { return std::to_string((bytes + (size_t{1} << 20) - 1) >> 20) + " MiB"; }
 
 // A line for each thing that a program needs, the largest first.
-Status check_room(std::vector<Need> list, const BatchLimits& limits) {
+Status check_room(std::vector<Need> list, const BatchLimits& limits, bool has_cache) {
   size_t free = 0, total = 0, sum = 0;
   PRERANK_CUDA(cudaMemGetInfo(&free, &total));
   for (const Need& need : list) sum += need.bytes;
@@ -60,14 +61,18 @@ Status check_room(std::vector<Need> list, const BatchLimits& limits) {
                      " of the device's memory besides the parameters, " + mebibytes_text(free) + " of " +
                      mebibytes_text(total) + " are free:";
   for (const Need& need : list) text += "\n  " + mebibytes_text(need.bytes) + "  " + need.what;
-  return {Code::kOutOfMemory, text + "\nuse a smaller training.batchSize"};
+  const char* const advice = has_cache ? "\nuse a smaller training.hostTableCache or training.batchSize"
+                                       : "\nuse a smaller training.batchSize";
+  return {Code::kOutOfMemory, text + advice};
 }
 
 }  // namespace
 
 Result<DeviceMemory> DeviceMemory::create(const Plan& plan, const ParameterStore& store, const DeviceStore& tensors,
                                           const BatchLimits& limits) {
-  PRERANK_RETURN_IF_ERROR(check_room(needs(plan, limits), limits));
+  const bool opens_cache = !plan.tasks.empty() && store.options().training;
+  const size_t cache_bytes = opens_cache ? tensors.wanted_cache_bytes() : 0;
+  PRERANK_RETURN_IF_ERROR(check_room(needs(plan, limits, cache_bytes), limits, cache_bytes > 0));
   DeviceMemory memory;
   const size_t rows = tile_rows(limits);
   memory.accumulator_floats_ = static_cast<size_t>(plan.accumulator_floats);

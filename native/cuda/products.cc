@@ -35,6 +35,7 @@ Result<std::shared_ptr<Products>> Products::create(MatmulPrecision precision, st
   PRERANK_ASSIGN_OR_RETURN(products->api_, CublasLt::open());
   PRERANK_RETURN_IF_ERROR(products->api_->check(products->api_->create(&products->handle_), "cublasLtCreate"));
   PRERANK_ASSIGN_OR_RETURN(products->workspace_, DeviceBuffer::allocate(kWorkspaceBytes, "the workspace of products"));
+  products->precision_ = precision;
   products->compute_ = compute_type(precision);
   return products;
 }

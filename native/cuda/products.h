@@ -93,6 +93,7 @@ class Products : public std::enable_shared_from_this<Products> {
   // No dimension may be 0. A product to be tuned is timed on the stream: its result is overwritten, or left where it
   // accumulates. kUnsupported where cuBLASLt has no algorithm, as for some problems with masks.
   Result<Product> prepare(const ProductProblem& problem, cudaStream_t stream) const;
+  MatmulPrecision precision() const { return precision_; }
   size_t bytes() const { return workspace_.bytes(); }
 
  private:
@@ -101,11 +102,11 @@ class Products : public std::enable_shared_from_this<Products> {
   cublasLtHandle_t handle_ = nullptr;
   DeviceBuffer workspace_;
   std::shared_ptr<Tuning> tuning_;
+  MatmulPrecision precision_ = MatmulPrecision::kFloat32;
   cublasComputeType_t compute_ = CUBLAS_COMPUTE_32F;
 };
 
-// One layer's products: for the numbers of rows that its batches have (nearly always one, and another for an epoch's last),
-// in each place of the batch ring.
+// One layer's products: for the sizes that its batches have (nearly always few), in each place of the batch ring.
 class LayerProducts {
  public:
   explicit LayerProducts(std::shared_ptr<const Products> products) : products_(std::move(products)) {}
@@ -115,7 +116,7 @@ class LayerProducts {
   Result<bool> try_enqueue(const ProductProblem& problem, cudaStream_t stream);
 
  private:
-  static constexpr size_t kKept = 8;
+  static constexpr size_t kKept = 32;
   std::shared_ptr<const Products> products_;
   std::vector<Product> prepared_;
   std::vector<ProductProblem> refused_;

@@ -14,11 +14,14 @@
 #include "cuda/device_store.h"
 #include "cuda/kernel.h"
 #include "cuda/memory.h"
+#include "cuda/padded_size.h"
 #include "cuda/products.h"
 #include "cuda/program_tensors.h"
 #include "cuda/sparse_update.h"
 #include "cuda/step_graphs.h"
 #include "cuda/step_operations.h"
+#include "cuda/step_outcome.h"
+#include "cuda/task_balance.h"
 #include "cuda/timeline.h"
 #include "cuda/transform.h"
 #include "cuda/tuning.h"
@@ -37,13 +40,11 @@ struct Slot {
   BatchSlot batch;
   std::vector<float*> base;  // per plan value
   std::optional<SparseUpdate> sparse;
-  PinnedBuffer outcome;  // StepResult, then TaskStats of every task
+  StepOutcome outcome;
   Event copied, started, done;
   StepGraphs graphs;
-  size_t rows = 0, requests = 0;
+  BatchSize size;  // padded
 };
-
-size_t outcome_stats_offset() { return (sizeof(StepResult) + 63) / 64 * 64; }
 
 class CudaProgram final : public Program {
  public:
@@ -59,7 +60,6 @@ class CudaProgram final : public Program {
     PRERANK_RETURN_IF_ERROR(use_device(device_));
     PRERANK_RETURN_IF_ERROR(check_options(options_));
     PRERANK_RETURN_IF_ERROR(check_plan(plan_, *store_));
-    if (plan_.balancing) return {Code::kUnsupported, "balancing tasks by their gradients runs on the CPU only"};
     limits_ = batch_limits(plan_, options_);
     PRERANK_ASSIGN_OR_RETURN(tensors_, DeviceStore::of(*store_));
     PRERANK_RETURN_IF_ERROR(open_products());
@@ -70,6 +70,8 @@ class CudaProgram final : public Program {
     PRERANK_RETURN_IF_ERROR(build_operations());
     if (training()) PRERANK_RETURN_IF_ERROR(build_update());
     for (Slot& slot : slots_) PRERANK_RETURN_IF_ERROR(build_slot(slot));
+    // A program that predicts beside this one needs no more than this one.
+    if (training() && store_->options().training) PRERANK_RETURN_IF_ERROR(tensors_->open_cache(bytes()));
     return timeline_ ? timeline_->start() : Status();
   }
 
@@ -102,11 +104,12 @@ class CudaProgram final : public Program {
     if (started_ == finished_) return {Code::kInternal, "no step is under way"};
     Slot& slot = slots_[finished_++ % kSlots];
     PRERANK_RETURN_IF_ERROR(await(slot));
-    const auto* const result = slot.outcome.as<StepResult>();
-    const auto* const stats = reinterpret_cast<const TaskStats*>(slot.outcome.as<char>() + outcome_stats_offset());
-    stats_.assign(stats, stats + plan_.tasks.size());
-    gradient_norm_ = options_.clip_norm > 0 ? result->norm : 0;
-    if (result->refused == 0) return {};
+    const StepResult& result = slot.outcome.result();
+    stats_.assign(slot.outcome.stats().begin(), slot.outcome.stats().end());
+    gradient_norm_ = options_.clip_norm > 0 ? result.norm : 0;
+    host_rows_ = slot.outcome.host_rows(cache_pools().size());
+    if (balance_) balance_->report_of(slot.outcome.balance(), balance_report_);
+    if (result.refused == 0) return {};
     refused_ = true;
     PRERANK_RETURN_IF_ERROR(check_losses(plan_, stats_));
     return {Code::kNonFinite, "the gradient norm is not finite"};
@@ -128,8 +131,9 @@ class CudaProgram final : public Program {
 
   const Plan& plan() const override { return plan_; }
   std::span<const TaskStats> stats() const override { return stats_; }
-  const BalanceReport* balance() const override { return nullptr; }
+  const BalanceReport* balance() const override { return balance_ ? &balance_report_ : nullptr; }
   double gradient_norm() const override { return gradient_norm_; }
+  HostRows host_rows() const override { return host_rows_; }
   // Without a timeline a step is one graph: all of it counts as tiles.
   PhaseTimes times() const override {
     if (!timeline_) return times_;
@@ -147,7 +151,8 @@ class CudaProgram final : public Program {
   }
 
   Status read_output(size_t output, std::span<float> out) const override {
-    PRERANK_ASSIGN_OR_RETURN(const size_t index, output_value(plan_, output, out.size(), {rows_, requests_}));
+    PRERANK_ASSIGN_OR_RETURN(const size_t index,
+                             output_value(plan_, output, out.size(), {batch_.rows, batch_.requests}));
     const PlanValue& value = plan_.values[index];
     const auto width = static_cast<size_t>(value.width);
     if (out.empty()) return {};
@@ -188,7 +193,9 @@ class CudaProgram final : public Program {
       products_bytes_ += beside->bytes();
     }
     PRERANK_ASSIGN_OR_RETURN(const std::vector<TableView> tables, looked_up_tables(plan_, *store_, *tensors_));
-    PRERANK_ASSIGN_OR_RETURN(operations_, StepOperations::create(plan_, tables, limits_, products_, beside));
+    PRERANK_ASSIGN_OR_RETURN(const std::vector<const CachedTable*> cached, cached_tables(plan_, *store_, *tensors_));
+    PRERANK_ASSIGN_OR_RETURN(operations_,
+                             StepOperations::create(plan_, tables, cached, limits_, products_, beside));
     for (const PlanSegment& segment : plan_.segments) {
       for (const PlanOp& op : segment.ops) {
         add_operation({.kind = op.kind, .layer = op.layer, .backward = op.backward}, phase_of(segment));
@@ -221,8 +228,15 @@ class CudaProgram final : public Program {
     const std::vector<TaskStats> fresh(plan_.tasks.size());
     PRERANK_ASSIGN_OR_RETURN(fresh_stats_, upload_array(std::span<const TaskStats>(fresh), "the tasks' sums"));
     PRERANK_ASSIGN_OR_RETURN(sparse_norm_, DeviceBuffer::allocate(sizeof(double), "the tables' gradient norm"));
+    if (plan_.balancing) {
+      PRERANK_ASSIGN_OR_RETURN(balance_, TaskBalance::create(plan_, *store_, *tensors_, memory_));
+    }
     if (timeline_) {
+      cache_operation_ = add_operation({.kind = "rows.cache", .layer = "tables"}, &PhaseTimes::tiles);
       clear_operation_ = add_operation({.kind = "accumulators.clear", .layer = "gradients"}, &PhaseTimes::tiles);
+      if (balance_) {
+        balance_operation_ = add_operation({.kind = "gradients.balance", .layer = "tasks"}, &PhaseTimes::transform);
+      }
       norm_operation_ = add_operation({.kind = "gradient.norm", .layer = "gradients"}, &PhaseTimes::transform);
       dense_operation_ = add_operation({.kind = "update.dense", .layer = "parameters"}, &PhaseTimes::update);
       sparse_operation_ = add_operation({.kind = "update.sparse", .layer = "tables"}, &PhaseTimes::update);
@@ -243,14 +257,14 @@ class CudaProgram final : public Program {
       }
     }
     if (!training()) return {};
-    PRERANK_ASSIGN_OR_RETURN(
-        slot.outcome,
-        PinnedBuffer::allocate(outcome_stats_offset() + plan_.tasks.size() * sizeof(TaskStats), "a step's outcome"));
+    // A parameter has rows in one pool at most.
+    PRERANK_ASSIGN_OR_RETURN(slot.outcome, StepOutcome::create(plan_.tasks.size(), store_->options().parameters.size(),
+                                                               balance_ ? &*balance_ : nullptr));
     if (plan_.sparse_gradients.empty()) return {};
     PRERANK_ASSIGN_OR_RETURN(const std::vector<DeviceTable> tables, updated_tables(plan_, *store_, *tensors_));
     const auto pooled = pooled_gradients(plan_, [this](size_t value) { return memory_.address(value); });
     PRERANK_ASSIGN_OR_RETURN(slot.sparse, SparseUpdate::create(plan_, tables, store_->options().sparse, pooled,
-                                                               limits_.rows, limits_.requests));
+                                                               limits_.rows, limits_.requests, tensors_->cache()));
     return {};
   }
 
@@ -270,25 +284,26 @@ class CudaProgram final : public Program {
   }
 
   Status copy_and_launch(Slot& slot, const Batch& batch, const StepNumbers& numbers) {
-    slot.rows = rows_ = batch.rows;
-    slot.requests = requests_ = limits_.request_domain ? batch.requests : 0;
-    PRERANK_RETURN_IF_ERROR(slot.batch.fill(batch, numbers));
+    batch_ = {batch.rows, limits_.request_domain ? batch.requests : 0};
+    slot.size = padded_size(batch_, limits_);
+    PRERANK_RETURN_IF_ERROR(slot.batch.fill(batch, slot.size, numbers));
     PRERANK_RETURN_IF_ERROR(slot.batch.enqueue_copy(copy_.get()));
     if (slot.sparse) {
-      PRERANK_RETURN_IF_ERROR(slot.sparse->index(copy_.get(), slot.batch.batch(), slot.batch.id_counts(), slot.rows,
-                                                 slot.requests));
+      PRERANK_RETURN_IF_ERROR(slot.sparse->index(copy_.get(), slot.batch.batch(), slot.batch.id_counts(), batch_.rows,
+                                                 batch_.requests));
     }
     PRERANK_CUDA(cudaEventRecord(slot.copied.get(), copy_.get()));
     PRERANK_CUDA(cudaStreamWaitEvent(compute_.get(), slot.copied.get(), 0));
     PRERANK_CUDA(cudaEventRecord(slot.started.get(), compute_.get()));
-    // Whole batches come first, and again and again. A slot's first step is launched without a graph.
-    if (tuning_) tuning_->allow(slot.rows == limits_.rows);
+    // Whole batches come first, and again and again. The first step of a size is launched without a graph.
+    if (tuning_) tuning_->allow(slot.size.rows == limits_.rows);
     if (timeline_) {
       PRERANK_RETURN_IF_ERROR(timeline_->begin(compute_.get()));
       PRERANK_RETURN_IF_ERROR(enqueue_step(slot));
     } else {
-      const StepGraphs::Key key = {slot.rows, slot.requests, slot.sparse ? slot.sparse->generation() : 0};
-      PRERANK_RETURN_IF_ERROR(slot.graphs.run(key, compute_.get(), [&] { return enqueue_step(slot); }));
+      const uint64_t generation = slot.sparse ? slot.sparse->generation() : 0;
+      const auto enqueue = [&] { return enqueue_step(slot); };
+      PRERANK_RETURN_IF_ERROR(slot.graphs.run(slot.size, generation, compute_.get(), enqueue));
     }
     PRERANK_CUDA(cudaEventRecord(slot.done.get(), compute_.get()));
     return {};
@@ -312,13 +327,14 @@ class CudaProgram final : public Program {
     result.stream = compute_.get();
     result.input = slot.batch.batch();
     result.device = step_state(slot);
-    result.batch_rows = slot.rows;
-    result.batch_requests = slot.requests;
+    result.batch_rows = slot.size.rows;
+    result.batch_requests = slot.size.requests;
     return result;
   }
 
   DeviceStep step_state(const Slot& slot) const {
-    return {slot.batch.numbers(), task_stats_.as<TaskStats>(), nullptr, result_.as<StepResult>()};
+    return {slot.batch.numbers(), task_stats_.as<TaskStats>(), balance_ ? balance_->task_scale() : nullptr,
+            result_.as<StepResult>()};
   }
 
   Status lap(size_t operation) { return timeline_ ? timeline_->lap(operation, compute_.get()) : Status(); }
@@ -332,7 +348,10 @@ class CudaProgram final : public Program {
       }
       PRERANK_CUDA(cudaMemcpyAsync(task_stats_.as<void>(), fresh_stats_.as<void>(), task_stats_.bytes(),
                                    cudaMemcpyDeviceToDevice, compute_.get()));
+      if (balance_) PRERANK_RETURN_IF_ERROR(balance_->enqueue_scales(compute_.get()));
       PRERANK_RETURN_IF_ERROR(lap(clear_operation_));
+      if (slot.sparse) PRERANK_RETURN_IF_ERROR(slot.sparse->enqueue_cache(compute_.get()));
+      PRERANK_RETURN_IF_ERROR(lap(cache_operation_));
     }
     PRERANK_RETURN_IF_ERROR(operations_.enqueue(context(slot), timeline_ ? &*timeline_ : nullptr));
     return training() ? enqueue_update(slot) : Status();
@@ -341,19 +360,25 @@ class CudaProgram final : public Program {
   Status enqueue_update(Slot& slot) {
     const cudaStream_t stream = compute_.get();
     const DeviceStep step = step_state(slot);
+    const DeviceBatch batch = slot.batch.batch();
+    if (balance_) {
+      PRERANK_RETURN_IF_ERROR(balance_->enqueue_combination(stream, step, batch, slot.size));
+      PRERANK_RETURN_IF_ERROR(lap(balance_operation_));
+    }
     const bool whole_norm = slot.sparse && options_.clip_norm > 0 && options_.clip_scope == ClipScope::kAll;
     if (whole_norm) PRERANK_RETURN_IF_ERROR(slot.sparse->enqueue_norm(stream, sparse_norm_.as<double>()));
     PRERANK_RETURN_IF_ERROR(transform_->enqueue(stream, step, whole_norm ? sparse_norm_.as<double>() : nullptr));
     PRERANK_RETURN_IF_ERROR(lap(norm_operation_));
     PRERANK_RETURN_IF_ERROR(dense_update_->enqueue(stream, step));
+    if (balance_) PRERANK_RETURN_IF_ERROR(balance_->enqueue_update(stream, step, batch));
     PRERANK_RETURN_IF_ERROR(lap(dense_operation_));
     if (slot.sparse) PRERANK_RETURN_IF_ERROR(slot.sparse->enqueue_update(stream, step));
     PRERANK_RETURN_IF_ERROR(lap(sparse_operation_));
-    char* const outcome = slot.outcome.as<char>();
-    PRERANK_CUDA(cudaMemcpyAsync(outcome, step.result, sizeof(StepResult), cudaMemcpyDeviceToHost, stream));
-    PRERANK_CUDA(cudaMemcpyAsync(outcome + outcome_stats_offset(), step.stats, task_stats_.bytes(),
-                                 cudaMemcpyDeviceToHost, stream));
-    return {};
+    return slot.outcome.enqueue(stream, step, cache_pools(), balance_ ? &*balance_ : nullptr);
+  }
+
+  std::span<const SlotPool> cache_pools() const {
+    return tensors_->cache() == nullptr ? std::span<const SlotPool>() : tensors_->cache()->pools();
   }
 
   const Plan plan_;
@@ -371,16 +396,20 @@ class CudaProgram final : public Program {
   std::array<Slot, kSlots> slots_;
   std::optional<DenseUpdate> dense_update_;
   std::optional<GradientTransform> transform_;
+  std::optional<TaskBalance> balance_;
+  BalanceReport balance_report_;
   DeviceBuffer result_, task_stats_, fresh_stats_, sparse_norm_;
   std::optional<Timeline> timeline_;
   std::vector<double PhaseTimes::*> phases_;  // of the timeline's operations
-  size_t clear_operation_ = 0, norm_operation_ = 0, dense_operation_ = 0, sparse_operation_ = 0;
+  size_t cache_operation_ = 0, clear_operation_ = 0, balance_operation_ = 0, norm_operation_ = 0, dense_operation_ = 0,
+         sparse_operation_ = 0;
   PhaseTimes times_;
   std::vector<TaskStats> stats_;
   uint64_t started_ = 0, finished_ = 0;
   bool refused_ = false;  // the device refuses every step until it is told otherwise
-  size_t rows_ = 0, requests_ = 0;  // of the last batch
+  BatchSize batch_;  // the last one's own
   double gradient_norm_ = 0;
+  HostRows host_rows_;
 };
 
 }  // namespace

@@ -7,7 +7,17 @@ Result<std::vector<TableView>> looked_up_tables(const Plan& plan, const Paramete
   std::vector<TableView> tables;
   for (const PlanTable& table : plan.tables) {
     PRERANK_ASSIGN_OR_RETURN(const size_t p, store.find(table.name));
-    tables.push_back({tensors.weights(p), table.rows, table.dim, tensors.narrow_weights(p)});
+    tables.push_back({tensors.table_weights(p), table.rows, table.dim});
+  }
+  return tables;
+}
+
+Result<std::vector<const CachedTable*>> cached_tables(const Plan& plan, const ParameterStore& store,
+                                                      const DeviceStore& tensors) {
+  std::vector<const CachedTable*> tables;
+  for (const PlanTable& table : plan.tables) {
+    PRERANK_ASSIGN_OR_RETURN(const size_t p, store.find(table.name));
+    tables.push_back(tensors.cached(p));
   }
   return tables;
 }
@@ -17,9 +27,8 @@ Result<std::vector<DeviceTable>> updated_tables(const Plan& plan, const Paramete
   std::vector<DeviceTable> tables;
   for (const PlanTable& table : plan.tables) {
     PRERANK_ASSIGN_OR_RETURN(const size_t p, store.find(table.name));
-    const bool narrow = tensors.narrow_weights(p) != nullptr;
-    void* const weights = narrow ? static_cast<void*>(tensors.narrow_weights(p)) : tensors.weights(p);
-    tables.push_back({weights, narrow, tensors.state(p, 0), tensors.state(p, 1), table.rows, table.dim});
+    tables.push_back({tensors.table_weights(p), tensors.state(p, 0), tensors.state(p, 1), table.rows, table.dim,
+                      tensors.cached(p)});
   }
   return tables;
 }

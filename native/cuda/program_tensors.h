@@ -15,6 +15,9 @@ namespace prerank::cuda {
 // Of the lookups, per Plan::tables.
 Result<std::vector<TableView>> looked_up_tables(const Plan& plan, const ParameterStore& store,
                                                 const DeviceStore& tensors);
+// Of the tables whose rows may lie in the cache, per Plan::tables; null for the others.
+Result<std::vector<const CachedTable*>> cached_tables(const Plan& plan, const ParameterStore& store,
+                                                      const DeviceStore& tensors);
 // Of the update, per Plan::tables.
 Result<std::vector<DeviceTable>> updated_tables(const Plan& plan, const ParameterStore& store,
                                                 const DeviceStore& tensors);

@@ -71,7 +71,7 @@ __device__ void finish_run(const SparsePass& pass, const RowRun& run, const Upda
   const uint32_t lanes = update.columns.lanes();
   const bool first = threadIdx.x % kWarpThreads < lanes;
   typename Update::Row row;
-  update.load(row, run.row, first);
+  update.load(row, run.row, slot_of_row(update.table.cached, run.row), first);
   double squares = 0;
   update.apply(sum, row, run.row, first, squares);
   if constexpr (!Update::kUpdates) {
@@ -109,9 +109,9 @@ __device__ void add_long_run(const SparsePass& pass, const RowRun& run, const Up
 constexpr unsigned int merge_blocks(int blocks) { return blocks == 1 ? 4 : blocks == 2 ? 2 : 1; }
 
 // A warp looks at a piece; the block comes together for those whose row is in many chunks.
-template <class Rule, int kBlocks, bool kVector, bool kNarrow>
+template <class Rule, int kBlocks, bool kVector, class T>
 __global__ void __launch_bounds__(kBlockThreads, merge_blocks(kBlocks)) merge_pieces(SparsePass pass) {
-  using Update = RowUpdate<Rule, kBlocks, kVector, kNarrow>;
+  using Update = RowUpdate<Rule, kBlocks, kVector, T>;
   __shared__ cpu::UpdateConstants c;
   __shared__ float sums[kBlockThreads * Update::kColumns];
   __shared__ uint32_t is_long[kMergeWarps];
@@ -125,7 +125,7 @@ __global__ void __launch_bounds__(kBlockThreads, merge_blocks(kBlocks)) merge_pi
     const size_t piece = first + warp;
     RowRun run;
     if (piece < pieces) run = run_of_piece(pass, static_cast<uint32_t>(piece));
-    const bool some = run.partials > 0 && takes<Rule, kBlocks, kVector, kNarrow>(pass.table[run.table]);
+    const bool some = run.partials > 0 && takes<Rule, kBlocks, kVector, T>(pass.table[run.table]);
     if (lane == 0) is_long[warp] = some && run.partials > kLongRun ? 1 : 0;
     const Update update(pass.table[run.table], pass, c, lane, run.slice);
     float sum[Update::kColumns] = {};
@@ -144,11 +144,11 @@ __global__ void __launch_bounds__(kBlockThreads, merge_blocks(kBlocks)) merge_pi
   }
 }
 
-template <class Rule, int kBlocks, bool kVector, bool kNarrow>
+template <class Rule, int kBlocks, bool kVector, class T>
 struct MergeKernel {
   static Status enqueue(cudaStream_t stream, const SparseLaunch& size, const SparsePass& pass) {
     return launch(stream, blocks_for(size.pieces, kMergeWarps), kBlockThreads,
-                  merge_pieces<Rule, kBlocks, kVector, kNarrow>, pass);
+                  merge_pieces<Rule, kBlocks, kVector, T>, pass);
   }
 };
 

@@ -15,6 +15,7 @@
 #include <bit>
 #include <cstdint>
 
+#include "cuda/cached_rows.h"
 #include "cuda/kernel.h"
 #include "cuda/table_index.h"
 #include "prerank/parameter_store.h"
@@ -37,24 +38,23 @@ inline uint32_t row_lanes(int64_t dim) {
 }
 
 struct SparseTable {
-  void* weights;
-  float* state0;
-  float* state1;
+  RowArrays rows;
+  const CachedTable* cached;  // null: no row has a slot elsewhere
   uint64_t first_key;  // of row 0
   uint64_t stream;     // of its rounding
   uint32_t dim;
   uint32_t lanes;
   uint32_t slices;
   uint32_t blocks;  // of kRowBlocks
-  uint32_t narrow;
+  TableType type;
   uint32_t vector;  // addresses and widths allow 16 bytes at once
 };
 
-// Where a table's entries, pieces, warps and partials of this batch begin: all tables' follow each other. Written as
-// words of 64 bits.
+// Where a table's entries, pieces, warps, scans (of tables with cached rows, cache_passes.h) and partials of this batch
+// begin: all tables' follow each other. Written as words of 64 bits.
 struct TableChunks {
   uint32_t first_entry, first_piece;
-  uint32_t first_warp, unused;
+  uint32_t first_warp, first_scan;
   uint64_t first_partial;  // floats
 };
 
@@ -79,8 +79,8 @@ struct SparsePass {
 struct SparseLaunch {
   SparseOptimizerKind kind = SparseOptimizerKind::kSgd;
   size_t warps = 0, pieces = 0;
-  // Whether there are any, by the place of their blocks in kRowBlocks, by vector and by narrow.
-  bool tables[kRowBlocks.size()][2][2] = {};
+  // Whether there are any, by the place of their blocks in kRowBlocks, by type and by vector.
+  bool tables[kRowBlocks.size()][kTableTypes][2] = {};
 };
 
 Status enqueue_chunks(cudaStream_t stream, const SparseLaunch& size, const SparsePass& pass);

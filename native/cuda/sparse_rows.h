@@ -2,6 +2,8 @@
 // arithmetic of native/cpu/simd/sparse_updates.cc). Shared by the passes of sparse_update.cu and sparse_merge.cu.
 #pragma once
 
+#include <type_traits>
+
 #include "base/table_rounding.h"
 #include "cuda/kernel.h"
 #include "cuda/launch.h"
@@ -47,21 +49,23 @@ struct Columns {
     }
   }
 
-  template <bool kVector>
-  __device__ void load(float* x, const Bfloat16* row, bool wanted = true) const {
+  template <bool kVector, class T>
+  __device__ void load(float* x, const T* row, bool wanted = true) const {
     PRERANK_UNROLL
     for (int i = 0; i < kCount; i += 4) {
       if constexpr (kVector) {
         const uint32_t column = of<true>(i);
         uint2 v = make_uint2(0, 0);
         if (wanted && column < dim) v = *reinterpret_cast<const uint2*>(row + column);
-        x[i] = widened(v.x);
-        x[i + 1] = __uint_as_float(v.x & 0xffff0000u);
-        x[i + 2] = widened(v.y);
-        x[i + 3] = __uint_as_float(v.y & 0xffff0000u);
+        x[i] = Narrow<T>::lower(v.x);
+        x[i + 1] = Narrow<T>::upper(v.x);
+        x[i + 2] = Narrow<T>::lower(v.y);
+        x[i + 3] = Narrow<T>::upper(v.y);
       } else {
         PRERANK_UNROLL
-        for (int j = i; j < i + 4; ++j) x[j] = wanted && of<false>(j) < dim ? widened(row[of<false>(j)].bits) : 0.0f;
+        for (int j = i; j < i + 4; ++j) {
+          x[j] = wanted && of<false>(j) < dim ? Narrow<T>::lower(row[of<false>(j)].bits) : 0.0f;
+        }
       }
     }
   }
@@ -82,21 +86,20 @@ struct Columns {
     }
   }
 
-  // What is cut off decides how often the random bits carry into the upper half.
-  template <bool kVector>
-  __device__ void store_rounded(const float* x, Bfloat16* row, uint64_t keys) const {
-    const auto rounded = [&](int i) { return __float_as_uint(x[i]) + column_rounding(keys, of<kVector>(i)); };
+  template <bool kVector, class T>
+  __device__ void store_rounded(const float* x, T* row, uint64_t keys) const {
+    const auto rounded = [&](int i) { return Narrow<T>::rounded(x[i], column_rounding(keys, of<kVector>(i))); };
     PRERANK_UNROLL
     for (int i = 0; i < kCount; i += 4) {
       if constexpr (kVector) {
         const uint32_t column = of<true>(i);
         if (column >= dim) continue;
-        *reinterpret_cast<uint2*>(row + column) = make_uint2(rounded(i) >> 16 | (rounded(i + 1) & 0xffff0000u),
-                                                             rounded(i + 2) >> 16 | (rounded(i + 3) & 0xffff0000u));
+        *reinterpret_cast<uint2*>(row + column) =
+            make_uint2(rounded(i) | rounded(i + 1) << 16, rounded(i + 2) | rounded(i + 3) << 16);
       } else {
         PRERANK_UNROLL
         for (int j = i; j < i + 4; ++j) {
-          if (of<false>(j) < dim) row[of<false>(j)].bits = static_cast<uint16_t>(rounded(j) >> 16);
+          if (of<false>(j) < dim) row[of<false>(j)].bits = static_cast<uint16_t>(rounded(j));
         }
       }
     }
@@ -153,9 +156,9 @@ __device__ inline uint32_t afresh(uint32_t x) {
 }
 
 // A table as the lanes of a warp see it, with what its updates need.
-template <class Rule, int kBlocks, bool kVector, bool kNarrow>
+template <class Rule, int kBlocks, bool kVector, class T>
 struct RowUpdate {
-  static constexpr bool kUpdates = Rule::kUpdates;
+  static constexpr bool kUpdates = Rule::kUpdates, kNarrow = !std::is_same_v<T, float>;
   static constexpr int kColumns = Columns<kBlocks>::kCount;
   static constexpr bool kHasState0 = Rule::kStates > 0, kHasState1 = Rule::kStates > 1;
 
@@ -180,28 +183,42 @@ struct RowUpdate {
     if constexpr (kNarrow) rounding = table_rounding(pass.numbers->seed, pass.numbers->step, of.stream);
   }
 
-  __device__ void load(Row& r, uint32_t row, bool wanted) const {
-    const size_t first = size_t{row} * table.dim;
-    if constexpr (Rule::kUpdates && kNarrow) {
-      columns.template load<kVector>(r.w, static_cast<const Bfloat16*>(table.weights) + first, wanted);
-    } else if constexpr (Rule::kUpdates) {
-      columns.template load<kVector>(r.w, static_cast<const float*>(table.weights) + first, wanted);
-    }
-    if constexpr (kHasState0) columns.template load<kVector>(r.s0, table.state0 + first, wanted);
-    if constexpr (kHasState1) columns.template load<kVector>(r.s1, table.state1 + first, wanted);
-    if constexpr (Rule::kRowwise) r.s0[0] = wanted ? table.state0[row] : 0.0f;
+  // Where a row lies with this slot (slot_of_row), and its number there.
+  struct Place {
+    RowArrays rows;
+    uint32_t number;
+  };
+  __device__ Place place_of(uint32_t row, uint32_t slot) const {
+    return slot == kNoSlot ? Place{table.rows, row} : Place{table.cached->in_slots, slot};
   }
 
-  __device__ void store(const Row& r, uint32_t row) const {
-    const size_t first = size_t{afresh(row)} * table.dim;
+  __device__ void load(Row& r, uint32_t row, uint32_t slot, bool wanted) const {
+    if constexpr (!Rule::kUpdates) return;
+    const auto [rows, number] = place_of(row, slot);
+    const size_t first = size_t{number} * table.dim;
+    columns.template load<kVector>(r.w, static_cast<const T*>(rows.weights) + first, wanted);
+    if constexpr (kHasState0) columns.template load<kVector>(r.s0, rows.state0 + first, wanted);
+    if constexpr (kHasState1) columns.template load<kVector>(r.s1, rows.state1 + first, wanted);
+    if constexpr (Rule::kRowwise) r.s0[0] = wanted ? rows.state0[number] : 0.0f;
+  }
+
+  // Where it was loaded from.
+  __device__ Place place_again(uint32_t row) const {
+    const uint32_t number = afresh(row);
+    return place_of(number, slot_of_row(table.cached, number));
+  }
+
+  __device__ void store(const Row& r, uint32_t row, const Place& place) const {
+    const auto& [rows, number] = place;
+    const size_t first = size_t{number} * table.dim;
     if constexpr (kNarrow) {
-      columns.template store_rounded<kVector>(r.w, static_cast<Bfloat16*>(table.weights) + first,
+      columns.template store_rounded<kVector>(r.w, static_cast<T*>(rows.weights) + first,
                                               row_rounding(rounding, row));
     } else {
-      columns.template store<kVector>(r.w, static_cast<float*>(table.weights) + first);
+      columns.template store<kVector>(r.w, static_cast<float*>(rows.weights) + first);
     }
-    if constexpr (kHasState0) columns.template store<kVector>(r.s0, table.state0 + first);
-    if constexpr (kHasState1) columns.template store<kVector>(r.s1, table.state1 + first);
+    if constexpr (kHasState0) columns.template store<kVector>(r.s0, rows.state0 + first);
+    if constexpr (kHasState1) columns.template store<kVector>(r.s1, rows.state1 + first);
   }
 
   // Applies the summed gradient of a loaded row, where `whole` says so. Every lane of the warp comes here.
@@ -227,15 +244,16 @@ struct RowUpdate {
       const float rate = c.lr / (sqrtf(state) + c.epsilon);
       PRERANK_UNROLL
       for (int i = 0; i < kColumns; ++i) r.w[i] -= rate * (c.grad_scale * sum[i] + c.l2 * r.w[i]);
-      store(r, row);
-      if (columns.lane == 0) table.state0[row] = state;
+      const Place place = place_again(row);
+      store(r, row, place);
+      if (columns.lane == 0) place.rows.state0[place.number] = state;
     } else if (whole) {
       PRERANK_UNROLL
       for (int i = 0; i < kColumns; ++i) {
         Rule::apply(c, c.grad_scale * sum[i] + c.l2 * r.w[i], r.w[i], r.s0[kHasState0 ? i : 0],
                     r.s1[kHasState1 ? i : 0]);
       }
-      store(r, row);
+      store(r, row, place_again(row));
     }
   }
 };
@@ -270,10 +288,9 @@ __device__ uint32_t table_with(const SparsePass& pass, uint32_t number) {
 }
 
 // Tables that a kernel takes: each has kernels of its own, which need fewer registers than one for all.
-template <class Rule, int kBlocks, bool kVector, bool kNarrow>
+template <class Rule, int kBlocks, bool kVector, class T>
 __device__ bool takes(const SparseTable& table) {
-  return table.blocks == kBlocks && (table.vector != 0) == kVector &&
-         (!Rule::kUpdates || (table.narrow != 0) == kNarrow);
+  return table.blocks == kBlocks && (table.vector != 0) == kVector && (!Rule::kUpdates || table.type == kTypeOf<T>);
 }
 
 // Entries of one chunk.
@@ -298,33 +315,44 @@ __device__ inline float* partial_of(const SparsePass& pass, uint32_t table, uint
   return pass.partials + pass.chunks[table].first_partial + (size_t{chunk} * 2 + static_cast<uint32_t>(which)) * width;
 }
 
-// Calls Kernel<Rule, kRowBlocks[kPlace], kVector, kNarrow>::enqueue for every kind of tables that there is.
-template <template <class, int, bool, bool> class Kernel, class Rule, size_t kPlace>
-Status launch_for_tables(cudaStream_t stream, const SparseLaunch& size, const SparsePass& pass) {
+// Calls Kernel<Rule, kRowBlocks[kPlace], kVector, T>::enqueue where there are such tables, by vector.
+template <template <class, int, bool, class> class Kernel, class Rule, size_t kPlace, class T>
+Status launch_for_type(cudaStream_t stream, const SparseLaunch& size, const SparsePass& pass, const bool (&any)[2]) {
   constexpr int kBlocks = static_cast<int>(kRowBlocks[kPlace]);
-  const auto& any = size.tables[kPlace];
-  if constexpr (Rule::kUpdates) {
-    if (any[1][1]) PRERANK_RETURN_IF_ERROR((Kernel<Rule, kBlocks, true, true>::enqueue(stream, size, pass)));
-    if (any[0][1]) PRERANK_RETURN_IF_ERROR((Kernel<Rule, kBlocks, false, true>::enqueue(stream, size, pass)));
-    if (any[1][0]) PRERANK_RETURN_IF_ERROR((Kernel<Rule, kBlocks, true, false>::enqueue(stream, size, pass)));
-    if (any[0][0]) PRERANK_RETURN_IF_ERROR((Kernel<Rule, kBlocks, false, false>::enqueue(stream, size, pass)));
-    return {};
-  }
-  const bool vector = any[1][0] || any[1][1], singly = any[0][0] || any[0][1];
-  if (vector) PRERANK_RETURN_IF_ERROR((Kernel<Rule, kBlocks, true, false>::enqueue(stream, size, pass)));
-  if (singly) PRERANK_RETURN_IF_ERROR((Kernel<Rule, kBlocks, false, false>::enqueue(stream, size, pass)));
+  if (any[1]) PRERANK_RETURN_IF_ERROR((Kernel<Rule, kBlocks, true, T>::enqueue(stream, size, pass)));
+  if (any[0]) PRERANK_RETURN_IF_ERROR((Kernel<Rule, kBlocks, false, T>::enqueue(stream, size, pass)));
   return {};
 }
 
+// For every kind of tables that there is. What does not read weights takes all types at once.
+template <template <class, int, bool, class> class Kernel, class Rule, size_t kPlace>
+Status launch_for_tables(cudaStream_t stream, const SparseLaunch& size, const SparsePass& pass) {
+  const auto& any = size.tables[kPlace];
+  if constexpr (Rule::kUpdates) {
+    const auto& wide = any[static_cast<size_t>(TableType::kFloat32)];
+    const auto& bfloat16 = any[static_cast<size_t>(TableType::kBfloat16)];
+    const auto& float16 = any[static_cast<size_t>(TableType::kFloat16)];
+    PRERANK_RETURN_IF_ERROR((launch_for_type<Kernel, Rule, kPlace, Bfloat16>(stream, size, pass, bfloat16)));
+    PRERANK_RETURN_IF_ERROR((launch_for_type<Kernel, Rule, kPlace, Float16>(stream, size, pass, float16)));
+    return launch_for_type<Kernel, Rule, kPlace, float>(stream, size, pass, wide);
+  } else {
+    bool of_any_type[2] = {};
+    for (const auto& of_type : any) {
+      for (const size_t vector : {0, 1}) of_any_type[vector] = of_any_type[vector] || of_type[vector];
+    }
+    return launch_for_type<Kernel, Rule, kPlace, float>(stream, size, pass, of_any_type);
+  }
+}
+
 // For tables of every width, where the optimizer needs whole rows.
-template <template <class, int, bool, bool> class Kernel, class Rule>
+template <template <class, int, bool, class> class Kernel, class Rule>
 Status launch_wide(cudaStream_t stream, const SparseLaunch& size, const SparsePass& pass) {
   PRERANK_RETURN_IF_ERROR((launch_for_tables<Kernel, Rule, 0>(stream, size, pass)));
   PRERANK_RETURN_IF_ERROR((launch_for_tables<Kernel, Rule, 1>(stream, size, pass)));
   return launch_for_tables<Kernel, Rule, 2>(stream, size, pass);
 }
 
-template <template <class, int, bool, bool> class Kernel>
+template <template <class, int, bool, class> class Kernel>
 Status launch_update(cudaStream_t stream, const SparseLaunch& size, const SparsePass& pass) {
   switch (size.kind) {
     case SparseOptimizerKind::kSgd:

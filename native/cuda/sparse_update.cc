@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/table_rounding.h"
+#include "cuda/grow_buffer.h"
 #include "cuda/pack.h"
 #include "cuda/upload.h"
 
@@ -16,7 +17,7 @@ static_assert(sizeof(TableChunks) % sizeof(uint64_t) == 0);
 // Whether lanes can move four neighbouring columns of rows and states at once.
 bool allows_vectors(const DeviceTable& table, bool rowwise) {
   const auto dim = static_cast<size_t>(table.dim);
-  return rows_take_packs(static_cast<const float*>(table.weights), dim) &&
+  return rows_take_packs(static_cast<const float*>(address_of(table.weights)), dim) &&
          (rowwise || rows_take_packs(table.state0, dim)) && rows_take_packs(table.state1, dim);
 }
 
@@ -29,28 +30,14 @@ uint32_t blocks_of_row(int64_t dim) {
 
 size_t divided_up(size_t a, size_t b) { return (a + b - 1) / b; }
 
-// Room for `count` of T at least, half as much again as there was. `generation` goes up when the address changes, also
-// when there is no memory for it.
-template <class T>
-Status grow_buffer(cudaStream_t stream, DeviceBuffer& buffer, size_t count, const char* what, uint64_t& generation) {
-  const size_t bytes = count * sizeof(T);
-  if (bytes <= buffer.bytes()) return {};
-  const size_t grown = std::max(bytes, buffer.bytes() + buffer.bytes() / 2);
-  // What was launched before may still use the old memory.
-  PRERANK_CUDA(cudaStreamSynchronize(stream));
-  ++generation;
-  buffer = DeviceBuffer();
-  PRERANK_ASSIGN_OR_RETURN(buffer, DeviceBuffer::allocate(grown, what));
-  return {};
-}
-
 }  // namespace
 
 Result<SparseUpdate> SparseUpdate::create(const Plan& plan, std::span<const DeviceTable> tables,
                                           const SparseOptimizer& optimizer,
                                           std::span<const cpu::PooledGradient> gradients, size_t rows,
-                                          size_t requests) {
+                                          size_t requests, const RowCache* cache) {
   SparseUpdate update;
+  update.cache_ = CacheStep(cache);
   update.size_.kind = optimizer.kind;
   std::vector<PlanSparseGradient> lookups;
   std::vector<GradientRows> sources;
@@ -78,16 +65,15 @@ Status SparseUpdate::describe_tables(const Plan& plan, std::span<const DeviceTab
   const bool rowwise = size_.kind == SparseOptimizerKind::kRowwiseAdagrad;
   for (size_t t = 0; t < tables.size(); ++t) {
     const DeviceTable& table = tables[t];
-    tables_.push_back({.weights = table.weights,
-                       .state0 = table.state0,
-                       .state1 = table.state1,
+    tables_.push_back({.rows = {address_of(table.weights), table.state0, table.state1},
+                       .cached = table.cached,
                        .first_key = 0,
                        .stream = rounding_stream(plan.tables[t].name),
                        .dim = static_cast<uint32_t>(table.dim),
                        .lanes = row_lanes(table.dim),
                        .slices = rowwise ? 1 : static_cast<uint32_t>(divided_up(table.dim, kSliceColumns)),
                        .blocks = rowwise ? blocks_of_row(table.dim) : 1,
-                       .narrow = table.narrow ? 1u : 0u,
+                       .type = type_of(table.weights),
                        .vector = allows_vectors(table, rowwise) ? 1u : 0u});
   }
   std::vector<bool> trained(tables.size(), false);
@@ -105,7 +91,7 @@ Status SparseUpdate::describe_tables(const Plan& plan, std::span<const DeviceTab
                                       " columns: a GPU trains tables of " + std::to_string(kMostColumns) + " at most"};
     }
     const auto place = std::ranges::find(kRowBlocks, tables_[t].blocks) - kRowBlocks.begin();
-    size_.tables[place][tables_[t].vector][tables_[t].narrow] = true;
+    size_.tables[place][static_cast<size_t>(tables_[t].type)][tables_[t].vector] = true;
     trains_ = true;
   }
   return {};
@@ -115,10 +101,12 @@ SparseUpdate::Division SparseUpdate::divide(std::span<const size_t> table_starts
   Division division;
   for (size_t t = 0; t <= tables_.size(); ++t) {
     division.tables.push_back({static_cast<uint32_t>(table_starts[t]), static_cast<uint32_t>(division.pieces),
-                               static_cast<uint32_t>(division.warps), 0, division.partial_floats});
+                               static_cast<uint32_t>(division.warps), static_cast<uint32_t>(division.scans),
+                               division.partial_floats});
     if (t == tables_.size()) break;
-    const size_t chunks = divided_up(table_starts[t + 1] - table_starts[t], kChunkEntries);
+    const size_t entries = table_starts[t + 1] - table_starts[t], chunks = divided_up(entries, kChunkEntries);
     const SparseTable& table = tables_[t];
+    if (table.cached != nullptr) division.scans += divided_up(entries, kScanEntries);
     division.pieces += chunks * table.slices;
     division.warps += divided_up(chunks, kMostLanes / table.lanes) * table.slices;
     division.partial_floats += chunks * 2 * (divided_up(table.dim, 4) * 4);
@@ -132,6 +120,7 @@ Status SparseUpdate::reserve(cudaStream_t stream, const Division& division) {
   PRERANK_RETURN_IF_ERROR(grow_buffer<double>(stream, norms_, division.pieces, kWhat, generation_));
   PRERANK_RETURN_IF_ERROR(
       grow_buffer<double>(stream, norm_parts_, divided_up(division.pieces, kNormPart), kWhat, generation_));
+  PRERANK_RETURN_IF_ERROR(cache_.reserve(stream, division.scans, generation_));
   // Graphs launch as many blocks as the largest batch so far could use.
   size_.warps = std::max(size_.warps, division.warps);
   size_.pieces = std::max(size_.pieces, division.pieces);
@@ -161,6 +150,10 @@ SparsePass SparseUpdate::pass() const {
   return pass;
 }
 
+Status SparseUpdate::enqueue_cache(cudaStream_t stream) const {
+  return trains_ ? cache_.enqueue(stream, pass()) : Status();
+}
+
 Status SparseUpdate::enqueue_norm(cudaStream_t stream, double* out) const {
   if (!trains_) {
     PRERANK_CUDA(cudaMemsetAsync(out, 0, sizeof(double), stream));
@@ -181,7 +174,7 @@ Status SparseUpdate::enqueue_update(cudaStream_t stream, const DeviceStep& step)
 }
 
 size_t SparseUpdate::bytes() const {
-  size_t bytes = index_.bytes();
+  size_t bytes = index_.bytes() + cache_.bytes();
   for (const DeviceBuffer* const buffer : {&device_tables_, &gradients_, &chunks_, &partials_, &norms_, &norm_parts_}) {
     bytes += buffer->bytes();
   }

@@ -29,9 +29,9 @@ __device__ void load_entry_source(const SparsePass& pass, uint32_t entry, const 
   gradient = rows.base + bag * rows.stride;
 }
 
-template <class Rule, int kBlocks, bool kVector, bool kNarrow>
+template <class Rule, int kBlocks, bool kVector, class T>
 __device__ void take_chunk(const SparsePass& pass, const cpu::UpdateConstants& c, uint32_t t, uint32_t warp) {
-  using Update = RowUpdate<Rule, kBlocks, kVector, kNarrow>;
+  using Update = RowUpdate<Rule, kBlocks, kVector, T>;
   constexpr int kFlight = entries_in_flight(kBlocks, kVector);
   const SparseTable table = pass.table[t];
   const uint32_t lane = threadIdx.x % kWarpThreads;
@@ -51,7 +51,7 @@ __device__ void take_chunk(const SparsePass& pass, const cpu::UpdateConstants& c
     float gradient[kFlight][Update::kColumns], coefficient[kFlight];
     typename Update::Row rows[kFlight];
     const float* address[kFlight];
-    uint32_t number[kFlight];
+    uint32_t number[kFlight], slot[kFlight];
     bool valid[kFlight], ends[kFlight], whole[kFlight];
     PRERANK_UNROLL
     for (int k = 0; k < kFlight; ++k) {
@@ -68,9 +68,11 @@ __device__ void take_chunk(const SparsePass& pass, const cpu::UpdateConstants& c
       row = next;
     }
     PRERANK_UNROLL
+    for (int k = 0; k < kFlight; ++k) slot[k] = Rule::kUpdates ? slot_of_row(table.cached, number[k]) : kNoSlot;
+    PRERANK_UNROLL
     for (int k = 0; k < kFlight; ++k) update.columns.template load<kVector>(gradient[k], address[k]);
     PRERANK_UNROLL
-    for (int k = 0; k < kFlight; ++k) update.load(rows[k], number[k], whole[k]);
+    for (int k = 0; k < kFlight; ++k) update.load(rows[k], number[k], slot[k], whole[k]);
     PRERANK_UNROLL
     for (int k = 0; k < kFlight; ++k) {
       if (valid[k]) {
@@ -97,7 +99,7 @@ __device__ void take_chunk(const SparsePass& pass, const cpu::UpdateConstants& c
   }
 }
 
-template <class Rule, int kBlocks, bool kVector, bool kNarrow>
+template <class Rule, int kBlocks, bool kVector, class T>
 __global__ void __launch_bounds__(kBlockThreads, kBlocks == 8 ? 1 : 2) take_chunks(SparsePass pass) {
   __shared__ cpu::UpdateConstants c;
   if constexpr (Rule::kUpdates) {
@@ -108,16 +110,16 @@ __global__ void __launch_bounds__(kBlockThreads, kBlocks == 8 ? 1 : 2) take_chun
   for (size_t w = first_item() / kWarpThreads; w < warps; w += item_stride() / kWarpThreads) {
     const auto number = static_cast<uint32_t>(w);
     const uint32_t t = table_with<&TableChunks::first_warp>(pass, number);
-    if (!takes<Rule, kBlocks, kVector, kNarrow>(pass.table[t])) continue;
-    take_chunk<Rule, kBlocks, kVector, kNarrow>(pass, c, t, number - pass.chunks[t].first_warp);
+    if (!takes<Rule, kBlocks, kVector, T>(pass.table[t])) continue;
+    take_chunk<Rule, kBlocks, kVector, T>(pass, c, t, number - pass.chunks[t].first_warp);
   }
 }
 
-template <class Rule, int kBlocks, bool kVector, bool kNarrow>
+template <class Rule, int kBlocks, bool kVector, class T>
 struct ChunkKernel {
   static Status enqueue(cudaStream_t stream, const SparseLaunch& size, const SparsePass& pass) {
     return launch(stream, blocks_for(size.warps, kBlockThreads / kWarpThreads), kBlockThreads,
-                  take_chunks<Rule, kBlocks, kVector, kNarrow>, pass);
+                  take_chunks<Rule, kBlocks, kVector, T>, pass);
   }
 };
 

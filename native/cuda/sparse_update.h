@@ -16,6 +16,7 @@
 #include <span>
 #include <vector>
 
+#include "cuda/cache_step.h"
 #include "cuda/device.h"
 #include "cuda/kernel.h"
 #include "cuda/sparse_passes.h"
@@ -27,26 +28,29 @@ namespace prerank::cuda {
 
 // A table on the device, as TableView, with its optimizer's state (null where unused): [rows, dim]; row-wise: [rows].
 struct DeviceTable {
-  void* weights = nullptr;  // float, or Bfloat16 if narrow
-  bool narrow = false;
+  TableWeights weights;
   float* state0 = nullptr;
   float* state1 = nullptr;
   int64_t rows = 0;
   int64_t dim = 0;
+  const CachedTable* cached = nullptr;  // of a table in the host's memory
 };
 
 class SparseUpdate {
  public:
   // tables: per Plan::tables. gradients: per Plan::id_inputs, on the device; a null base is not trained. rows,
-  // requests: of the largest batch. kUnsupported for a trained table of more than 1024 columns.
+  // requests: of the largest batch. cache: of tables in the host's memory, or null; it outlives this. kUnsupported for
+  // a trained table of more than 1024 columns.
   static Result<SparseUpdate> create(const Plan& plan, std::span<const DeviceTable> tables,
                                      const SparseOptimizer& optimizer, std::span<const cpu::PooledGradient> gradients,
-                                     size_t rows, size_t requests);
+                                     size_t rows, size_t requests, const RowCache* cache = nullptr);
 
   // Launches what depends on a batch's ids alone: not to be captured. See TableIndex::index for the arguments.
   Status index(cudaStream_t stream, const DeviceBatch& batch, std::span<const size_t> ids, size_t rows,
                size_t requests);
 
+  // Brings rows of the indexed batch into the cache, before anything looks them up. Can be captured.
+  Status enqueue_cache(cudaStream_t stream) const;
   // Squared norm of the unscaled table gradients of the indexed batch, to *out on the device. Can be captured.
   Status enqueue_norm(cudaStream_t stream, double* out) const;
   // The update of the indexed batch: nothing when the step is refused or does not update. Can be captured.
@@ -61,7 +65,7 @@ class SparseUpdate {
   // How a batch's entries are divided.
   struct Division {
     std::vector<TableChunks> tables;
-    size_t warps = 0, pieces = 0, partial_floats = 0;
+    size_t warps = 0, pieces = 0, scans = 0, partial_floats = 0;
   };
 
   Status describe_tables(const Plan& plan, std::span<const DeviceTable> tables,
@@ -71,6 +75,7 @@ class SparseUpdate {
   SparsePass pass() const;
 
   TableIndex index_;
+  CacheStep cache_;
   std::vector<SparseTable> tables_;
   SparseLaunch size_;
   bool trains_ = false;

@@ -1,10 +1,28 @@
 #include "cuda/step_graphs.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace prerank::cuda {
 
-Status StepGraphs::keep(const Key& key, cudaStream_t stream, const Status& enqueued) {
+void StepGraphs::drop_others(uint64_t generation) {
+  if (std::exchange(generation_, generation) == generation) return;
+  for (Captured& captured : captured_) captured.graph = GraphExec();
+}
+
+bool StepGraphs::take_up(const BatchSize& size) {
+  const auto found = std::ranges::find(captured_, size, &Captured::size);
+  if (found == captured_.end()) return false;
+  std::rotate(found, found + 1, captured_.end());
+  return true;
+}
+
+void StepGraphs::remember(const BatchSize& size) {
+  if (captured_.size() == kKept) captured_.erase(captured_.begin());
+  captured_.push_back({size, {}});
+}
+
+Status StepGraphs::keep(cudaStream_t stream, const Status& enqueued) {
   cudaGraph_t recorded = nullptr;
   const Status ended = status_of(cudaStreamEndCapture(stream, &recorded), "cudaStreamEndCapture");
   const Owned<cudaGraph_t, cudaGraphDestroy> graph(recorded);
@@ -12,13 +30,7 @@ Status StepGraphs::keep(const Key& key, cudaStream_t stream, const Status& enque
   PRERANK_RETURN_IF_ERROR(ended);
   cudaGraphExec_t executable = nullptr;
   PRERANK_CUDA(cudaGraphInstantiate(&executable, graph.get(), 0));
-  if (captured_.size() == kKept) captured_.erase(captured_.begin());
-  captured_.push_back({key, GraphExec(executable)});
-  return replay(captured_.back(), stream);
-}
-
-Status StepGraphs::replay(const Captured& captured, cudaStream_t stream) {
-  PRERANK_CUDA(cudaGraphLaunch(captured.graph.get(), stream));
+  last().graph = GraphExec(executable);
   return {};
 }
 

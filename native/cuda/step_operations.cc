@@ -26,6 +26,7 @@ bool independent(const Plan& plan, const PlanOp& first, const PlanOp& second) {
 }  // namespace
 
 Result<StepOperations> StepOperations::create(const Plan& plan, const std::vector<TableView>& tables,
+                                              const std::vector<const CachedTable*>& cached,
                                               const BatchLimits& limits, std::shared_ptr<const Products> products,
                                               std::shared_ptr<const Products> beside) {
   StepOperations operations;
@@ -44,6 +45,7 @@ Result<StepOperations> StepOperations::create(const Plan& plan, const std::vecto
       build.op = &planned.ops[i];
       build.segment_domain = planned.domain;
       build.tables = tables;
+      build.cached = cached;
       build.rows = limits.rows;
       build.requests = limits.requests;
       build.products = prepared.beside_next ? beside : products;

@@ -19,7 +19,9 @@ namespace prerank::cuda {
 class StepOperations {
  public:
   // products, beside: with a workspace each, for the step's stream and for the one beside it.
+  // cached: per Plan::tables, as DeviceBuild has them.
   static Result<StepOperations> create(const Plan& plan, const std::vector<TableView>& tables,
+                                       const std::vector<const CachedTable*>& cached,
                                        const BatchLimits& limits, std::shared_ptr<const Products> products,
                                        std::shared_ptr<const Products> beside);
 

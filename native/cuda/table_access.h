@@ -1,17 +1,39 @@
 // Weights of embedding tables, as the lanes of a warp read them.
 #pragma once
 
+#include <cuda_fp16.h>
 #include <cuda_runtime.h>
 
 #include <cstdint>
 
-#include "prerank/bfloat16.h"
+#include "base/table_rounding.h"
+#include "prerank/table_weights.h"
 
 namespace prerank::cuda {
 
 #if defined(__CUDACC__) || defined(PRERANK_EMULATED_DEVICE)
 
-__device__ inline float widened(uint32_t bits) { return __uint_as_float(bits << 16); }
+// How weights of 16 bits are read, two of them in a word, and what an updated one becomes (base/table_rounding.h).
+template <class T>
+struct Narrow;
+
+template <>
+struct Narrow<Bfloat16> {
+  __device__ static float lower(uint32_t pair) { return __uint_as_float(pair << 16); }
+  __device__ static float upper(uint32_t pair) { return __uint_as_float(pair & 0xffff0000u); }
+  __device__ static uint32_t rounded(float exact, uint32_t random) {
+    return rounded_to_bfloat16(__float_as_uint(exact), random);
+  }
+};
+
+template <>
+struct Narrow<Float16> {
+  __device__ static float lower(uint32_t pair) { return __half2float(__ushort_as_half(static_cast<uint16_t>(pair))); }
+  __device__ static float upper(uint32_t pair) { return lower(pair >> 16); }
+  __device__ static uint32_t rounded(float exact, uint32_t random) {
+    return rounded_to_float16(__float_as_uint(exact), random);
+  }
+};
 
 // kWidth neighbouring weights, whose address is a multiple of their size.
 template <int kWidth, class T>
@@ -36,37 +58,38 @@ struct Weights<4, float> {
   }
 };
 
-template <>
-struct Weights<1, Bfloat16> {
+template <class T>
+struct Weights<1, T> {
   uint16_t bits;
-  __device__ void load(const Bfloat16* p) { bits = __ldg(&p->bits); }
-  __device__ void add_to(float* sum, float scale) const { sum[0] += scale * widened(bits); }
+  __device__ void load(const T* p) { bits = __ldg(&p->bits); }
+  __device__ void add_to(float* sum, float scale) const { sum[0] += scale * Narrow<T>::lower(bits); }
 };
 
-__device__ inline void add_pair(float* sum, float scale, uint32_t pair) {
-  sum[0] += scale * widened(pair);
-  sum[1] += scale * __uint_as_float(pair & 0xffff0000u);
+template <class T>
+__device__ void add_pair(float* sum, float scale, uint32_t pair) {
+  sum[0] += scale * Narrow<T>::lower(pair);
+  sum[1] += scale * Narrow<T>::upper(pair);
 }
 
-template <>
-struct Weights<4, Bfloat16> {
+template <class T>
+struct Weights<4, T> {
   uint2 bits;
-  __device__ void load(const Bfloat16* p) { bits = __ldg(reinterpret_cast<const uint2*>(p)); }
+  __device__ void load(const T* p) { bits = __ldg(reinterpret_cast<const uint2*>(p)); }
   __device__ void add_to(float* sum, float scale) const {
-    add_pair(sum, scale, bits.x);
-    add_pair(sum + 2, scale, bits.y);
+    add_pair<T>(sum, scale, bits.x);
+    add_pair<T>(sum + 2, scale, bits.y);
   }
 };
 
-template <>
-struct Weights<8, Bfloat16> {
+template <class T>
+struct Weights<8, T> {
   uint4 bits;
-  __device__ void load(const Bfloat16* p) { bits = __ldg(reinterpret_cast<const uint4*>(p)); }
+  __device__ void load(const T* p) { bits = __ldg(reinterpret_cast<const uint4*>(p)); }
   __device__ void add_to(float* sum, float scale) const {
-    add_pair(sum, scale, bits.x);
-    add_pair(sum + 2, scale, bits.y);
-    add_pair(sum + 4, scale, bits.z);
-    add_pair(sum + 6, scale, bits.w);
+    add_pair<T>(sum, scale, bits.x);
+    add_pair<T>(sum + 2, scale, bits.y);
+    add_pair<T>(sum + 4, scale, bits.z);
+    add_pair<T>(sum + 6, scale, bits.w);
   }
 };
 

@@ -57,10 +57,11 @@ class CpuParameterStore final : public ParameterStore {
   }
 
   std::span<float> weights(size_t parameter) override {
-    return narrow(parameter) ? std::span<float>() : parameters_[parameter].weights.as<float>();
+    const bool wide = type_of(options_.parameters[parameter]) == TableType::kFloat32;
+    return wide ? parameters_[parameter].weights.as<float>() : std::span<float>();
   }
-  std::span<Bfloat16> narrow_weights(size_t parameter) override {
-    return narrow(parameter) ? parameters_[parameter].weights.as<Bfloat16>() : std::span<Bfloat16>();
+  TableWeights table_weights(size_t parameter) override {
+    return weights_at(type_of(options_.parameters[parameter]), parameters_[parameter].weights.data());
   }
   std::span<const int64_t> shape(size_t parameter) const override { return options_.parameters[parameter].shape; }
   std::span<float> state(size_t parameter, size_t slot) override {
@@ -95,11 +96,8 @@ class CpuParameterStore final : public ParameterStore {
       return copy;
     }
     if (lazy(tensor.parameter)) return read_lazy(tensor);
-    std::vector<float> copy(tensor.data.begin(), tensor.data.end());
-    if (!tensor.narrow.empty()) {
-      copy.resize(tensor.narrow.size());
-      to_float(tensor.narrow, copy);
-    }
+    std::vector<float> copy(tensor.size);
+    read_weights(tensor.data, copy);
     return copy;
   }
 
@@ -115,11 +113,7 @@ class CpuParameterStore final : public ParameterStore {
       write_lazy(tensor, values);
       return {};
     }
-    if (tensor.narrow.empty()) {
-      std::ranges::copy(values, tensor.data.begin());
-    } else {
-      to_bfloat16(values, tensor.narrow);
-    }
+    write_weights(values, tensor.data);
     return {};
   }
 
@@ -151,36 +145,35 @@ class CpuParameterStore final : public ParameterStore {
  private:
   struct Parameter {
     size_t count = 0;       // of elements
-    AlignedBuffer weights;  // float, or Bfloat16
+    AlignedBuffer weights;  // of type_of()
     std::array<AlignedBuffer, 2> state;
     std::optional<RowSlots> slots;  // tables of a store that exceeds the memory
   };
 
-  // A parameter, or one of its state slots: the data is of one of the types, or in the mirror.
+  // A parameter, or one of its state slots: the data is here, or in the mirror.
   struct Tensor {
     size_t parameter = 0;
     std::optional<size_t> slot;
     size_t size = 0;
-    std::span<float> data;
-    std::span<Bfloat16> narrow;
+    TableWeights data;
   };
 
-  bool narrow(const ParameterSpec& spec) const { return spec.table && options_.table_type == TableType::kBfloat16; }
-  bool narrow(size_t parameter) const { return narrow(options_.parameters[parameter]); }
-  size_t weight_bytes(const ParameterSpec& spec) const { return narrow(spec) ? sizeof(Bfloat16) : sizeof(float); }
+  TableType type_of(const ParameterSpec& spec) const { return spec.table ? options_.table_type : TableType::kFloat32; }
+  size_t weight_bytes(const ParameterSpec& spec) const { return bytes_of(type_of(spec)); }
 
   Result<Tensor> tensor_of(const std::string& name) const {
     if (const auto found = by_name_.find(name); found != by_name_.end()) {
-      const Parameter& p = parameters_[found->second];
-      if (narrow(found->second)) return Tensor{found->second, std::nullopt, p.count, {}, p.weights.as<Bfloat16>()};
-      return Tensor{found->second, std::nullopt, p.count, p.weights.as<float>(), {}};
+      const size_t p = found->second;
+      void* const address = parameters_[p].weights.data();
+      return Tensor{p, std::nullopt, parameters_[p].count, weights_at(type_of(options_.parameters[p]), address)};
     }
     for (size_t p = 0; p < parameters_.size(); ++p) {
       const ParameterSpec& spec = options_.parameters[p];
       const std::vector<StateLayout> layouts = layouts_of(spec);
       for (size_t s = 0; s < layouts.size(); ++s) {
         if (name != spec.name + "." + layouts[s].name) continue;
-        return Tensor{p, s, slot_size(spec, layouts[s], parameters_[p].count), parameters_[p].state[s].as<float>(), {}};
+        const size_t size = slot_size(spec, layouts[s], parameters_[p].count);
+        return Tensor{p, s, size, parameters_[p].state[s].as<float>().data()};
       }
     }
     return Status(Code::kNotFound, "the parameter store has no tensor " + name);
@@ -227,11 +220,11 @@ class CpuParameterStore final : public ParameterStore {
     const auto room = [&](size_t elements) {
       return lazy ? elements + elements / static_cast<size_t>(spec.shape.front()) : elements;
     };
-    PRERANK_RETURN_IF_ERROR(allocate(spec, room(count) * weight_bytes(spec), parameter.weights));
+    PRERANK_RETURN_IF_ERROR(allocate(spec, room(count) * weight_bytes(spec), lazy, parameter.weights));
     const std::vector<StateLayout> layouts = layouts_of(spec);
     for (size_t s = 0; s < layouts.size(); ++s) {
       const size_t size = slot_size(spec, layouts[s], count);
-      PRERANK_RETURN_IF_ERROR(allocate(spec, room(size) * sizeof(float), parameter.state[s]));
+      PRERANK_RETURN_IF_ERROR(allocate(spec, room(size) * sizeof(float), lazy, parameter.state[s]));
       const float start = start_of(index, s);
       if (start != 0 && !lazy) std::ranges::fill(parameter.state[s].as<float>(), start);
     }
@@ -250,8 +243,8 @@ class CpuParameterStore final : public ParameterStore {
     return {};
   }
 
-  Status allocate(const ParameterSpec& spec, size_t bytes, AlignedBuffer& into) {
-    auto buffer = AlignedBuffer::allocate(bytes);
+  Status allocate(const ParameterSpec& spec, size_t bytes, bool lazy, AlignedBuffer& into) {
+    auto buffer = lazy ? AlignedBuffer::reserved(bytes) : AlignedBuffer::pooled(bytes);
     if (!buffer.ok()) return {buffer.status().code(), "parameter " + spec.name + ": " + buffer.status().message()};
     into = std::move(buffer).value();
     bytes_ += into.bytes();
@@ -259,20 +252,20 @@ class CpuParameterStore final : public ParameterStore {
   }
 
   // What a table of 16 bits holds of drawn values.
-  static void round(std::span<float> values) {
-    std::array<Bfloat16, kBlock> rounded;
+  static void round(TableType type, std::span<float> values) {
+    std::array<uint16_t, kBlock> rounded;
+    const TableWeights narrow = weights_at(type, rounded.data());
     for (size_t done = 0; done < values.size(); done += kBlock) {
       const std::span<float> part = values.subspan(done, std::min(kBlock, values.size() - done));
-      const std::span<Bfloat16> narrow = std::span(rounded).first(part.size());
-      to_bfloat16(part, narrow);
-      to_float(narrow, part);
+      write_weights(part, narrow);
+      read_weights(narrow, part);
     }
   }
 
   // Draws elements [first, first + count) of a parameter into its weights from `to` on.
   void draw_weights(size_t parameter, size_t first, size_t count, size_t to) {
     const ParameterSpec& spec = options_.parameters[parameter];
-    if (!narrow(parameter)) {
+    if (type_of(spec) == TableType::kFloat32) {
       draw_parameter(spec.init, options_.seed, spec.name, first, weights(parameter).subspan(to, count));
       return;
     }
@@ -280,7 +273,7 @@ class CpuParameterStore final : public ParameterStore {
     for (size_t done = 0; done < count; done += kBlock) {
       const std::span<float> drawn = std::span(block).first(std::min(kBlock, count - done));
       draw_parameter(spec.init, options_.seed, spec.name, first + done, drawn);
-      to_bfloat16(drawn, narrow_weights(parameter).subspan(to + done, drawn.size()));
+      write_weights(drawn, behind(table_weights(parameter), to + done));
     }
   }
 
@@ -311,7 +304,7 @@ class CpuParameterStore final : public ParameterStore {
       return;
     }
     draw_parameter(spec.init, options_.seed, spec.name, row * into.size(), into);
-    if (!tensor.narrow.empty()) round(into);
+    if (type_of(spec) != TableType::kFloat32) round(type_of(spec), into);
   }
 
   std::vector<float> read_lazy(const Tensor& tensor) const {
@@ -323,10 +316,8 @@ class CpuParameterStore final : public ParameterStore {
       const size_t slot = slots.of(row);
       if (slot == 0) {
         start_row(tensor, row, into);
-      } else if (tensor.narrow.empty()) {
-        std::ranges::copy(tensor.data.subspan(slot * width, width), into.begin());
       } else {
-        to_float(tensor.narrow.subspan(slot * width, width), into);
+        read_weights(behind(tensor.data, slot * width), into);
       }
     }
     return copy;
@@ -346,11 +337,7 @@ class CpuParameterStore final : public ParameterStore {
         slot = slots.add(row);
         draw_row(tensor.parameter, row, slot);
       }
-      if (tensor.narrow.empty()) {
-        std::ranges::copy(given, tensor.data.subspan(slot * width).begin());
-      } else {
-        to_bfloat16(given, tensor.narrow.subspan(slot * width, width));
-      }
+      write_weights(given, behind(tensor.data, slot * width));
     }
   }
 

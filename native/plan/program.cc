@@ -123,8 +123,7 @@ class CpuProgram final : public Program {
     for (size_t t = 0; t < plan_.tables.size(); ++t) {
       const PlanTable& table = plan_.tables[t];
       PRERANK_ASSIGN_OR_RETURN(const size_t parameter, store_->find(table.name));
-      tables.push_back({store_->weights(parameter).data(), table.rows, table.dim,
-                        store_->narrow_weights(parameter).data()});
+      tables.push_back({store_->table_weights(parameter), table.rows, table.dim});
     }
     return tables;
   }

@@ -13,7 +13,6 @@ namespace {
 
 constexpr size_t kGradientChunk = 4096;  // elements
 constexpr size_t kLanes = 8;
-constexpr float kLogVarianceBound = 10;
 
 // Dot product in double, in an order that does not depend on the machine.
 double dot(const float* a, const float* b, size_t count) {
@@ -98,8 +97,7 @@ Status ProgramBalance::bind_log_variances(ParameterStore& store) {
 std::span<const double> ProgramBalance::scale_tasks() {
   if (balancing_.kind != BalancingKind::kUncertainty) return {};
   for (size_t k = 0; k < plan_.tasks.size(); ++k) {
-    const double share = plan_.tasks[k].kind == LossKind::kBce ? 1.0 : 0.5;
-    report_.weights[k] = share * std::exp(-static_cast<double>(log_variances_[k]));
+    report_.weights[k] = uncertainty_share(plan_.tasks[k].kind) * std::exp(-static_cast<double>(log_variances_[k]));
   }
   return report_.weights;
 }
@@ -142,22 +140,19 @@ double ProgramBalance::task_loss(const Batch& batch, std::span<const TaskStats> 
 }
 
 void ProgramBalance::weigh(const Batch& batch, std::span<const TaskStats> stats, uint64_t step) {
-  if (balancing_.kind == BalancingKind::kPcgrad) pcgrad_coefficients(report_.gram, seed_, step, report_.weights);
+  WeighingScratch scratch;
+  if (balancing_.kind == BalancingKind::kPcgrad) {
+    pcgrad_coefficients(report_.gram, seed_, step, report_.weights, scratch);
+  }
   if (balancing_.kind != BalancingKind::kMgda) return;
   std::array<double, kMaxWeighed> losses = {}, norms;
   for (size_t k = 0; k < plan_.tasks.size(); ++k) {
     losses[static_cast<size_t>(plan_.tasks[k].logits)] += task_loss(batch, stats, k);
   }
   for (size_t k = 0; k < logits_; ++k) {
-    const double length = std::sqrt(report_.gram[k * logits_ + k]);
-    switch (balancing_.norm) {
-      case GradientNorm::kNone: norms[k] = 1; break;
-      case GradientNorm::kL2: norms[k] = length; break;
-      case GradientNorm::kLoss: norms[k] = losses[k]; break;
-      case GradientNorm::kLossL2: norms[k] = losses[k] * length; break;
-    }
+    norms[k] = gradient_divisor(balancing_.norm, std::sqrt(report_.gram[k * logits_ + k]), losses[k]);
   }
-  mgda_coefficients(report_.gram, std::span(norms).first(logits_), report_.weights);
+  mgda_coefficients(report_.gram, std::span(norms).first(logits_), report_.weights, scratch);
 }
 
 void ProgramBalance::add_up(const Batch& batch) {
@@ -199,7 +194,7 @@ void ProgramBalance::update(const Batch& batch, std::span<const TaskStats> stats
   for (size_t k = 0; k < plan_.tasks.size(); ++k) {
     // Without rows the loss says nothing of the variance; half of s alone would push it down.
     if (!(stats[k].weight > 0)) continue;
-    const auto gradient = static_cast<float>(0.5 - report_.weights[k] * task_loss(batch, stats, k));
+    const float gradient = log_variance_gradient(report_.weights[k], task_loss(batch, stats, k));
     cpu::update_dense(optimizer_, options.step, options.dense_lr, 1, element(log_variances_, k),
                       std::span(&gradient, 1), element(state0_, k), element(state1_, k));
     log_variances_[k] = std::clamp(log_variances_[k], -kLogVarianceBound, kLogVarianceBound);

@@ -49,8 +49,7 @@ Status ProgramUpdate::collect(const ProgramMemory& memory) {
     if (!trained[t]) continue;
     PRERANK_ASSIGN_OR_RETURN(const size_t stored, store_.find(plan_.tables[t].name));
     sparse_.push_back({t,
-                       {store_.weights(stored).data(), plan_.tables[t].rows, plan_.tables[t].dim,
-                        store_.narrow_weights(stored).data()},
+                       {store_.table_weights(stored), plan_.tables[t].rows, plan_.tables[t].dim},
                        store_.state(stored, 0),
                        store_.state(stored, 1),
                        rounding_stream(plan_.tables[t].name),

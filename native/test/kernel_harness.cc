@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <thread>
 
 namespace prerank::test {
 namespace {
@@ -45,6 +46,39 @@ void expect_near(const std::vector<float>& got, const std::vector<double>& want,
     ASSERT_LE(error, tolerance * (1 + std::abs(want[i])))
         << what << ": element " << i << " is " << got[i] << ", not " << want[i];
   }
+}
+
+void expect_rows_stand_alone(OpHarness& harness, const std::vector<float>& x, size_t in, size_t out) {
+  const size_t input = static_cast<size_t>(harness.op.inputs[0]), output = static_cast<size_t>(harness.op.outputs[0]);
+  harness.plan.values[input].stride = static_cast<int64_t>(in);
+  harness.plan.values[output].stride = static_cast<int64_t>(out);
+  const auto kernel = harness.build();
+  ASSERT_TRUE(kernel.ok()) << kernel.status().message();
+  harness.prepare(*kernel.value());
+
+  const std::vector<float*> addresses = harness.addresses();
+  const auto run = [&](size_t worker, size_t first, size_t rows, std::vector<float>& y) {
+    std::vector<float*> base = addresses;
+    base[input] = const_cast<float*>(x.data()) + first * in;
+    base[output] = y.data() + first * out;
+    TileContext context;
+    context.rows = rows;
+    context.worker = worker;
+    context.base = base;
+    kernel.value()->run(context);
+  };
+  const size_t rows = harness.rows();
+  std::vector<float> alone(rows * out), together[OpHarness::kWorkers];
+  for (size_t row = 0; row < rows; ++row) run(0, row, 1, alone);
+  std::vector<std::thread> threads;
+  for (size_t worker = 0; worker < OpHarness::kWorkers; ++worker) {
+    together[worker].resize(rows * out);
+    threads.emplace_back([&, worker] {
+      for (int i = 0; i < 50; ++i) run(worker, 0, rows, together[worker]);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const std::vector<float>& y : together) EXPECT_EQ(y, alone);
 }
 
 OpHarness::OpHarness(std::string kind, size_t rows, Domain segment) : rows_(rows), segment_(segment) {

@@ -13,6 +13,7 @@
 
 #include "cpu/dispatch.h"
 #include "prerank/kernel.h"
+#include "prerank/parameter_store.h"
 
 namespace prerank::test {
 
@@ -86,6 +87,7 @@ class OpHarness {
   std::vector<TaskStats> stats;
   bool training = true;
   bool bfloat16_products = false;  // on the CPU
+  MatmulPrecision device_products = MatmulPrecision::kFloat32;
   uint64_t seed = 1, step = 0;
 
  private:
@@ -98,6 +100,10 @@ class OpHarness {
   Domain segment_;
   std::vector<Memory> memory_;
 };
+
+// That a linear layer's kernel gives a row the same bits whether it is computed alone or together with others, and on two
+// threads at once. The first of the operation's inputs is `x`, [rows, in], and its output [rows, out].
+void expect_rows_stand_alone(OpHarness& harness, const std::vector<float>& x, size_t in, size_t out);
 
 // A row's outputs (concatenated) from its inputs, in double.
 using RowFunction = std::function<std::vector<double>(const std::vector<std::vector<double>>& inputs)>;

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cmath>
-#include <thread>
 
 #include "kernel_harness.h"
 
@@ -136,34 +135,7 @@ TEST(KernelLinear, WorkersRunAtOnceAndRowsStandAlone) {
     harness.op.inputs = {harness.value(kIn), harness.value(kOut * kIn, w, Domain::kNone, matrix(kOut, kIn)),
                          harness.value(kOut, b, Domain::kNone)};
     harness.op.outputs = {harness.value(kOut)};
-    harness.plan.values[0].stride = kIn;
-    harness.plan.values[3].stride = kOut;
-    const auto kernel = harness.build();
-    ASSERT_TRUE(kernel.ok());
-    harness.prepare(*kernel.value());
-
-    const std::vector<float> x = random_floats(kRows * kIn, 20);
-    const auto run = [&](size_t worker, size_t first, size_t rows, std::vector<float>& y) {
-      std::vector<float*> base = {const_cast<float*>(x.data()) + first * kIn, const_cast<float*>(w.data()),
-                                  const_cast<float*>(b.data()), y.data() + first * kOut};
-      TileContext context;
-      context.rows = rows;
-      context.worker = worker;
-      context.base = base;
-      kernel.value()->run(context);
-    };
-    std::vector<float> alone(kRows * kOut), together[2];
-    for (size_t row = 0; row < kRows; ++row) run(0, row, 1, alone);
-    std::vector<std::thread> threads;
-    for (const size_t worker : {0, 1}) {
-      together[worker].resize(kRows * kOut);
-      threads.emplace_back([&, worker] {
-        for (int i = 0; i < 50; ++i) run(worker, 0, kRows, together[worker]);
-      });
-    }
-    for (std::thread& thread : threads) thread.join();
-    EXPECT_EQ(together[0], alone);
-    EXPECT_EQ(together[1], alone);
+    expect_rows_stand_alone(harness, random_floats(kRows * kIn, 20), kIn, kOut);
   });
 }
 

@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "cpu/optimizers.h"
+#include "held_weights.h"
 #include "kernel_harness.h"
 
 namespace prerank::test {
@@ -253,10 +254,7 @@ TEST_P(KernelSparseOptimizer, RowsAreUpdatedInTheirSlots) {
       const size_t width = kind == SparseOptimizerKind::kRowwiseAdagrad ? 1 : kRowDim;
       std::vector<float> w = random_floats(kTrainedRows * kRowDim, 1), s0(kTrainedRows * width, 0.5f),
                          s1(kTrainedRows * kRowDim, 0.25f);
-      std::vector<Bfloat16> narrow(w.size());
-      to_bfloat16(w, narrow);
       std::vector<float> slot_w = turned(w, kRowDim), slot_s0 = turned(s0, width), slot_s1 = turned(s1, kRowDim);
-      std::vector<Bfloat16> slot_narrow = turned(narrow, kRowDim);
       const Gradients gradients(kRowDim, 20);
       const auto update = [&](const TableView& table, std::span<float> state0, std::span<float> state1,
                               const BatchTableIndex& rows) {
@@ -271,11 +269,13 @@ TEST_P(KernelSparseOptimizer, RowsAreUpdatedInTheirSlots) {
       EXPECT_EQ(slot_w, turned(w, kRowDim)) << static_cast<int>(kind);
       EXPECT_EQ(slot_s0, turned(s0, width)) << static_cast<int>(kind);
       EXPECT_EQ(slot_s1, turned(s1, kRowDim)) << static_cast<int>(kind);
-      update({nullptr, kCount, kColumns, narrow.data()}, s0, s1, index.view());
-      update({nullptr, kCount, kColumns, slot_narrow.data()}, slot_s0, slot_s1, placed);
-      const std::vector<Bfloat16> expected = turned(narrow, kRowDim);
-      EXPECT_TRUE(std::ranges::equal(slot_narrow, expected, {}, &Bfloat16::bits, &Bfloat16::bits))
-          << static_cast<int>(kind);
+      for (const TableType type : kNarrowTypes) {
+        HeldWeights narrow(type, w), slot_narrow(type, turned(w, kRowDim));
+        update({narrow.view(), kCount, kColumns}, s0, s1, index.view());
+        update({slot_narrow.view(), kCount, kColumns}, slot_s0, slot_s1, placed);
+        EXPECT_EQ(slot_narrow.values(), turned(narrow.values(), kRowDim))
+            << static_cast<int>(kind) << ' ' << name_of(type);
+      }
     }
   });
 }

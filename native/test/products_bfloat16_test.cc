@@ -1,7 +1,6 @@
 // Products of dense layers in bfloat16 on the CPU, for every instruction set.
 #include <cmath>
 #include <limits>
-#include <thread>
 
 #include "kernel_harness.h"
 #include "prerank/bfloat16.h"
@@ -145,37 +144,12 @@ TEST_P(ProductsBfloat16, GradientOfTheWeightsMultipliesRoundedOperands) {
 // Two workers at once; a row's result does not depend on the rows beside it.
 TEST_P(ProductsBfloat16, RowsStandAlone) {
   constexpr size_t kRows = 45, kIn = 700, kOut = 48;
-  const std::vector<float> w = random_floats(kOut * kIn, 2), x = random_floats(kRows * kIn, 20);
+  const std::vector<float> w = random_floats(kOut * kIn, 2);
   OpHarness harness("linear", kRows);
   harness.bfloat16_products = true;
   harness.op.inputs = {harness.value(kIn), harness.value(kOut * kIn, w, Domain::kNone, matrix(kOut, kIn))};
   harness.op.outputs = {harness.value(kOut)};
-  harness.plan.values[0].stride = kIn;
-  harness.plan.values[2].stride = kOut;
-  const auto kernel = harness.build();
-  ASSERT_TRUE(kernel.ok());
-  harness.prepare(*kernel.value());
-  const auto run = [&](size_t worker, size_t first, size_t rows, std::vector<float>& y) {
-    std::vector<float*> base = {const_cast<float*>(x.data()) + first * kIn, const_cast<float*>(w.data()),
-                                y.data() + first * kOut};
-    TileContext context;
-    context.rows = rows;
-    context.worker = worker;
-    context.base = base;
-    kernel.value()->run(context);
-  };
-  std::vector<float> alone(kRows * kOut), together[2];
-  for (size_t row = 0; row < kRows; ++row) run(0, row, 1, alone);
-  std::vector<std::thread> threads;
-  for (const size_t worker : {0, 1}) {
-    together[worker].resize(kRows * kOut);
-    threads.emplace_back([&, worker] {
-      for (int i = 0; i < 50; ++i) run(worker, 0, kRows, together[worker]);
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(together[0], alone);
-  EXPECT_EQ(together[1], alone);
+  expect_rows_stand_alone(harness, random_floats(kRows * kIn, 20), kIn, kOut);
 }
 
 TEST_P(ProductsBfloat16, KeepsWhatIsNotFinite) {

@@ -53,7 +53,9 @@ INSTANTIATE_TEST_SUITE_P(Kinds, ProgramLazyKinds,
                                            StoreKind{SparseOptimizerKind::kAdagrad},
                                            StoreKind{SparseOptimizerKind::kAdam},
                                            StoreKind{SparseOptimizerKind::kAdagrad, TableType::kBfloat16},
-                                           StoreKind{SparseOptimizerKind::kRowwiseAdagrad, TableType::kBfloat16}));
+                                           StoreKind{SparseOptimizerKind::kRowwiseAdagrad, TableType::kBfloat16},
+                                           StoreKind{SparseOptimizerKind::kAdagrad, TableType::kFloat16},
+                                           StoreKind{SparseOptimizerKind::kRowwiseAdagrad, TableType::kFloat16}));
 
 TEST_P(ProgramLazyKinds, TrainToTheSameBytes) {
   for (const size_t threads : {1, 2}) {

@@ -73,7 +73,9 @@ INSTANTIATE_TEST_SUITE_P(Kinds, LazyStore,
                                            std::pair{TableType::kFloat32, SparseOptimizerKind::kRowwiseAdagrad},
                                            std::pair{TableType::kFloat32, SparseOptimizerKind::kAdagrad},
                                            std::pair{TableType::kFloat32, SparseOptimizerKind::kAdam},
-                                           std::pair{TableType::kBfloat16, SparseOptimizerKind::kRowwiseAdagrad}));
+                                           std::pair{TableType::kBfloat16, SparseOptimizerKind::kRowwiseAdagrad},
+                                           std::pair{TableType::kFloat16, SparseOptimizerKind::kRowwiseAdagrad},
+                                           std::pair{TableType::kFloat16, SparseOptimizerKind::kAdam}));
 
 TEST_P(LazyStore, ReadsAsIfItWereDrawn) {
   EXPECT_TRUE(stores.lazy->lazy(kTable));

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "held_weights.h"
 #include "prerank/parameter_store.h"
 
 namespace prerank {
@@ -91,22 +92,25 @@ TEST(ParameterStore, NamesStateSlotsByOptimizer) {
 TEST(ParameterStore, TablesOf16BitsHoldTheNearestValues) {
   auto options = small_options();
   const auto wide = make(options);
-  options.table_type = TableType::kBfloat16;
-  const auto store = make(options);
-  std::vector<float> nearest = wide->read("embeddings.ad").value();
-  std::vector<Bfloat16> narrow(nearest.size());
-  to_bfloat16(nearest, narrow);
-  to_float(narrow, nearest);
-  EXPECT_TRUE(store->weights(2).empty());
-  EXPECT_EQ(store->narrow_weights(2).size(), 7000u);
-  EXPECT_TRUE(store->narrow_weights(0).empty()) << "only tables";
-  EXPECT_EQ(store->read("tower.0.weight").value(), wide->read("tower.0.weight").value());
-  EXPECT_EQ(store->read("embeddings.ad").value(), nearest);
-  EXPECT_EQ(wide->bytes() - store->bytes(), 7000 * sizeof(Bfloat16));
-  const std::vector<float> values(7000, 1.01f);
-  ASSERT_TRUE(store->write("embeddings.ad", values).ok());
-  EXPECT_EQ(store->read("embeddings.ad").value(), std::vector<float>(7000, 1.0078125f));
-  EXPECT_EQ(store->write("embeddings.ad", std::vector<float>(3)).code(), Code::kInvalidArgument);
+  for (const auto& [type, of_1_01] :
+       {std::pair{TableType::kBfloat16, 1.0078125f}, {TableType::kFloat16, 1.009765625f}}) {
+    SCOPED_TRACE(test::name_of(type));
+    options.table_type = type;
+    const auto store = make(options);
+    const std::vector<float> drawn = wide->read("embeddings.ad").value();
+    EXPECT_TRUE(store->weights(2).empty());
+    EXPECT_EQ(type_of(store->table_weights(2)), type);
+    EXPECT_NE(address_of(store->table_weights(2)), nullptr);
+    EXPECT_EQ(type_of(store->table_weights(0)), TableType::kFloat32) << "only tables";
+    EXPECT_EQ(address_of(store->table_weights(0)), store->weights(0).data());
+    EXPECT_EQ(store->read("tower.0.weight").value(), wide->read("tower.0.weight").value());
+    EXPECT_EQ(store->read("embeddings.ad").value(), test::held(type, drawn));
+    EXPECT_NE(store->read("embeddings.ad").value(), drawn);
+    EXPECT_EQ(wide->bytes() - store->bytes(), 7000 * bytes_of(type));
+    ASSERT_TRUE(store->write("embeddings.ad", std::vector<float>(7000, 1.01f)).ok());
+    EXPECT_EQ(store->read("embeddings.ad").value(), std::vector<float>(7000, of_1_01));
+    EXPECT_EQ(store->write("embeddings.ad", std::vector<float>(3)).code(), Code::kInvalidArgument);
+  }
 }
 
 TEST(ParameterStore, RefusesTensorsThatAreNotThereOrDoNotFit) {

@@ -14,6 +14,8 @@ namespace {
 
 using Vectors = std::vector<std::vector<double>>;
 
+WeighingScratch scratch;
+
 double dot(const std::vector<double>& a, const std::vector<double>& b) {
   double sum = 0;
   for (size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
@@ -55,13 +57,13 @@ const Vectors kExample = {{1, 0}, {-.5, .5}};
 
 TEST(Pcgrad, GivesTheWorkedExample) {
   std::vector<double> c(2);
-  pcgrad_coefficients(gram_of(kExample), 1, 0, c);
+  pcgrad_coefficients(gram_of(kExample), 1, 0, c, scratch);
   expect_near(combination(kExample, c), {.5, 1}, 1e-15);
 }
 
 TEST(Pcgrad, LeavesGradientsThatAgreeAndZeros) {
   std::vector<double> c(3);
-  pcgrad_coefficients(gram_of({{1, 0}, {1, 1}, {0, 0}}), 1, 0, c);
+  pcgrad_coefficients(gram_of({{1, 0}, {1, 1}, {0, 0}}), 1, 0, c, scratch);
   EXPECT_EQ(c, (std::vector<double>{1, 1, 1}));
 }
 
@@ -94,8 +96,8 @@ TEST(Pcgrad, IsTheSurgeryOnVectorsInSomeOrderAndEveryOrderHappens) {
     std::set<size_t> seen;
     for (uint64_t step = 0; step < 100; ++step) {
       std::vector<double> c(3), again(3);
-      pcgrad_coefficients(gram_of(g), 7, step, c);
-      pcgrad_coefficients(gram_of(g), 7, step, again);
+      pcgrad_coefficients(gram_of(g), 7, step, c, scratch);
+      pcgrad_coefficients(gram_of(g), 7, step, again, scratch);
       EXPECT_EQ(c, again);
       const std::vector<double> sum = combination(g, c);
       size_t found = possible.size();
@@ -119,19 +121,19 @@ TEST(Pcgrad, IsTheSurgeryOnVectorsInSomeOrderAndEveryOrderHappens) {
 
 TEST(Mgda, GivesTheWorkedExample) {
   std::vector<double> alpha(2);
-  min_norm_weights(gram_of(kExample), alpha);
+  min_norm_weights(gram_of(kExample), alpha, scratch);
   expect_near(alpha, {.4, .6}, 1e-15);
   expect_near(combination(kExample, alpha), {.1, .3}, 1e-15);
 }
 
 TEST(Mgda, TakesTheShorterOfTwoAndHalvesOfEqualGradients) {
   std::vector<double> alpha(2);
-  min_norm_weights(gram_of({{1, 0}, {3, 1}}), alpha);
+  min_norm_weights(gram_of({{1, 0}, {3, 1}}), alpha, scratch);
   expect_near(alpha, {1, 0}, 0);
-  min_norm_weights(gram_of({{1, 2}, {1, 2}}), alpha);
+  min_norm_weights(gram_of({{1, 2}, {1, 2}}), alpha, scratch);
   expect_near(alpha, {.5, .5}, 0);
   std::vector<double> one(1);
-  min_norm_weights(gram_of({{1, 2}}), one);
+  min_norm_weights(gram_of({{1, 2}}), one, scratch);
   expect_near(one, {1}, 0);
 }
 
@@ -139,7 +141,7 @@ TEST(Mgda, FindsTheLeastNormOfThree) {
   for (uint32_t seed = 0; seed < 50; ++seed) {
     const Vectors g = random_vectors(3, 5, seed);
     std::vector<double> alpha(3);
-    min_norm_weights(gram_of(g), alpha);
+    min_norm_weights(gram_of(g), alpha, scratch);
     EXPECT_NEAR(alpha[0] + alpha[1] + alpha[2], 1, 1e-12);
     const auto norm = [&](const std::vector<double>& weights) {
       const std::vector<double> sum = combination(g, weights);
@@ -160,18 +162,18 @@ TEST(Mgda, FindsTheLeastNormOfThree) {
 
 TEST(Mgda, CountsTheTasksThatHaveAGradient) {
   std::vector<double> c(3);
-  mgda_coefficients(gram_of({{1, 0}, {0, 0}, {-.5, .5}}), std::vector<double>{1, 1, 1}, c);
+  mgda_coefficients(gram_of({{1, 0}, {0, 0}, {-.5, .5}}), std::vector<double>{1, 1, 1}, c, scratch);
   expect_near(c, {.8, 1, 1.2}, 1e-15);
-  mgda_coefficients(gram_of({{0, 0}, {0, 0}, {2, 1}}), std::vector<double>{1, 1, 1}, c);
+  mgda_coefficients(gram_of({{0, 0}, {0, 0}, {2, 1}}), std::vector<double>{1, 1, 1}, c, scratch);
   expect_near(c, {1, 1, 1}, 0);
 }
 
 TEST(Mgda, DividesByTheNorms) {
   const Vectors g = {{4, 0}, {0, 1}};
   std::vector<double> c(2);
-  mgda_coefficients(gram_of(g), std::vector<double>{4, 1}, c);  // (1, 0) and (0, 1)
+  mgda_coefficients(gram_of(g), std::vector<double>{4, 1}, c, scratch);  // (1, 0) and (0, 1)
   expect_near(c, {1, 1}, 1e-15);
-  mgda_coefficients(gram_of(g), std::vector<double>{1, 1}, c);
+  mgda_coefficients(gram_of(g), std::vector<double>{1, 1}, c, scratch);
   expect_near(c, {2.0 / 17, 32.0 / 17}, 1e-15);
 }
 

@@ -22,7 +22,7 @@ export interface DeviceKernelsResult {
   readonly device: DeviceName;
   /** The GPU's name. */
   readonly gpu: string;
-  /** What the operands of `linear` operations are rounded to. */
+  /** What the operands of `linear` and `dotInteraction` operations are rounded to. */
   readonly matmul: MatmulPrecision;
   readonly environment: Environment;
   readonly sampling: { readonly warmUp: number; readonly samples: number; readonly rounds: number };
@@ -55,6 +55,9 @@ export function deviceGrid(rows: number): DeviceGrid {
 export const ROOF_SIZES: CudaRoofSizes = { copyBytes: 1 << 30, product: 8192, repetitions: 10 };
 
 const WARM_UP = 3;
+
+/** Operations whose operands are rounded for tensor cores. */
+const ROUNDED = /^(linear|dotInteraction)/;
 
 /** @throws USAGE for an operation that is not in the grid, or for the CPU; DEVICE_UNAVAILABLE. */
 export async function benchDeviceKernels(addon: Addon, options: DeviceKernelsOptions): Promise<DeviceKernelsResult> {
@@ -141,7 +144,7 @@ function timing(
 ): KernelTiming {
   const { op, shape, skew, rows } = item;
   const { flops, bytes } = cost ?? { flops: 0, bytes: 0 };
-  const compute = flops / (op.startsWith('linear') ? roof[matmul] : roof.float32);
+  const compute = flops / (ROUNDED.test(op) ? roof[matmul] : roof.float32);
   const memory = bytes / roof.copy;
   return {
     op,

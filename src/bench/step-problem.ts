@@ -18,7 +18,7 @@ import type {
   SparseOptimizerSettings,
   TableType,
 } from '../runtime/native.js';
-import { assembleModel, createStore, runDevice } from '../train/assemble.js';
+import { assembleModel, createStore } from '../train/assemble.js';
 import { openSet } from '../train/encoded-set.js';
 import { taskSamples } from '../train/task-samples.js';
 import { resolveTasks } from '../train/tasks.js';
@@ -154,7 +154,7 @@ export async function configProblem(addon: Addon, path: string, options: Referen
       clip: training.clip,
       rates: { dense: training.denseOptimizer.lr, sparse: training.sparseOptimizer.lr },
       tableType: tables,
-      device: runDevice(addon, config),
+      device: resolveDevice(addon, config.training.device),
       matmul,
       autotune,
       optimizers: { sparse, dense: training.denseOptimizer.kind },

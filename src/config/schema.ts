@@ -220,6 +220,7 @@ const training = strict({
   matmul: z.enum(MATMUL_PRECISIONS).default('float32'),
   autotune: z.boolean().default(false),
   hostTables: z.array(text).default([]),
+  hostTableCache: z.union([count, z.literal('auto')], { error: 'expected a number of MiB, or auto' }).default('auto'),
   threads: z
     .union([positiveCount, z.literal('auto')], { error: 'expected a number of threads, or auto' })
     .default('auto'),

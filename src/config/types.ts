@@ -257,6 +257,8 @@ export interface TrainingConfig {
   readonly autotune: boolean;
   /** Names of tables that stay in the host's memory, where a GPU reads and writes their rows. */
   readonly hostTables: readonly string[];
+  /** MiB of the GPU's memory that hold rows of these tables; `auto`: what is left. */
+  readonly hostTableCache: number | 'auto';
   /** `auto`: every core. */
   readonly threads: number | 'auto';
 }

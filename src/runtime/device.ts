@@ -22,15 +22,25 @@ export function resolveDevice(addon: Addon, device: string): DeviceName {
   return `cuda:${number}`;
 }
 
+/** Settings of a configuration's `training` that decide what a device does. */
+interface DeviceSettings {
+  readonly matmul: MatmulPrecision;
+  readonly autotune?: boolean;
+  readonly hostTableCache?: number | 'auto';
+}
+
 /**
  * The device of a store.
  * @throws PrerankError CONFIG_INVALID for what only GPUs have, on the CPU.
  */
 export function deviceSpec(
   device: DeviceName,
-  { matmul, autotune = false }: { readonly matmul: MatmulPrecision; readonly autotune?: boolean },
+  { matmul, autotune = false, hostTableCache = 'auto' }: DeviceSettings,
 ): DeviceSpec {
-  if (device !== 'cpu') return { cuda: deviceNumber(device), matmul, autotune };
+  if (device !== 'cpu') {
+    const cache = hostTableCache === 'auto' ? {} : { tableCache: hostTableCache * 2 ** 20 };
+    return { cuda: deviceNumber(device), matmul, autotune, ...cache };
+  }
   if (matmul === 'tf32') throw needsGpu(`${matmul} products need`, 'matmul');
   if (autotune) throw needsGpu('choosing the algorithms of products by their time needs', 'autotune');
   return { matmul };

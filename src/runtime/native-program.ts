@@ -33,7 +33,7 @@ export interface DenseOptimizerSettings {
   readonly weightDecay: number;
 }
 
-export const TABLE_TYPES = ['float32', 'bfloat16'] as const;
+export const TABLE_TYPES = ['float32', 'bfloat16', 'float16'] as const;
 export type TableType = (typeof TABLE_TYPES)[number];
 
 export const MATMUL_PRECISIONS = ['float32', 'tf32', 'bfloat16'] as const;
@@ -46,6 +46,8 @@ export interface DeviceSpec {
   readonly matmul: MatmulPrecision;
   /** Programs that train time the algorithms of their products and take the fastest; default false. */
   readonly autotune?: boolean;
+  /** Bytes for rows of tables in the host's memory; none: what is left, as far as these tables need it. */
+  readonly tableCache?: number;
 }
 
 /** The algorithms of matrix products that a program has timed and chosen. */
@@ -155,6 +157,15 @@ export interface BalanceReport {
   readonly weights: Float64Array;
 }
 
+/** Distinct rows of each step, of tables in the host's memory, summed over all steps on the store. */
+export interface HostRows {
+  readonly used: number;
+  /** Of these, not in the cache on the GPU before the step. */
+  readonly missing: number;
+  /** Of these, read and written in the host's memory, since the step itself used the whole cache. */
+  readonly unplaced: number;
+}
+
 export interface RunResult {
   /** Steps done; fewer than asked when the loader ended or the run was cancelled. */
   readonly steps: number;
@@ -171,6 +182,8 @@ export interface RunResult {
   /** Set when the last of `steps` was refused for a non-finite loss (no parameter changed). */
   readonly nonFinite?: { readonly step: number; readonly tasks: readonly number[]; readonly rows: readonly number[] };
   readonly gradientNorm: number;
+  /** Absent without a cache of rows of tables in the host's memory. */
+  readonly hostRows?: HostRows;
 }
 
 export interface PhaseTimes {
@@ -183,7 +196,7 @@ export interface PhaseTimes {
 
 /** Time of one operation since the program was built, in seconds, summed over workers. */
 export interface OperationTime {
-  /** Of the plan's operation; `tables.touch`, `accumulators.clear`, `accumulators.reduce`, `gradient.norm`, `update.dense` and
+  /** Of the plan's operation; `tables.touch`, `accumulators.clear`, `rows.cache`, `accumulators.reduce`, `gradient.norm`, `update.dense` and
    *  `update.sparse` (one per table, `layer` is its name) are the program's own. */
   readonly kind: string;
   readonly layer: string;

@@ -6,7 +6,7 @@ import type { FeatureMap } from '../data/features.js';
 import type { BalancingRequest } from '../graph/index.js';
 import type { ModelProgram, PredictionOptions, TaskSample } from '../models/model.js';
 import { predictionProgram, trainingProgram } from '../models/registry.js';
-import { type DeviceName, deviceSpec, resolveDevice } from '../runtime/device.js';
+import { deviceSpec, resolveDevice } from '../runtime/device.js';
 import type {
   Addon,
   DenseOptimizerSettings,
@@ -97,7 +97,7 @@ export function createStore(
   parameters: StoreSpec['parameters'],
   training: boolean,
 ): NativeParameterStore {
-  const device = deviceSpec(runDevice(addon, config), config.training);
+  const device = deviceSpec(resolveDevice(addon, config.training.device), config.training);
   return new addon.ParameterStore({
     parameters: placed(config, parameters, device.cuda !== undefined),
     sparse: sparseSettings(config.training),
@@ -117,25 +117,11 @@ function placed(
 ): StoreSpec['parameters'] {
   if (hostTables.length === 0) return parameters;
   if (!onGpu) {
-    throw new PrerankError(
-      'CONFIG_INVALID',
-      'tables have a place to choose on a GPU only, and this run is on the CPU',
-      {
-        path: 'training.hostTables',
-      },
-    );
+    const what = 'tables have a place to choose on a GPU only, and this run is on the CPU';
+    throw new PrerankError('CONFIG_INVALID', what, { path: 'training.hostTables' });
   }
   const isHost = (name: string): boolean => hostTables.some((table) => name.endsWith(`.${table}`));
   return parameters.map((spec) => (spec.table && isHost(spec.name) ? { ...spec, host: true } : spec));
-}
-
-/**
- * Where a configuration trains and predicts. `auto` stays on the CPU for what has no GPU kernels: balancing of the tasks'
- * gradients.
- */
-export function runDevice(addon: Addon, { training }: ResolvedConfig): DeviceName {
-  const cpuOnly = training.balancing.kind !== 'fixed' || training.gradientCosines > 0;
-  return training.device === 'auto' && cpuOnly ? 'cpu' : resolveDevice(addon, training.device);
 }
 
 export function threadCount(addon: Addon, config: ResolvedConfig): number {

@@ -15,6 +15,8 @@ export interface TrainReport extends WindowFigures {
   readonly gradientNorm: number | null;
   /** How the last step weighed the tasks; absent with fixed weights. */
   readonly balancing?: BalancingFigures;
+  /** Share of the distinct rows of `training.hostTables` that steps found on the GPU; absent without such a cache. */
+  readonly hostTableHits?: number;
 }
 
 export interface TrainControl {

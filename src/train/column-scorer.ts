@@ -2,7 +2,7 @@
 import type { NativeProgram } from '../runtime/native.js';
 import { sliceBatch } from './batch-slice.js';
 import { ColumnEncoder } from './column-encoder.js';
-import { predictionOf, readPredictions } from './predictor.js';
+import { taskPredictions } from './predictor.js';
 import type { ColumnBatch } from './raw-values.js';
 import type { Run } from './run.js';
 
@@ -35,11 +35,6 @@ export class ColumnScorer {
       const predicted = await this.#program.predict(slice);
       for (const [i, output] of outputs.entries()) output.set(predicted[i] ?? [], from);
     }
-    return new Map(
-      this.#run.model.tasks.flatMap((task) => {
-        const output = outputs[plan.outputs.findIndex(({ name }) => name === task.name)];
-        return output === undefined ? [] : [[task.name, readPredictions(predictionOf(task, output))] as const];
-      }),
-    );
+    return taskPredictions(this.#run.model.tasks, plan, outputs);
   }
 }

@@ -5,6 +5,7 @@ import { sigmoid } from '../losses/tasks.js';
 import type { ModelProgram } from '../models/model.js';
 import { awaitNative } from '../runtime/errors.js';
 import type { Addon, NativeParameterStore, NativeProgram, PredictionSpec } from '../runtime/native.js';
+import type { Plan } from '../runtime/plan.js';
 import type { AssembledModel } from './assemble.js';
 import type { EncodedSet } from './encoded-set.js';
 import type { TaskModel } from './tasks.js';
@@ -123,6 +124,20 @@ export function runsByRequest(program: ModelProgram, set: PredictedSet): boolean
 export function readPredictions({ outputs, link, ratio = false, scale = 1, shift = 0 }: Prediction): Float64Array {
   if (ratio) return mapped(outputs, Math.exp);
   return link === 'sigmoid' ? mapped(outputs, sigmoid) : mapped(outputs, (value) => value / scale + shift);
+}
+
+/** What a program's outputs, in its plan's order, predict by task. Tasks without an output of their own have no entry. */
+export function taskPredictions(
+  tasks: readonly TaskModel[],
+  { outputs: named }: Pick<Plan, 'outputs'>,
+  outputs: readonly Float32Array[],
+): ReadonlyMap<string, Float64Array> {
+  return new Map(
+    tasks.flatMap((task) => {
+      const output = outputs[named.findIndex(({ name }) => name === task.name)];
+      return output === undefined ? [] : [[task.name, readPredictions(predictionOf(task, output))] as const];
+    }),
+  );
 }
 
 /** As Float64Array.from, which takes a microsecond for every three numbers. */

@@ -23,13 +23,8 @@ export function rowColumns(rows: readonly RawRow[]): ColumnBatch {
     column(name) {
       if (rows.length > 0 && !rows.some((row) => name in row)) {
         const known = Object.keys(rows[0] ?? {}).join(', ');
-        throw new PrerankError(
-          'COLUMN_MISSING',
-          `the rows lack ${name}: they have ${known}. Where it is not known give null`,
-          {
-            column: name,
-          },
-        );
+        const what = `the rows lack ${name}: they have ${known}. Where it is not known give null`;
+        throw new PrerankError('COLUMN_MISSING', what, { column: name });
       }
       return rows.map((row) => row[name]);
     },

@@ -11,7 +11,7 @@ import type { NativeProgram, PredictionBatch } from '../runtime/native.js';
 import { AdVectors } from './ad-vectors.js';
 import { sliceBatch } from './batch-slice.js';
 import { ColumnEncoder } from './column-encoder.js';
-import { predictionOf, readPredictions } from './predictor.js';
+import { taskPredictions } from './predictor.js';
 import { type ColumnBatch, type RawRow, rowColumns } from './raw-values.js';
 import type { Run } from './run.js';
 
@@ -83,17 +83,7 @@ export class RequestScorer {
       for (const [i, parts] of predicted.entries()) values.set(parts[output] ?? [], i * CAPACITY);
       return values;
     });
-    return this.#predictions(outputs);
-  }
-
-  #predictions(outputs: readonly Float32Array[]): ReadonlyMap<string, Float64Array> {
-    const names = this.#sides.scoring.plan.outputs.map(({ name }) => name);
-    return new Map(
-      this.#run.model.tasks.flatMap((task) => {
-        const output = outputs[names.indexOf(task.name)];
-        return output === undefined ? [] : [[task.name, readPredictions(predictionOf(task, output))] as const];
-      }),
-    );
+    return taskPredictions(this.#run.model.tasks, scoring.plan, outputs);
   }
 
   #program({ plan }: ModelProgram): NativeProgram {

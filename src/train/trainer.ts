@@ -9,9 +9,10 @@ import { restoreParameters, writeModelTensors } from './checkpoint.js';
 import { type EvaluationResult, nestMetrics, stoppingMetric } from './evaluation-result.js';
 import type { GateMeans } from './gates.js';
 import { nonFiniteError } from './non-finite.js';
+import { openSession } from './open-session.js';
 import type { Progress } from './progress.js';
 import { learningRates } from './schedule.js';
-import { openSession, type Session } from './session.js';
+import type { Session } from './session.js';
 import { readSummary, type TrainSummary } from './summary.js';
 import type { WindowFigures } from './window.js';
 
@@ -52,6 +53,9 @@ class Trainer implements TrainControl {
   #lastReport: WindowFigures | null = null;
   #evaluated: { readonly step: number; readonly result: EvaluationResult } | null = null;
   #gradientNorm = 0;
+  #hostRows: RunResult['hostRows'];
+  /** At the last report. */
+  #reportedHostRows = { used: 0, missing: 0 };
   /** Whether this process did any step. */
   #ran = false;
 
@@ -142,6 +146,7 @@ class Trainer implements TrainControl {
     session.advance(result);
     this.#ran ||= result.steps > 0;
     this.#gradientNorm = result.gradientNorm;
+    this.#hostRows = result.hostRows;
     if (result.steps > 0) {
       const perStep = result.seconds / result.steps;
       this.#chunkSteps = Math.max(1, Math.min(MAX_CHUNK_STEPS, Math.round(CHUNK_SECONDS / Math.max(perStep, 1e-6))));
@@ -210,17 +215,37 @@ class Trainer implements TrainControl {
       lr: { dense: rate(denseOptimizer), sparse: rate(sparseOptimizer) },
       gradientNorm: clip.norm > 0 ? this.#gradientNorm : null,
       ...(balancing === null ? {} : { balancing }),
+      ...this.#hostTableHits(),
     };
     const { steps: _steps, rows: _rows, seconds: _seconds, ...shown } = figures;
-    const { step, samples, epoch, lr, gradientNorm } = report;
+    const { step, samples, epoch, lr, gradientNorm, hostTableHits } = report;
     const weighed = balancing === null ? {} : { balancing };
-    const line = { step, samples, epoch, seconds: session.seconds, ...shown, lr, gradientNorm, ...weighed };
+    const line = {
+      step,
+      samples,
+      epoch,
+      seconds: session.seconds,
+      ...shown,
+      lr,
+      gradientNorm,
+      ...weighed,
+      hostTableHits,
+    };
     await session.metrics.append(line);
     this.#lastReport = figures;
     session.window.reset();
     for (const callback of this.#callbacks) {
       await callback.onReport?.(report, this);
     }
+  }
+
+  /** Since the last report. */
+  #hostTableHits(): Pick<TrainReport, 'hostTableHits'> {
+    if (this.#hostRows === undefined) return {};
+    const { used, missing } = this.#hostRows;
+    const before = this.#reportedHostRows;
+    this.#reportedHostRows = { used, missing };
+    return used === before.used ? {} : { hostTableHits: 1 - (missing - before.missing) / (used - before.used) };
   }
 
   /** @returns whether this is the best evaluation so far by the early-stopping metric. */

@@ -78,9 +78,9 @@ describe('bench: kernels on the emulated device', () => {
     for (const rate of [copy, float32, tf32, bfloat16]) assert.ok(rate > 0 && Number.isFinite(rate));
   });
 
-  it('times the products of a layer in the precision that is asked for', async () => {
+  it('times the products of layers and interactions in the precision that is asked for', async () => {
     const grid = { rows: 2, flushBytes: 1 << 10, tables: [], dense: [] };
-    const operations = ['linear.dx'];
+    const operations = ['linear.dx', 'dotInteraction'];
     const products = await benchDeviceKernels(addon, { ...OPTIONS, samples: 1, matmul: 'tf32', grid, operations });
     assert.ok(products.results.length > 1);
     for (const { gflops, gbps, roofShare } of products.results) {

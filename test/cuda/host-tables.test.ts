@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { evaluate, loadConfig, openRun, train } from '../../src/index.js';
+import { evaluate, loadConfig, openRun, type TrainerCallback, train } from '../../src/index.js';
 import { predictionProgram, trainingProgram } from '../../src/models/registry.js';
 import { loadAddon } from '../../src/runtime/load.js';
 import type {
@@ -23,6 +23,7 @@ import { sampleConfig, writeLogs } from '../support/sample-run.js';
 import { skip } from '../support/skip.js';
 
 const GPU: DeviceSpec = { cuda: 0, matmul: 'float32' };
+const SOME = ['embeddings.ad_id', 'embeddings.words', 'embeddings.country'];
 const RATES = { denseLr: 0.001, sparseLr: 0.02, update: true };
 
 describe('tables in the host memory of the emulated device', () => {
@@ -33,20 +34,23 @@ describe('tables in the host memory of the emulated device', () => {
   });
   after(leaveEmulatedDevice);
 
-  /** The tables' names are those that stay with the host. */
+  /** The tables' names are those that stay with the host. cacheRoom: bytes besides the numbers of slots; none: as many as help. */
   function trainer(
     settings: Optimizers,
     tableType: TableType,
     hostTables: readonly string[],
+    cacheRoom?: number,
   ): { readonly store: NativeParameterStore; readonly program: NativeProgram } {
     const { plan, parameters } = trainingProgram(DLRM, FEATURES, TASKS);
     const host = (spec: ParameterSpec): boolean => hostTables.includes(spec.name);
+    const rows = parameters.filter(host).reduce((sum, { shape }) => sum + present(shape[0]), 0);
+    const tableCache = cacheRoom === undefined ? undefined : cacheRoom === 0 ? 0 : rows * 4 + cacheRoom;
     const store = new addon.ParameterStore({
       parameters: parameters.map((spec) => ({ ...spec, host: host(spec) })),
       dense: settings.dense,
       sparse: settings.sparse,
       tableType,
-      device: GPU,
+      device: { ...GPU, ...(tableCache === undefined ? {} : { tableCache }) },
       training: true,
       seed: 1,
     });
@@ -63,17 +67,20 @@ describe('tables in the host memory of the emulated device', () => {
     ['adagrad', 'float32'],
     ['adam', 'bfloat16'],
     ['sgd', 'bfloat16'],
+    ['adagrad', 'float16'],
+    ['rowwise-adagrad', 'float16'],
   ] as const) {
-    it(`fifty steps with ${kind} on ${tableType} leave the same bytes`, async () => {
+    it(`thirty steps with ${kind} on ${tableType} leave the same bytes`, async () => {
       const settings: Optimizers = { dense: dense('adam'), sparse: sparse(kind) };
       const { plan } = trainingProgram(DLRM, FEATURES, TASKS);
       const onDevice = trainer(settings, tableType, []);
+      // Without a cache, with a slot for each kind of rows, with fewer than a batch has, and with one for every row.
       const sides = [
-        trainer(settings, tableType, ['embeddings.ad_id']),
-        trainer(settings, tableType, ['embeddings.ad_id', 'embeddings.words', 'embeddings.country']),
+        trainer(settings, tableType, ['embeddings.ad_id'], 0),
+        ...[1, 1500, undefined].map((room) => trainer(settings, tableType, SOME, room)),
       ];
       const random = uniform(43);
-      for (let step = 0; step < 50; step += 1) {
+      for (let step = 0; step < 30; step += 1) {
         const batch = toArrayBatch(randomBatch(plan, random, { rows: step % 7 === 6 ? 5 : 33 }));
         const expected = await onDevice.program.step(batch, { step, ...RATES });
         for (const { program } of sides) assert.deepEqual(await program.step(batch, { step, ...RATES }), expected);
@@ -81,6 +88,76 @@ describe('tables in the host memory of the emulated device', () => {
       for (const { store } of sides) assertSame(store, onDevice.store);
     });
   }
+
+  for (const room of [0, 1000, undefined]) {
+    it(`predict and are written between steps, beside a cache of ${room ?? 'all rows'}`, async () => {
+      const settings: Optimizers = { dense: dense('adam'), sparse: sparse('adagrad') };
+      const { plan } = trainingProgram(DLRM, FEATURES, TASKS);
+      const predicting = predictionProgram(DLRM, FEATURES, TASKS).plan;
+      const sides = [trainer(settings, 'float32', []), trainer(settings, 'float32', SOME, room)].map((side) => ({
+        ...side,
+        prediction: new addon.Program(predicting, side.store, { threads: 1, capacity: 60, seed: 1 }),
+      }));
+      const random = uniform(44);
+      for (let step = 0; step < 20; step += 1) {
+        const batch = toArrayBatch(randomBatch(plan, random, { rows: 9 }));
+        const asked = toArrayBatch(randomBatch(predicting, random, { rows: 60 }));
+        const results = [];
+        for (const { program, prediction, store } of sides) {
+          await program.step(batch, { step, ...RATES });
+          results.push(await prediction.predict(asked));
+          if (step % 5 === 4) {
+            const name = step === 9 ? 'embeddings.words.accumulator' : 'embeddings.ad_id';
+            store.write(
+              name,
+              store.read(name).map((value) => value / 2),
+            );
+          }
+        }
+        assert.deepEqual(results[1], results[0]);
+      }
+      const [onDevice, host] = sides.map(({ store }) => store);
+      assertSame(present(host), present(onDevice));
+    });
+  }
+
+  it('refuse a cache that is too small', () => {
+    const settings: Optimizers = { dense: dense('adam'), sparse: sparse('adagrad') };
+    assert.throws(() => trainer(settings, 'float32', SOME, -1), {
+      code: 'INVALID_ARGUMENT',
+      message: /needs more than \d+ bytes/,
+    });
+  });
+
+  it('refuse a cache that the device has no room for', function () {
+    if (process.env.PRERANK_TEST_GPU === '1') skip(this, 'for the emulated device only');
+    const { plan, parameters } = trainingProgram(DLRM, FEATURES, TASKS);
+    const large = 'embeddings.words';
+    const rows = 4_000_000;
+    const { bytes, freeBytes } = present(addon.cuda().devices[0]);
+    // Products have two workspaces of 32 MiB; the cache would fill 107 MiB.
+    process.env.PRERANK_EMULATED_DEVICE = `memory=${bytes - freeBytes + 120_000_000}`;
+    try {
+      const store = new addon.ParameterStore({
+        parameters: parameters.map((spec) =>
+          spec.name === large ? { ...spec, shape: [rows, present(spec.shape[1])], host: true } : spec,
+        ),
+        dense: dense('adam'),
+        sparse: sparse('sgd'),
+        device: { ...GPU, tableCache: 2 ** 40 },
+        training: true,
+        seed: 1,
+      });
+      const tables = plan.tables.map((table) => (table.name === large ? { ...table, rows } : table));
+      assert.throws(() => new addon.Program({ ...plan, tables }, store, { threads: 1, capacity: 33, seed: 1 }), {
+        code: 'OUT_OF_MEMORY',
+        message:
+          /\d+ MiB {2}rows of tables in the host's memory \(training\.hostTableCache\)\n.*smaller training\.hostTableCache/s,
+      });
+    } finally {
+      delete process.env.PRERANK_EMULATED_DEVICE;
+    }
+  });
 
   it('are read and written through the store, and change nothing in a refused step', async () => {
     const settings: Optimizers = { dense: dense('adam'), sparse: sparse('adagrad') };
@@ -175,6 +252,30 @@ describe('training.hostTables', () => {
     assert.deepEqual({ ...tasks, replay }, got.metrics.eval);
     const onCpu = await evaluate(await openRun(join(folder, 'host'), { device: 'cpu' }));
     assert.ok(Math.abs(Number(onCpu.tasks.ctr?.ne) - Number(tasks.ctr?.ne)) < 1e-5);
+  });
+
+  it('leave the same model whatever the cache, and say how often it had a row', async () => {
+    const expected = await model('device');
+    const lines = async (run: string): Promise<{ readonly hostTableHits?: number }[]> =>
+      (await readFile(join(folder, run, 'metrics.jsonl'), 'utf8'))
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+    for (const size of ['0', '1']) {
+      const run = `cache-${size}`;
+      await train(config([...HOST, `training.hostTableCache=${size}`]), { out: join(folder, run) });
+      assert.deepEqual(await model(run), expected);
+      const hits = (await lines(run)).flatMap(({ hostTableHits: share }) => (share === undefined ? [] : [share]));
+      if (size === '0') assert.deepEqual(hits, []);
+      else assert.ok(hits.length > 0 && hits.every((share) => share >= 0 && share <= 1), String(hits));
+    }
+    const out = join(folder, 'resumed');
+    const abort = new AbortController();
+    const interrupt: TrainerCallback = { onCheckpoint: () => abort.abort() };
+    const first = await train(config(HOST), { out, callbacks: [interrupt], signal: abort.signal });
+    assert.equal(first.status, 'interrupted');
+    await train(config([...HOST, 'training.hostTableCache=1']), { out, resume: true });
+    assert.deepEqual(await model('resumed'), expected);
   });
 
   it('must name tables, and a GPU', async () => {

@@ -72,6 +72,26 @@ describe('CUDA programs on the emulated device', () => {
       });
     }
 
+    it(`${model.kind}: ten steps with rounded operands nearly as on the CPU`, async () => {
+      const { plan } = trainingProgram(model, FEATURES, TASKS);
+      const [, settings] = present(OPTIMIZERS[0]);
+      for (const [matmul, tolerance] of [
+        ['tf32', 3e-3],
+        ['bfloat16', 3e-2],
+      ] as const) {
+        const random = uniform(43);
+        const cpu = trainer(model, settings, 33);
+        const gpu = trainer(model, settings, 33, { cuda: 0, matmul });
+        for (let step = 0; step < 10; step += 1) {
+          const batch = toArrayBatch(randomBatch(plan, random, { rows: 33 }));
+          const expected = await cpu.program.step(batch, { step, ...RATES });
+          const got = await gpu.program.step(batch, { step, ...RATES });
+          assertAllClose(got, expected, tolerance, `statistics of step ${step} in ${matmul}`);
+          assert.notDeepEqual(got, expected);
+        }
+      }
+    });
+
     it(`${model.kind}: losses of 200 steps as on the CPU, and the same bits run after run`, async () => {
       const { plan } = trainingProgram(model, FEATURES, TASKS);
       const settings: Optimizers = { dense: dense('adam'), sparse: sparse('rowwise-adagrad') };

@@ -8,6 +8,12 @@ import { leaveEmulatedDevice, useEmulatedDevice } from '../support/emulated-devi
 import { prerank, prerankWith, sampleConfig, writeLogs } from '../support/sample-run.js';
 
 const SET = ['training.epochs=1', 'training.checkpointEverySteps=8'];
+interface BalancedLine {
+  readonly step: number;
+  readonly balancing?: { readonly weights: Readonly<Record<string, number>> };
+  readonly gradients?: { readonly cosine: Readonly<Record<string, number>> };
+}
+
 const GPU = [...SET, 'training.device=cuda:0'];
 
 describe('training on the emulated device', () => {
@@ -84,11 +90,51 @@ describe('training on the emulated device', () => {
   });
 
   it('trains tables of 16 bits, and products in tf32 and bfloat16, to nearly the same', async () => {
-    for (const set of ['training.tableType=bfloat16', 'training.matmul=tf32', 'training.matmul=bfloat16']) {
-      const { metrics } = await train(config([...GPU, set]), { out: join(folder, set) });
+    for (const set of ['tableType=bfloat16', 'tableType=float16', 'matmul=tf32', 'matmul=bfloat16']) {
+      const { metrics } = await train(config([...GPU, `training.${set}`]), { out: join(folder, set) });
       const [expected, got] = [cpu.metrics, metrics].map(({ eval: set }) => set?.ctr?.ne ?? Number.NaN);
       assert.ok(Math.abs(Number(expected) - Number(got)) < 0.02, `${set}: ${got}, ${expected} on the CPU`);
     }
+  });
+
+  for (const kind of ['uncertainty', 'pcgrad', 'mgda']) {
+    it(`weighs tasks by ${kind} to the metrics of the CPU, and shows their gradients`, async () => {
+      const set = [...SET, `training.balancing={ kind: ${kind} }`, 'training.gradientCosines=8'];
+      const lines: BalancedLine[][] = [];
+      const values: number[] = [];
+      for (const device of ['cpu', 'cuda:0']) {
+        const out = join(folder, `${kind}-${device}`);
+        const { metrics } = await train(config([...set, `training.device=${device}`]), { out });
+        values.push(Number(metrics.eval?.ctr?.ne));
+        const text = await readFile(join(out, 'metrics.jsonl'), 'utf8');
+        const parsed = text
+          .trim()
+          .split('\n')
+          .map((line) => JSON.parse(line) as BalancedLine);
+        lines.push(parsed.filter(({ gradients, balancing }) => gradients !== undefined || balancing !== undefined));
+      }
+      const [expected = Number.NaN, got = Number.NaN] = values;
+      assert.ok(Math.abs(expected - got) < 2e-3, `${got}, ${expected} on the CPU`);
+      const [wanted = [], found = []] = lines;
+      assert.ok(found.some(({ gradients }) => gradients !== undefined));
+      assert.equal(found.length, wanted.length);
+      found.forEach(({ balancing, gradients, step }, i) => {
+        for (const [task, weight] of Object.entries(balancing?.weights ?? {})) {
+          const other = wanted[i]?.balancing?.weights[task] ?? Number.NaN;
+          assert.ok(Math.abs(weight - other) < 0.02, `step ${step}: ${task} counts ${weight}, ${other} on the CPU`);
+        }
+        for (const [pair, cosine] of Object.entries(gradients?.cosine ?? {})) {
+          const other = wanted[i]?.gradients?.cosine[pair] ?? Number.NaN;
+          assert.ok(Math.abs(cosine - other) < 0.02, `step ${step}: ${pair} ${cosine}, ${other} on the CPU`);
+        }
+      });
+    }).timeout(300_000);
+  }
+
+  it('shows the gradients of tasks with fixed weights without changing a bit of the training', async () => {
+    await train(config([...GPU, 'training.gradientCosines=8']), { out: join(folder, 'shown') });
+    assert.deepEqual(await model('shown'), await model('gpu'));
+    assert.match(await readFile(join(folder, 'shown', 'metrics.jsonl'), 'utf8'), /"cosine":/);
   });
 
   it('stops where the CPU stops at a loss that is not finite, and says the same', async () => {

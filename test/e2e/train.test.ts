@@ -100,20 +100,21 @@ describe('a training run', () => {
     assert.deepEqual(timeless(await readLines<Line>(out)), timeless(await readLines<Line>(run)));
   });
 
-  for (const [what, key] of [
-    ['tables of 16 bits', 'tableType'],
-    ['products in bfloat16', 'matmul'],
+  for (const [what, key, value] of [
+    ['tables of bfloat16', 'tableType', 'bfloat16'],
+    ['tables of float16', 'tableType', 'float16'],
+    ['products in bfloat16', 'matmul', 'bfloat16'],
   ] as const) {
     it(`trains ${what} as well, and resumes them to the same bytes`, async () => {
-      const config = loadConfig(sampleConfig(folder), { set: [`training.${key}=bfloat16`] });
-      const whole = join(folder, key);
+      const config = loadConfig(sampleConfig(folder), { set: [`training.${key}=${value}`] });
+      const whole = join(folder, `${key}-${value}`);
       const { metrics } = await train(config, { out: whole });
       const [got, wide] = [metrics.eval?.ctr?.ne ?? 1, summary.metrics.eval?.ctr?.ne ?? 0];
       assert.ok(Math.abs(got - wide) < 0.02, `${got} and ${wide}`);
       assert.notDeepEqual(await model(whole), await model(run));
       const evaluated = await evaluate(await openRun(whole));
       assert.deepEqual({ ...evaluated.tasks, replay: evaluated.replay }, metrics.eval);
-      const out = join(folder, `${key}-resumed`);
+      const out = join(folder, `${key}-${value}-resumed`);
       const abort = new AbortController();
       const interrupt: TrainerCallback = { onReport: ({ step }) => (step >= 48 ? abort.abort() : undefined) };
       await train(config, { out, callbacks: [interrupt], signal: abort.signal });

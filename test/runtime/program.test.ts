@@ -49,27 +49,38 @@ describe('a native program', () => {
     }
   });
 
-  it('trains tables of 16 bits: near those of 32, and the same bytes from a copy half-way', async () => {
-    const store = (): NativeParameterStore => new (loadAddon().ParameterStore)({ ...STORE, tableType: 'bfloat16' });
-    const wide = makeStore();
-    await makeTrainer(wide).run(makeLoader(makeDataset(ROWS)), runRequest(20));
-    const whole = store();
-    await makeTrainer(whole).run(makeLoader(makeDataset(ROWS)), runRequest(20));
-    const table = whole.read('embeddings.ad');
-    assert.ok(table.every((_, i) => new Uint16Array(table.buffer)[2 * i] === 0));
-    table.forEach((value, i) => {
-      const other = wide.read('embeddings.ad')[i] ?? Number.NaN;
-      assert.ok(Math.abs(value - other) < 0.02 + 0.05 * Math.abs(other), `${value} and ${other}`);
+  for (const tableType of ['bfloat16', 'float16'] as const) {
+    it(`trains tables of ${tableType}: near those of 32 bits, and the same bytes from a copy half-way`, async () => {
+      const store = (): NativeParameterStore => new (loadAddon().ParameterStore)({ ...STORE, tableType });
+      const wide = makeStore();
+      await makeTrainer(wide).run(makeLoader(makeDataset(ROWS)), runRequest(20));
+      const whole = store();
+      await makeTrainer(whole).run(makeLoader(makeDataset(ROWS)), runRequest(20));
+      const table = whole.read('embeddings.ad');
+      // Of float32's bits, the lower are 0: 16, or 13 unless they are a multiple of 2^-24.
+      const bits = new Uint32Array(table.buffer);
+      const holds = (value: number, i: number): boolean =>
+        tableType === 'bfloat16'
+          ? (bits[i] ?? 1) % 2 ** 16 === 0
+          : Math.abs(value) < 2 ** -14
+            ? Number.isInteger(value * 2 ** 24)
+            : (bits[i] ?? 1) % 2 ** 13 === 0;
+      assert.ok(table.every(holds));
+      assert.ok(table.some((value) => value !== 0));
+      table.forEach((value, i) => {
+        const other = wide.read('embeddings.ad')[i] ?? Number.NaN;
+        assert.ok(Math.abs(value - other) < 0.02 + 0.05 * Math.abs(other), `${value} and ${other}`);
+      });
+      const first = store();
+      const loader = makeLoader(makeDataset(ROWS));
+      await makeTrainer(first).run(loader, runRequest(7));
+      const second = store();
+      const tensors = [...first.parameters(), ...first.states()].map(({ name }) => name);
+      for (const name of tensors) second.write(name, first.read(name));
+      await makeTrainer(second).run(loader, runRequest(13, 7));
+      for (const name of tensors) assert.deepEqual(second.read(name), whole.read(name), name);
     });
-    const first = store();
-    const loader = makeLoader(makeDataset(ROWS));
-    await makeTrainer(first).run(loader, runRequest(7));
-    const second = store();
-    const tensors = [...first.parameters(), ...first.states()].map(({ name }) => name);
-    for (const name of tensors) second.write(name, first.read(name));
-    await makeTrainer(second).run(loader, runRequest(13, 7));
-    for (const name of tensors) assert.deepEqual(second.read(name), whole.read(name), name);
-  });
+  }
 
   it('predicts with the parameters that another program trains', async () => {
     const store = makeStore();

@@ -14,7 +14,7 @@ export const EMULATED_DEVICE = { PRERANK_CUDA_LIBRARY: LIBRARY, PRERANK_CUBLASLT
 /**
  * Gives this process the device, until leaveEmulatedDevice(). With PRERANK_TEST_GPU=1 tests that need no particular
  * emulated device run on the machine's own GPU instead.
- * @param device as PRERANK_EMULATED_DEVICE of native/test/cuda/emulator/runtime.cc: `none`, `old-driver`, `memory=BYTES`
+ * @param device as PRERANK_EMULATED_DEVICE of native/test/cuda/emulator/device.cc: `none`, `old-driver`, `memory=BYTES`
  */
 export function useEmulatedDevice(context: Context, device?: string): void {
   if (process.env.PRERANK_TEST_GPU === '1') {

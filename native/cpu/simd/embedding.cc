@@ -54,13 +54,18 @@ void embedding_bags(const BagArguments<T>& a) {
   }
 }
 
+template <class T>
+void add_lookups(TableFunctions<T>& functions) {
+  functions.rows = embedding_rows<T>;
+  functions.bags = embedding_bags<T>;
+}
+
 }  // namespace
 
 void add_embedding(SimdTable& table) {
-  table.embedding_rows = embedding_rows<float>;
-  table.embedding_bags = embedding_bags<float>;
-  table.embedding_rows_narrow = embedding_rows<Bfloat16>;
-  table.embedding_bags_narrow = embedding_bags<Bfloat16>;
+  add_lookups(table.float32_tables);
+  add_lookups(table.bfloat16_tables);
+  add_lookups(table.float16_tables);
 }
 
 }  // namespace prerank::cpu::PRERANK_ISA

@@ -200,17 +200,20 @@ double sparse_norm_sq(const SparseRows& s) {
   return total;
 }
 
+template <class T>
+void add_updates(TableFunctions<T>& functions) {
+  functions.sgd = sparse_sgd<T>;
+  functions.adagrad = sparse_adagrad<T>;
+  functions.rowwise_adagrad = sparse_rowwise_adagrad<T>;
+  functions.adam = sparse_adam<T>;
+}
+
 }  // namespace
 
 void add_sparse_updates(SimdTable& table) {
-  table.sparse_sgd = sparse_sgd<float>;
-  table.sparse_adagrad = sparse_adagrad<float>;
-  table.sparse_rowwise_adagrad = sparse_rowwise_adagrad<float>;
-  table.sparse_adam = sparse_adam<float>;
-  table.sparse_sgd_narrow = sparse_sgd<Bfloat16>;
-  table.sparse_adagrad_narrow = sparse_adagrad<Bfloat16>;
-  table.sparse_rowwise_adagrad_narrow = sparse_rowwise_adagrad<Bfloat16>;
-  table.sparse_adam_narrow = sparse_adam<Bfloat16>;
+  add_updates(table.float32_tables);
+  add_updates(table.bfloat16_tables);
+  add_updates(table.float16_tables);
   table.sparse_norm_sq = sparse_norm_sq;
 }
 

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "prerank/bfloat16.h"
+#include "prerank/float16.h"
 
 namespace prerank::cpu {
 
@@ -130,6 +131,19 @@ struct SparseRows {
 // rank_best orders so many scores at most.
 constexpr size_t kMostRanked = 256;
 
+// Lookups, summed in float32, and updates of tables that hold T: float, Bfloat16 or Float16. Weights of 16 bits are
+// rounded to one of their two neighbours at random, so that they are right on average.
+template <class T>
+struct TableFunctions {
+  // One id per row: `ids` of this tile, `id_count` of them readable for prefetching.
+  void (*rows)(size_t rows, size_t dim, const T* table, const uint32_t* ids, size_t id_count, float* y, size_t ys);
+  void (*bags)(const BagArguments<T>& a);
+  void (*sgd)(const SparseRows& rows, const UpdateConstants& c, T* w);
+  void (*adagrad)(const SparseRows& rows, const UpdateConstants& c, T* w, float* sum);
+  void (*rowwise_adagrad)(const SparseRows& rows, const UpdateConstants& c, T* w, float* sum);
+  void (*adam)(const SparseRows& rows, const UpdateConstants& c, T* w, float* m, float* v);
+};
+
 struct SimdTable {
   // hashes[i] = xxh64 of the 8 little-endian bytes of words[i], seed 0.
   void (*hash_words)(size_t count, const int64_t* words, uint64_t* hashes);
@@ -199,14 +213,10 @@ struct SimdTable {
   void (*linear_dw)(size_t rows, size_t in, size_t out, const float* d, size_t ds, const float* x, size_t xs,
                     float* dw);
 
-  // One id per row: `ids` of this tile, `id_count` of them readable for prefetching.
-  void (*embedding_rows)(size_t rows, size_t dim, const float* table, const uint32_t* ids, size_t id_count, float* y,
-                         size_t ys);
-  void (*embedding_bags)(const BagArguments<float>& a);
-  // Tables of 16 bits, summed in float32.
-  void (*embedding_rows_narrow)(size_t rows, size_t dim, const Bfloat16* table, const uint32_t* ids, size_t id_count,
-                                float* y, size_t ys);
-  void (*embedding_bags_narrow)(const BagArguments<Bfloat16>& a);
+  // Tables by what they hold.
+  TableFunctions<float> float32_tables;
+  TableFunctions<Bfloat16> bfloat16_tables;
+  TableFunctions<Float16> float16_tables;
 
   // Contiguous: loss, gradient and sigmoid of cross entropy with logits a and labels y.
   void (*bce)(size_t n, const float* a, const float* y, float* loss, float* grad, float* p);
@@ -216,15 +226,6 @@ struct SimdTable {
   void (*dense_adagrad)(size_t n, const UpdateConstants& c, float* w, const float* g, float* sum);
   void (*dense_adam)(size_t n, const UpdateConstants& c, float* w, const float* g, float* m, float* v);
 
-  void (*sparse_sgd)(const SparseRows& rows, const UpdateConstants& c, float* w);
-  void (*sparse_adagrad)(const SparseRows& rows, const UpdateConstants& c, float* w, float* sum);
-  void (*sparse_rowwise_adagrad)(const SparseRows& rows, const UpdateConstants& c, float* w, float* sum);
-  void (*sparse_adam)(const SparseRows& rows, const UpdateConstants& c, float* w, float* m, float* v);
-  // Tables of 16 bits: weights are rounded to one of their two neighbours at random, so that they are right on average.
-  void (*sparse_sgd_narrow)(const SparseRows& rows, const UpdateConstants& c, Bfloat16* w);
-  void (*sparse_adagrad_narrow)(const SparseRows& rows, const UpdateConstants& c, Bfloat16* w, float* sum);
-  void (*sparse_rowwise_adagrad_narrow)(const SparseRows& rows, const UpdateConstants& c, Bfloat16* w, float* sum);
-  void (*sparse_adam_narrow)(const SparseRows& rows, const UpdateConstants& c, Bfloat16* w, float* m, float* v);
   double (*sparse_norm_sq)(const SparseRows& rows);
 
   // y = x0 + x1 + ... over `count` arrays in that order; y may be x[0].

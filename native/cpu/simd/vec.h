@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "prerank/bfloat16.h"
+#include "prerank/float16.h"
 
 #define PRERANK_INLINE static inline __attribute__((always_inline))
 
@@ -98,6 +99,7 @@ PRERANK_INLINE vf vmax(vf a, vf b) { return a > b ? a : b; }
 PRERANK_INLINE vf vmin(vf a, vf b) { return a < b ? a : b; }
 PRERANK_INLINE vi as_int(vf v) { return reinterpret_cast<vi>(v); }
 PRERANK_INLINE vf as_float(vi v) { return reinterpret_cast<vf>(v); }
+PRERANK_INLINE vi splat_int(int32_t x) { return x - vi{}; }
 PRERANK_INLINE vf vabs(vf v) { return as_float(as_int(v) & 0x7fffffff); }
 
 // 0, 1, 2, ...
@@ -148,39 +150,63 @@ PRERANK_INLINE vf load(const Bfloat16* p) {
 #endif
 }
 
-PRERANK_INLINE vf load_tail(const Bfloat16* p, size_t n) {
-  uint16_t whole[kLanes] = {};
-  for (size_t i = 0; i < n; ++i) whole[i] = p[i].bits;
-  return load(reinterpret_cast<const Bfloat16*>(whole));
+PRERANK_INLINE vf load(const Float16* p) {
+#if defined(__AVX512F__)
+  return reinterpret_cast<vf>(_mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))));
+#elif defined(__AVX2__)
+  return reinterpret_cast<vf>(_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+#elif !defined(__x86_64__)
+  return reinterpret_cast<vf>(vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(reinterpret_cast<const uint16_t*>(p)))));
+#else
+  // SSE4.2 has no instruction for it.
+  const __m128i lanes = _mm_cvtepu16_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+  const vi bits = reinterpret_cast<vi>(lanes), magnitude = (bits & 0x7fff) << 13;
+  const vi rebias = magnitude < (0x7c00 << 13) ? splat_int(112 << 23) : splat_int(224 << 23);
+  const vi normal = magnitude + rebias;
+  // A subnormal takes the place of 2^-14's mantissa.
+  const vf subnormal = as_float(magnitude + (113 << 23)) - as_float(splat_int(113 << 23));
+  return as_float((magnitude < (0x400 << 13) ? as_int(subnormal) : normal) | (bits & 0x8000) << 16);
+#endif
 }
 
-PRERANK_INLINE vf load_part(const Bfloat16* p, size_t n) { return n == kLanes ? load(p) : load_tail(p, n); }
+template <class T>
+PRERANK_INLINE vf load_tail(const T* p, size_t n) {
+  T whole[kLanes] = {};
+  for (size_t i = 0; i < n; ++i) whole[i] = p[i];
+  return load(whole);
+}
 
-// The upper halves of the lanes: what is below them is cut off.
-PRERANK_INLINE void store_upper(Bfloat16* p, vu v) {
-  const vu upper = v >> 16;
+template <class T>
+PRERANK_INLINE vf load_part(const T* p, size_t n) {
+  return n == kLanes ? load(p) : load_tail(p, n);
+}
+
+// The lower halves of the lanes, of which the upper ones are 0: a Bfloat16 or Float16 each.
+template <class T>
+PRERANK_INLINE void store_narrow(T* p, vu v) {
 #if defined(__AVX512F__)
-  const __m256i narrow = _mm512_maskz_cvtepi32_epi16(0xffff, reinterpret_cast<__m512i>(upper));
+  const __m256i narrow = _mm512_maskz_cvtepi32_epi16(0xffff, reinterpret_cast<__m512i>(v));
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), narrow);
 #elif defined(__AVX2__)
-  const __m256i lanes = reinterpret_cast<__m256i>(upper);
+  const __m256i lanes = reinterpret_cast<__m256i>(v);
   const __m128i narrow = _mm_packus_epi32(_mm256_castsi256_si128(lanes), _mm256_extracti128_si256(lanes, 1));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), narrow);
 #elif !defined(__x86_64__)
-  vst1_u16(reinterpret_cast<uint16_t*>(p), vmovn_u32(reinterpret_cast<uint32x4_t>(upper)));
+  vst1_u16(reinterpret_cast<uint16_t*>(p), vmovn_u32(reinterpret_cast<uint32x4_t>(v)));
 #else
-  const __m128i lanes = reinterpret_cast<__m128i>(upper);
+  const __m128i lanes = reinterpret_cast<__m128i>(v);
   _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packus_epi32(lanes, lanes));
 #endif
 }
 
-PRERANK_INLINE void store_upper_part(Bfloat16* p, size_t n, vu v) {
+template <class T>
+PRERANK_INLINE void store_narrow_part(T* p, size_t n, vu v) {
   if (n == kLanes) {
-    store_upper(p, v);
+    store_narrow(p, v);
     return;
   }
-  Bfloat16 whole[kLanes];
-  store_upper(whole, v);
+  T whole[kLanes];
+  store_narrow(whole, v);
   for (size_t i = 0; i < n; ++i) p[i] = whole[i];
 }
 

@@ -10,17 +10,16 @@
 #include <vector>
 
 #include "prerank/batch.h"
-#include "prerank/bfloat16.h"
 #include "prerank/plan.h"
 #include "prerank/status.h"
+#include "prerank/table_weights.h"
 
 namespace prerank {
 
 struct TableView {
-  float* weights = nullptr;  // [rows, dim], contiguous
+  TableWeights weights;  // [rows, dim], contiguous
   int64_t rows = 0;
   int64_t dim = 0;
-  Bfloat16* narrow = nullptr;  // the weights of a table of 16 bits, instead
 };
 
 // Running sums of one task of the fused loss, unscaled by lambda (specs of the fused loss, section 3).

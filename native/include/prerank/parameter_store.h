@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "prerank/bfloat16.h"
 #include "prerank/status.h"
+#include "prerank/table_weights.h"
 
 namespace prerank {
 
@@ -31,9 +31,6 @@ struct ParameterSpec {
 
 enum class SparseOptimizerKind : uint8_t { kSgd, kAdagrad, kRowwiseAdagrad, kAdam };
 enum class DenseOptimizerKind : uint8_t { kSgd, kAdagrad, kAdam, kAdamW };
-
-// What tables hold. Tensors that are read or written are float32 all the same: bfloat16 goes there and back unchanged.
-enum class TableType : uint8_t { kFloat32, kBfloat16 };
 
 // Learning rates are given per step (StepOptions), already scheduled.
 struct SparseOptimizer {
@@ -63,6 +60,9 @@ struct Device {
   int cuda = -1;  // number of a CUDA device; -1: the CPU
   MatmulPrecision matmul = MatmulPrecision::kFloat32;
   bool autotune = false;  // programs that train time the algorithms of their products
+  // Bytes of a GPU's memory for rows of tables in the host's memory. 0: none; nothing: what the first program that trains
+  // leaves free, as far as these tables need it.
+  std::optional<size_t> table_cache;
 };
 
 // A named tensor of the store: a parameter, or one of its optimizer state slots. Tables of 16 bits and lazy ones give no
@@ -103,9 +103,10 @@ class ParameterStore {
   // Index of a parameter by name, or kNotFound.
   virtual Result<size_t> find(const std::string& name) const = 0;
   // A lazy table's hold a row in each slot that touch() has given away, nothing in slot 0, and have room for one slot more
-  // than the shape has rows. Empty for a table of 16 bits, whose weights are narrow_weights.
+  // than the shape has rows. Empty for a table of 16 bits.
   virtual std::span<float> weights(size_t parameter) = 0;
-  virtual std::span<Bfloat16> narrow_weights(size_t parameter) = 0;
+  // As weights(), of any type.
+  virtual TableWeights table_weights(size_t parameter) = 0;
   virtual std::span<const int64_t> shape(size_t parameter) const = 0;
   // Optimizer state of a parameter in the order momentum | accumulator | m, v; empty spans where unused. By slot as weights.
   virtual std::span<float> state(size_t parameter, size_t slot) = 0;

@@ -42,8 +42,8 @@ struct PhaseTimes {
 
 // Time of one operation since the program was built, summed over workers.
 struct OperationTime {
-  std::string kind;    // of the plan's operation; "tables.touch", "accumulators.clear", "accumulators.reduce", "gradient.norm",
-                       // "update.dense" and "update.sparse" (one per table) are the program's own
+  std::string kind;    // of the plan's operation; "tables.touch", "accumulators.clear", "rows.cache", "accumulators.reduce",
+                       // "gradient.norm", "update.dense" and "update.sparse" (one per table) are the program's own
   std::string layer;   // update.sparse: the table
   bool backward = false;
   double seconds = 0;
@@ -66,6 +66,13 @@ struct ProductTuning {
   };
   std::string fits;  // the library and the device they are for; empty: a program that chooses nothing
   std::vector<Choice> products;
+};
+
+// Distinct rows of each step, of tables in the host's memory, summed over the steps of every program on the store.
+struct HostRows {
+  uint64_t used = 0;
+  uint64_t missing = 0;   // of these, not in the cache on the device before the step
+  uint64_t unplaced = 0;  // of these, read and written over there, since the step itself used the whole cache
 };
 
 class Program {
@@ -98,6 +105,7 @@ class Program {
   virtual std::span<const TaskStats> stats() const = 0;  // of the last step, per task
   virtual const BalanceReport* balance() const = 0;      // null for a plan without balancing
   virtual double gradient_norm() const = 0;              // of the last step with clipping on, before clipping
+  virtual HostRows host_rows() const { return {}; }      // up to the last step; 0 without such a cache
   // Copies output i of the last step or predict: [domain rows, width] (domain none: [width]) into `out`.
   virtual Status read_output(size_t output, std::span<float> out) const = 0;
   virtual PhaseTimes times() const = 0;

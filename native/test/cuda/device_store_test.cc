@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "held_weights.h"
 #include "prerank/parameter_store.h"
 
 namespace prerank::test {
@@ -34,11 +35,11 @@ std::shared_ptr<ParameterStore> store_of(TableType type, SparseOptimizerKind opt
 }
 
 TEST(DeviceStore, HoldsTheValuesOfAnyStore) {
-  for (const TableType type : {TableType::kFloat32, TableType::kBfloat16}) {
+  for (const TableType type : kEveryTableType) {
     for (const SparseOptimizerKind optimizer : {SparseOptimizerKind::kRowwiseAdagrad, SparseOptimizerKind::kAdam}) {
       for (const bool host : {false, true}) {
         for (const bool lazy : {false, true}) {
-          SCOPED_TRACE(testing::Message() << "16 bits " << (type == TableType::kBfloat16) << ", host " << host
+          SCOPED_TRACE(testing::Message() << name_of(type) << ", host " << host
                                           << ", lazy " << lazy);
           const auto store = store_of(type, optimizer, host, lazy), expected = store_of(type, optimizer, false, false);
           ASSERT_EQ(store->lazy(1), lazy);

@@ -1,10 +1,12 @@
 // Lookups on the device where the kernel tests' views do not lead: aligned ones, wide launches, many lookups.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "cuda/device.h"
 #include "cuda/kernel.h"
+#include "held_weights.h"
 #include "kernel_harness.h"
 
 namespace prerank::test {
@@ -15,18 +17,14 @@ constexpr size_t kTableRows = 40;
 // An operation with lookups of one table into the columns of one root, which begin `first` floats behind an aligned
 // address.
 struct Lookups {
-  Lookups(size_t width_of_table, size_t lookups, size_t bags, bool narrow, size_t shift)
-      : dim(width_of_table), count(lookups), rows(bags), first(shift) {
+  Lookups(size_t width_of_table, size_t lookups, size_t bags, TableType type, size_t shift)
+      : dim(width_of_table), count(lookups), rows(bags), own(bags), first(shift) {
     stride = (first + dim * count + 3) / 4 * 4;
     output.assign(rows * stride, -1.0f);
-    held = random_floats(kTableRows * dim, 3);
-    if (narrow) {
-      half.resize(held.size());
-      to_bfloat16(held, half);
-      to_float(half, held);
-    }
+    table = HeldWeights(type, random_floats(kTableRows * dim, 3));
+    held = table.values();
     const auto width = static_cast<int64_t>(dim);
-    tables = {{narrow ? nullptr : held.data(), kTableRows, width, narrow ? half.data() : nullptr}};
+    tables = {{table.view(), kTableRows, width}};
     plan.tables = {{"t", kTableRows, width}};
     plan.id_inputs = {{"one", Domain::kRow, false, false, 0}, {"many", Domain::kRow, true, false, 0}};
     for (size_t r = 0; r < rows; ++r) single.push_back(static_cast<uint32_t>(r * 7 % kTableRows));
@@ -60,8 +58,9 @@ struct Lookups {
     build.rows = rows;
     const auto kernel = cuda::make_cuda_kernel(build);
     ASSERT_TRUE(kernel.ok()) << kernel.status().message();
-    const std::vector<cuda::DeviceIds> ids = {{single.data(), nullptr, nullptr},
-                                              {list.data(), offsets.data(), nullptr}};
+    const uint32_t last = own == 0 ? 0 : static_cast<uint32_t>(own - 1);
+    const std::vector<cuda::DeviceIds> ids = {{single.data(), nullptr, nullptr, last},
+                                              {list.data(), offsets.data(), nullptr, last}};
     auto stream = cuda::make_stream();
     std::vector<float*> base;
     for (size_t i = 0; i < count; ++i) base.push_back(output.data() + first + i * dim);
@@ -78,7 +77,8 @@ struct Lookups {
   void expect_pooled() const {
     for (size_t r = 0; r < rows; ++r) {
       for (size_t i = 0; i < count; ++i) {
-        const size_t begin = i % 2 == 0 ? r : offsets[r], end = i % 2 == 0 ? r + 1 : offsets[r + 1];
+        const size_t bag = std::min(r, own - 1);
+        const size_t begin = i % 2 == 0 ? bag : offsets[bag], end = i % 2 == 0 ? bag + 1 : offsets[bag + 1];
         const double scale = i % 4 == 3 && end > begin ? 1 / static_cast<double>(end - begin) : 1;
         for (size_t d = 0; d < dim; ++d) {
           double want = 0;
@@ -95,9 +95,18 @@ struct Lookups {
     }
   }
 
-  size_t dim, count, rows, first, stride = 0;
+  // Leaves `bags` of its own to the batch: the ids of those behind them are no ids.
+  void keep(size_t bags) {
+    own = bags;
+    list.resize(offsets[own]);
+    single.resize(own);
+    single.resize(rows, 0xffffffffu);
+    std::fill(offsets.begin() + static_cast<ptrdiff_t>(own) + 1, offsets.end(), 0xffffffffu);
+  }
+
+  size_t dim, count, rows, own, first, stride = 0;
   std::vector<float> output, held;
-  std::vector<Bfloat16> half;
+  HeldWeights table;
   std::vector<uint32_t> single, list, offsets;
   std::vector<TableView> tables;
   Plan plan;
@@ -105,13 +114,13 @@ struct Lookups {
 };
 
 TEST(CudaEmbedding, FillsAlignedAndOtherViews) {
-  for (const bool narrow : {false, true}) {
+  for (const TableType type : kEveryTableType) {
     for (const size_t dim : {1, 4, 6, 8, 12, 16, 64, 128, 136, 260}) {
       for (const size_t first : {0, 4, 1}) {
         for (const size_t rows : {0, 1, 70}) {
-          SCOPED_TRACE("narrow " + std::to_string(narrow) + ", dim " + std::to_string(dim) + ", first " +
+          SCOPED_TRACE(std::string(name_of(type)) + ", dim " + std::to_string(dim) + ", first " +
                        std::to_string(first) + ", rows " + std::to_string(rows));
-          Lookups lookups(dim, 4, rows, narrow, first);
+          Lookups lookups(dim, 4, rows, type, first);
           lookups.run();
           lookups.expect_pooled();
         }
@@ -121,15 +130,26 @@ TEST(CudaEmbedding, FillsAlignedAndOtherViews) {
 }
 
 TEST(CudaEmbedding, TakesMoreLookupsThanOneLaunch) {
-  Lookups lookups(4, 300, 9, false, 0);
+  Lookups lookups(4, 300, 9, TableType::kFloat32, 0);
   lookups.run();
   lookups.expect_pooled();
 }
 
 TEST(CudaEmbedding, TakesMoreRowsThanItsThreads) {
-  Lookups lookups(29, 2, 140000, false, 0);
+  Lookups lookups(29, 2, 140000, TableType::kFloat32, 0);
   lookups.run();
   lookups.expect_pooled();
+}
+
+TEST(CudaEmbedding, GivesRowsBehindTheBatchsOwnTheLastOnesVectors) {
+  for (const TableType type : kEveryTableType) {
+    for (const size_t own : {1, 64, 79}) {
+      Lookups lookups(8, 4, 90, type, 0);
+      lookups.keep(own);
+      lookups.run();
+      lookups.expect_pooled();
+    }
+  }
 }
 
 }  // namespace

@@ -131,10 +131,9 @@ TEST_F(EmulatedDevice, TimesOnlyWhatHasPassed) {
 // captured.
 TEST_F(EmulatedDevice, StepGraphsOutliveAnErrorWhileCapturing) {
   cuda::StepGraphs graphs;
-  const cuda::StepGraphs::Key key = {1, 2, 3};
   size_t enqueued = 0;
   const auto step = [&](const std::function<Status()>& last) {
-    return graphs.run(key, stream(), [&]() -> Status {
+    return graphs.run({1, 2}, 3, stream(), [&]() -> Status {
       ++enqueued;
       PRERANK_RETURN_IF_ERROR(cuda::launch(stream(), 1, 64, add_one, x()));
       return last();

@@ -19,13 +19,22 @@ constexpr Layout kAlignedLayout = {"aligned", 8, [](size_t width) { return (widt
 constexpr Layout kContiguousLayout = {"contiguous", 8, [](size_t width) { return width; }};
 
 // The emulated device's library holds a cuBLASLt, too.
+template <MatmulPrecision kPrecision>
 std::shared_ptr<const cuda::Products> emulated_products() {
   static const auto products = [] {
     setenv("PRERANK_CUBLASLT", PRERANK_EMULATED_LIBRARY, 1);
-    return cuda::Products::create(MatmulPrecision::kFloat32);
+    return cuda::Products::create(kPrecision);
   }();
   EXPECT_TRUE(products.ok()) << products.status().message();
   return products.ok() ? products.value() : nullptr;
+}
+
+std::shared_ptr<const cuda::Products> emulated_products(MatmulPrecision precision) {
+  switch (precision) {
+    case MatmulPrecision::kTf32: return emulated_products<MatmulPrecision::kTf32>();
+    case MatmulPrecision::kBfloat16: return emulated_products<MatmulPrecision::kBfloat16>();
+    default: return emulated_products<MatmulPrecision::kFloat32>();
+  }
 }
 
 Result<std::unique_ptr<cuda::DeviceKernel>> build_on_device(const OpHarness& harness) {
@@ -36,7 +45,7 @@ Result<std::unique_ptr<cuda::DeviceKernel>> build_on_device(const OpHarness& har
   build.tables = harness.tables;
   build.rows = std::max(harness.batch.rows, harness.rows());
   build.requests = std::max(harness.batch.requests, harness.rows());
-  build.products = emulated_products();
+  build.products = emulated_products(harness.device_products);
   return cuda::make_cuda_kernel(build);
 }
 
@@ -62,8 +71,9 @@ void OpHarness::run(size_t) {
   const std::vector<float*> base = addresses();
   std::vector<cuda::DeviceIds> ids;
   for (const BatchIds& of : batch.ids) {
+    const size_t bags = of.offsets.empty() ? of.ids.size() : of.offsets.size() - 1;
     ids.push_back({of.ids.data(), of.offsets.empty() ? nullptr : of.offsets.data(),
-                   of.weights.empty() ? nullptr : of.weights.data()});
+                   of.weights.empty() ? nullptr : of.weights.data(), bags == 0 ? 0 : static_cast<uint32_t>(bags - 1)});
   }
   const cuda::StepNumbers numbers = {.seed = seed, .step = step, .training = training ? 1u : 0u};
   stats.assign(plan.tasks.size(), TaskStats());

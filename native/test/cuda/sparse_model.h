@@ -16,22 +16,17 @@
 #include "cpu/optimizers.h"
 #include "cuda/sparse_fixture.h"
 #include "cuda/sparse_update.h"
+#include "held_weights.h"
 #include "kernel_harness.h"
 
 namespace prerank::test {
 
 // Weights and state of a table, and where they are.
 struct SparseTableData {
-  std::vector<float> wide;
-  std::vector<Bfloat16> narrow;
+  HeldWeights weights;
   std::vector<float> state0, state1;
 
-  bool operator==(const SparseTableData& other) const {
-    return wide == other.wide && state0 == other.state0 && state1 == other.state1 &&
-           narrow.size() == other.narrow.size() &&
-           std::equal(narrow.begin(), narrow.end(), other.narrow.begin(),
-                      [](Bfloat16 a, Bfloat16 b) { return a.bits == b.bits; });
-  }
+  bool operator==(const SparseTableData&) const = default;
 };
 
 // A multiple of 1 / parts in [-1, 1].
@@ -45,18 +40,13 @@ inline std::vector<float> random_parts(size_t count, uint64_t seed, int parts) {
 }
 
 struct SparseModel {
-  SparseModel(Plan of, SparseOptimizerKind kind, bool narrow, std::span<const uint64_t> limits) : plan(std::move(of)) {
+  SparseModel(Plan of, SparseOptimizerKind kind, TableType type, std::span<const uint64_t> limits)
+      : plan(std::move(of)) {
     optimizer.kind = kind;
     for (size_t t = 0; t < plan.tables.size(); ++t) {
       const size_t rows = limits[t], dim = static_cast<size_t>(plan.tables[t].dim);
       SparseTableData data;
-      const std::vector<float> weights = random_floats(rows * dim, 50 + t);
-      if (narrow) {
-        data.narrow.resize(weights.size());
-        to_bfloat16(weights, data.narrow);
-      } else {
-        data.wide = weights;
-      }
+      data.weights = HeldWeights(type, random_floats(rows * dim, 50 + t));
       const size_t state = kind == SparseOptimizerKind::kSgd              ? 0
                            : kind == SparseOptimizerKind::kRowwiseAdagrad ? rows
                                                                           : rows * dim;
@@ -90,9 +80,7 @@ struct SparseModel {
     std::vector<cuda::DeviceTable> result;
     for (size_t t = 0; t < tables.size(); ++t) {
       SparseTableData& data = tables[t];
-      const bool narrow = !data.narrow.empty();
-      result.push_back({narrow ? static_cast<void*>(data.narrow.data()) : data.wide.data(), narrow,
-                        data.state0.empty() ? nullptr : data.state0.data(),
+      result.push_back({data.weights.view(), data.state0.empty() ? nullptr : data.state0.data(),
                         data.state1.empty() ? nullptr : data.state1.data(), plan.tables[t].rows, plan.tables[t].dim});
     }
     return result;
@@ -125,9 +113,7 @@ struct SparseModel {
   }
 
   TableView view(size_t t) {
-    SparseTableData& data = tables[t];
-    return {data.narrow.empty() ? data.wide.data() : nullptr, plan.tables[t].rows, plan.tables[t].dim,
-            data.narrow.empty() ? nullptr : data.narrow.data()};
+    return {tables[t].weights.view(), plan.tables[t].rows, plan.tables[t].dim};
   }
 
   cuda::StepNumbers numbers(uint64_t step) const {

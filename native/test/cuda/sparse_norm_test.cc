@@ -13,7 +13,8 @@ namespace {
 TEST(CudaSparseNorm, IsTheCpus) {
   for (const SparseOptimizerKind kind : {SparseOptimizerKind::kSgd, SparseOptimizerKind::kRowwiseAdagrad}) {
     for (const std::array<int64_t, 3> dims : {std::array<int64_t, 3>{16, 3, 40}, {300, 150, 8}, {1, 1024, 64}}) {
-      SparseModel model(shared_plan(dims), kind, kind == SparseOptimizerKind::kSgd, kSharedLimits);
+      SparseModel model(shared_plan(dims), kind,
+                        kind == SparseOptimizerKind::kSgd ? TableType::kBfloat16 : TableType::kFloat32, kSharedLimits);
       model.set_gradients(1500, 3, 0);
       auto update = model.device(1500, 60);
       ASSERT_TRUE(update.ok()) << update.status().message();

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cmath>
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -20,14 +21,14 @@ TEST(CudaSparseUpdate, IsBitForBitTheCpus) {
   const cpu::Isa before = cpu::isa();
   ASSERT_TRUE(cpu::set_isa_for_test(cpu::Isa::kBaseline));
   for (const SparseOptimizerKind kind : kKinds) {
-    for (const bool narrow : {false, true}) {
+    for (const TableType type : kEveryTableType) {
       // Not the row-wise sums of squares of what l2 makes of them.
       const double l2 = kind == SparseOptimizerKind::kRowwiseAdagrad ? 0 : 0.01;
       for (const std::array<int64_t, 3> dims :
            {std::array<int64_t, 3>{16, 3, 40}, {8, 128, 4}, {33, 1, 64}, {8, 200, 300}}) {
-        SCOPED_TRACE("optimizer " + std::to_string(static_cast<int>(kind)) + ", narrow " + std::to_string(narrow) +
-                     ", dim " + std::to_string(dims[0]));
-        SparseModel device(shared_plan(dims), kind, narrow, kSharedLimits);
+        SCOPED_TRACE("optimizer " + std::to_string(static_cast<int>(kind)) + ", " + name_of(type) + ", dim " +
+                     std::to_string(dims[0]));
+        SparseModel device(shared_plan(dims), kind, type, kSharedLimits);
         device.optimizer.l2 = l2;
         device.set_gradients(400, 3, 8);
         SparseModel cpu = device;
@@ -48,6 +49,41 @@ TEST(CudaSparseUpdate, IsBitForBitTheCpus) {
   cpu::set_isa_for_test(before);
 }
 
+// Steps from weights of every size to others: subnormal ones, saturated ones, and what is not finite.
+TEST(CudaSparseUpdate, RoundsEverySizeAsTheCpu) {
+  const cpu::Isa before = cpu::isa();
+  ASSERT_TRUE(cpu::set_isa_for_test(cpu::Isa::kBaseline));
+  constexpr uint64_t kLimits[] = {100};
+  for (const TableType type : kNarrowTypes) {
+    for (const int64_t dim : {8, 33}) {
+      SCOPED_TRACE(std::string(name_of(type)) + ", dim " + std::to_string(dim));
+      const Plan plan = sparse_plan({{"a", 100, dim}}, {{.table = 0}});
+      SparseModel device(plan, SparseOptimizerKind::kSgd, type, kLimits);
+      device.set_gradients(100, 3, 0);
+      SparseModel cpu = device;
+      cpu.set_gradients(100, 3, 0);
+      for (size_t i = 0; i < device.memory[0].size(); ++i) {
+        const float gradient = i % 97 == 5 ? INFINITY : std::ldexp(device.memory[0][i], static_cast<int>(i % 60) - 30);
+        device.memory[0][i] = cpu.memory[0][i] = gradient;
+      }
+      std::vector<float> weights(100 * static_cast<size_t>(dim));
+      for (size_t i = 0; i < weights.size(); ++i) {
+        weights[i] = std::ldexp(1 + static_cast<float>(i % 7) / 8, static_cast<int>(i % 40) - 24);
+      }
+      device.tables[0].weights = cpu.tables[0].weights = HeldWeights(type, weights);
+      auto update = device.device(100, 0);
+      ASSERT_TRUE(update.ok()) << update.status().message();
+      SparseBatch ids(plan, 100, 0, 1, kLimits);
+      for (uint32_t i = 0; i < 100; ++i) ids.ids[0][i] = i;
+      run_update(update.value(), ids, device.numbers(0));
+      cpu.update_on_cpu(ids, 0);
+      EXPECT_TRUE(device.tables[0] == cpu.tables[0]);
+      EXPECT_FALSE(device.tables[0].weights == HeldWeights(type, weights));
+    }
+  }
+  cpu::set_isa_for_test(before);
+}
+
 TEST(CudaSparseUpdate, FollowsTheCpuAtEveryWidth) {
   for (const SparseOptimizerKind kind : kKinds) {
     for (const int64_t dim : {1, 6, 20, 100, 130, 150, 256, 300, 515, 1024}) {
@@ -56,7 +92,7 @@ TEST(CudaSparseUpdate, FollowsTheCpuAtEveryWidth) {
         const Plan plan = sparse_plan({{"a", 12, dim}, {"b", 100, dim}},
                                       {{.table = 0}, {.table = 1, .multi = true, .weighted = true}});
         const uint64_t limits[] = {12, 100};
-        SparseModel device(plan, kind, false, limits);
+        SparseModel device(plan, kind, TableType::kFloat32, limits);
         device.optimizer.l2 = 0.01;
         device.set_gradients(90, 4, 0, shift);
         SparseModel cpu = device;
@@ -67,10 +103,11 @@ TEST(CudaSparseUpdate, FollowsTheCpuAtEveryWidth) {
         run_update(update.value(), ids, device.numbers(0));
         cpu.update_on_cpu(ids, 0);
         for (size_t t = 0; t < 2; ++t) {
-          const std::vector<double> weights(cpu.tables[t].wide.begin(), cpu.tables[t].wide.end());
+          const std::vector<float> held = cpu.tables[t].weights.values();
+          const std::vector<double> weights(held.begin(), held.end());
           const std::vector<double> state0(cpu.tables[t].state0.begin(), cpu.tables[t].state0.end());
           const std::vector<double> state1(cpu.tables[t].state1.begin(), cpu.tables[t].state1.end());
-          expect_near(device.tables[t].wide, weights, 1e-5, "weights");
+          expect_near(device.tables[t].weights.values(), weights, 1e-5, "weights");
           expect_near(device.tables[t].state0, state0, 1e-5, "state");
           expect_near(device.tables[t].state1, state1, 1e-5, "second state");
         }
@@ -90,7 +127,7 @@ TEST(CudaSparseUpdate, SumsHotRowsOverManyChunks) {
       for (const size_t rows : {4000, 700, 1, 0}) {
         SCOPED_TRACE("dim " + std::to_string(dim) + ", rows " + std::to_string(rows));
         const Plan plan = sparse_plan({{"a", 3, dim}, {"b", 200, dim}}, {{.table = 0}, {.table = 1}});
-        SparseModel device(plan, kind, true, kHotLimits);
+        SparseModel device(plan, kind, TableType::kBfloat16, kHotLimits);
         device.set_gradients(4000, 8, 2);
         SparseModel cpu = device;
         cpu.set_gradients(4000, 8, 2);
@@ -112,7 +149,7 @@ TEST(CudaSparseUpdate, GivesTheSameBitsWhateverThereIsRoomFor) {
   std::vector<std::vector<SparseTableData>> results;
   std::vector<double> norms;
   for (const size_t capacity : {350, 350, 5000}) {
-    SparseModel model(plan, SparseOptimizerKind::kRowwiseAdagrad, false, kSharedLimits);
+    SparseModel model(plan, SparseOptimizerKind::kRowwiseAdagrad, TableType::kFloat32, kSharedLimits);
     model.set_gradients(350, 3, 0);
     auto update = model.device(capacity, capacity);
     ASSERT_TRUE(update.ok());
@@ -127,7 +164,7 @@ TEST(CudaSparseUpdate, GivesTheSameBitsWhateverThereIsRoomFor) {
 }
 
 TEST(CudaSparseUpdate, ChangesNothingWhenRefusedOrNotUpdating) {
-  SparseModel model(shared_plan({16, 3, 40}), SparseOptimizerKind::kAdam, false, kSharedLimits);
+  SparseModel model(shared_plan({16, 3, 40}), SparseOptimizerKind::kAdam, TableType::kFloat32, kSharedLimits);
   model.set_gradients(100, 3, 0);
   auto update = model.device(100, 20);
   ASSERT_TRUE(update.ok());
@@ -147,7 +184,7 @@ TEST(CudaSparseUpdate, ChangesNothingWhenRefusedOrNotUpdating) {
 TEST(CudaSparseUpdate, RowsWithoutGradientStay) {
   const Plan plan = sparse_plan({{"a", 40, 8}}, {{.table = 0}, {.table = 0}});
   const uint64_t limits[] = {40};
-  SparseModel model(plan, SparseOptimizerKind::kSgd, false, limits);
+  SparseModel model(plan, SparseOptimizerKind::kSgd, TableType::kFloat32, limits);
   model.optimizer.l2 = 1;
   model.set_gradients(30, 3, 0);
   model.pooled[1] = {};
@@ -158,7 +195,8 @@ TEST(CudaSparseUpdate, RowsWithoutGradientStay) {
   ASSERT_TRUE(update.ok());
   run_update(update.value(), ids, model.numbers(0));
   EXPECT_FALSE(model.tables[0] == before);
-  EXPECT_TRUE(std::equal(before.wide.begin() + 20 * 8, before.wide.end(), model.tables[0].wide.begin() + 20 * 8));
+  const std::vector<float> first = before.weights.values(), then = model.tables[0].weights.values();
+  EXPECT_TRUE(std::equal(first.begin() + 20 * 8, first.end(), then.begin() + 20 * 8));
 
   model.pooled[0] = {};
   const SparseTableData after = model.tables[0];
@@ -176,7 +214,7 @@ TEST(CudaSparseUpdate, ReachesRowsBehind32Bits) {
   const Plan plan = sparse_plan({{"a", int64_t{1} << 32, 4}, {"b", 3000, 4}},
                                 {{.table = 0}, {.table = 1, .multi = true, .pooling = Pooling::kMean}});
   const uint64_t limits[] = {50, 60};
-  SparseModel device(plan, SparseOptimizerKind::kAdagrad, false, limits);
+  SparseModel device(plan, SparseOptimizerKind::kAdagrad, TableType::kFloat32, limits);
   device.set_gradients(200, 3, 8);
   SparseModel cpu = device;
   cpu.set_gradients(200, 3, 8);
@@ -192,7 +230,7 @@ TEST(CudaSparseUpdate, ReachesRowsBehind32Bits) {
 // A captured update follows the batches that are indexed between its launches.
 TEST(CudaSparseUpdate, RunsFromAGraph) {
   const Plan plan = shared_plan({16, 3, 40});
-  SparseModel graph(plan, SparseOptimizerKind::kRowwiseAdagrad, false, kSharedLimits);
+  SparseModel graph(plan, SparseOptimizerKind::kRowwiseAdagrad, TableType::kFloat32, kSharedLimits);
   graph.set_gradients(300, 3, 0);
   SparseModel plain = graph;
   plain.set_gradients(300, 3, 0);
@@ -247,7 +285,7 @@ TEST(CudaSparseUpdate, ChangesItsGenerationWhenMemoryRunsOut) {
   size_t replaced = 0;
   for (size_t more = 0;; more += 100) {
     ASSERT_LT(more, 200'000u) << "the batch never fits";
-    SparseModel model(plan, SparseOptimizerKind::kSgd, false, limits);
+    SparseModel model(plan, SparseOptimizerKind::kSgd, TableType::kFloat32, limits);
     model.set_gradients(kBags, 1, 0);
     auto update = model.device(kBags, 0);
     ASSERT_TRUE(update.ok());
@@ -273,7 +311,7 @@ TEST(CudaSparseUpdate, RefusesTablesThatAreTooWide) {
   const uint64_t limits[] = {2};
   for (const bool trained : {true, false}) {
     const Plan plan = sparse_plan({{"a", 2, 1028}}, {{.table = 0, .trained = trained}});
-    SparseModel model(plan, SparseOptimizerKind::kSgd, false, limits);
+    SparseModel model(plan, SparseOptimizerKind::kSgd, TableType::kFloat32, limits);
     model.set_gradients(4, 1, 0);
     EXPECT_EQ(model.device(4, 0).status().code(), trained ? Code::kUnsupported : Code::kOk);
   }

@@ -46,7 +46,7 @@ struct LayerGradients {
     const auto beside = cuda::Products::create(MatmulPrecision::kFloat32);
     EXPECT_TRUE(products.ok() && beside.ok());
     const auto operations =
-        cuda::StepOperations::create(harness.plan, {}, {.rows = kStepRows}, products.value(), beside.value());
+        cuda::StepOperations::create(harness.plan, {}, {}, {.rows = kStepRows}, products.value(), beside.value());
     EXPECT_TRUE(operations.ok()) << operations.status().message();
     auto stream = cuda::make_stream();
     std::vector<float*> base = harness.addresses();

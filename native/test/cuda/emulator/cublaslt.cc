@@ -52,10 +52,11 @@ size_t depth(const cublasLtMatmulDescOpaque_t& desc, const Layout& a) {
 
 // What tensor cores keep of an operand.
 float narrowed(float x, cublasComputeType_t compute) {
-  if (compute == CUBLAS_COMPUTE_32F) return x;
-  const unsigned int dropped = compute == CUBLAS_COMPUTE_32F_FAST_TF32 ? 13 : 16;
-  const unsigned int half = 1u << (dropped - 1);
-  return __uint_as_float((__float_as_uint(x) + half) & ~((1u << dropped) - 1));
+  if (compute == CUBLAS_COMPUTE_32F_FAST_TF32) return __uint_as_float(prerank::emulator::to_tf32(x));
+  if (compute == CUBLAS_COMPUTE_32F_FAST_16BF) {
+    return __uint_as_float(prerank::emulator::to_bfloat16_pair(x, 0) << 16);
+  }
+  return x;
 }
 
 // The epilogue of element (i, j). A mask has a bit for each, by columns of aux_ld bits: 0 where a ReLU lets nothing pass.

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "emulator.h"
+#include "tensor_cores.h"
 
 #define CUDART_VERSION 13000
 #define __CUDART_API_VERSION CUDART_VERSION

@@ -36,6 +36,12 @@ int enqueue(Stream* stream, std::function<void()> work);
 // Of such work: the device took so much longer, as events see it.
 void spend(double milliseconds);
 
+// Since the process began.
+struct GraphCounts {
+  uint64_t captured = 0, launched = 0;
+};
+GraphCounts graph_counts();
+
 }  // namespace prerank::emulator
 
 // Of the device thread that runs on this host thread.
