@@ -2,7 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <cuda_runtime.h>
+#include <unistd.h>
 
+#include <fstream>
+#include <thread>
 #include <vector>
 
 #include "cuda/device.h"
@@ -43,6 +46,15 @@ __global__ void meet_in_branches(float* x) {
     __syncthreads();
   }
   x[threadIdx.x] = 0;
+}
+
+__global__ void meet(float*) { __syncthreads(); }
+
+// Of the process's address space.
+size_t mapped_bytes() {
+  size_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  return pages * static_cast<size_t>(sysconf(_SC_PAGESIZE));
 }
 
 class EmulatedDevice : public testing::Test {
@@ -125,6 +137,17 @@ TEST_F(EmulatedDevice, TimesOnlyWhatHasPassed) {
   EXPECT_EQ(cudaEventElapsedTime(&milliseconds, start.value().get(), end.value().get()), cudaSuccess);
   EXPECT_NE(cudaEventElapsedTime(&milliseconds, start.value().get(), plain.value().get()), cudaSuccess);
   (void)cudaGetLastError();
+}
+
+// Each host thread that runs kernels has a stack for every thread of a block. Stacks of ended ones became mappings that
+// were larger than the machine's memory: the process could not fork any more.
+TEST_F(EmulatedDevice, StacksEndWithTheHostThread) {
+  const auto run_in_thread = [&] { std::thread([&] { run(meet, 1024); }).join(); };
+  run_in_thread();
+  const size_t before = mapped_bytes();
+  ASSERT_GT(before, 0u);
+  for (int i = 0; i < 4; ++i) run_in_thread();
+  EXPECT_LT(mapped_bytes(), before + (size_t{64} << 20));
 }
 
 // An error in the middle of a capture ends it: the stream works on, the error does not come back, the next step is

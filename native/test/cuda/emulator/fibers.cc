@@ -76,6 +76,14 @@ void fiber_main();
 
 class Block {
  public:
+  Block() = default;
+  Block(const Block&) = delete;
+  Block& operator=(const Block&) = delete;
+  // At the end of its thread, when no fiber runs.
+  ~Block() {
+    for (const auto& fiber : fibers_) munmap(fiber->stack, kStackBytes);
+  }
+
   void run(const Indices& index, const Indices& size, const Indices& grid, bool reverse,
            const std::function<void()>& body) {
     body_ = &body;
