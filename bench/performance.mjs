@@ -49,8 +49,8 @@ const twoThreads = ['--threads', '2'];
 const against = (variants, config, ...args) =>
   json('peers/step.mjs', '--config', config, '--python', values.python, '--variants', variants, ...args);
 const peers = (...args) => against('eager,onednn', ...args);
-// Products in bfloat16 where the processor has an instruction for them: elsewhere float32 is faster.
-const products = loadAddon().info().isa === 'avx512bf16' ? ['--matmul', 'bfloat16'] : [];
+// Products in bfloat16 where the processor has tiles for them: elsewhere float32 may be faster.
+const products = loadAddon().info().isa === 'amx' ? ['--matmul', 'bfloat16'] : [];
 const narrow = (...args) => against('bf16', ...args, '--tables', 'bfloat16', ...products, ...excluded);
 const bench = (...args) => json('../dist/cli/main.js', 'bench', ...args);
 

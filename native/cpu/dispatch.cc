@@ -1,5 +1,11 @@
 #include "cpu/dispatch.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 #include <atomic>
 #include <cstddef>
 #include <cstdlib>
@@ -10,13 +16,26 @@
 namespace prerank::cpu {
 namespace {
 
+#if defined(__x86_64__)
+// Whether the processor multiplies tiles of bfloat16 and the system lets this process use them, which it has to ask for.
+bool tiles_allowed() {
+  constexpr unsigned int kTileBf16 = 1u << 22, kTile = 1u << 24;  // CPUID 7, EDX
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;     // arch_prctl's ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  unsigned int a = 0, b = 0, c = 0, d = 0;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
+  return (d & kTileBf16) != 0 && (d & kTile) != 0 && syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+#endif
+
 bool supported(Isa isa) {
 #if defined(__x86_64__)
   __builtin_cpu_init();
   if (isa == Isa::kAvx2) return __builtin_cpu_supports("x86-64-v3") != 0;
   const bool avx512 = __builtin_cpu_supports("x86-64-v4") != 0;
   if (isa == Isa::kAvx512) return avx512;
-  if (isa == Isa::kAvx512Bf16) return avx512 && __builtin_cpu_supports("avx512bf16") != 0;
+  const bool bfloat16 = avx512 && __builtin_cpu_supports("avx512bf16") != 0;
+  if (isa == Isa::kAvx512Bf16) return bfloat16;
+  if (isa == Isa::kAmx) return bfloat16 && tiles_allowed();
 #endif
   return isa == Isa::kBaseline;
 }
@@ -27,7 +46,7 @@ Isa cap_from_environment() {
   for (const Isa isa : kIsas) {
     if (name == name_of(isa)) return isa;
   }
-  return Isa::kAvx512Bf16;
+  return Isa::kAmx;
 }
 
 Isa choose() {
@@ -50,6 +69,8 @@ Isa isa() { return current().load(std::memory_order_relaxed); }
 
 const char* name_of(Isa isa) {
   switch (isa) {
+    case Isa::kAmx:
+      return "amx";
     case Isa::kAvx512Bf16:
       return "avx512bf16";
     case Isa::kAvx512:
@@ -71,6 +92,14 @@ const char* active_isa() { return name_of(isa()); }
 const SimdTable& simd() {
   // One table each, made at its first use: even filling a table may take the instructions of its set.
 #if defined(__x86_64__)
+  if (isa() == Isa::kAmx) {
+    static const SimdTable table = [] {
+      SimdTable wide = avx512::make_table();
+      amx::add_tile_products(wide);
+      return wide;
+    }();
+    return table;
+  }
   if (isa() == Isa::kAvx512Bf16) {
     static const SimdTable table = [] {
       SimdTable wide = avx512::make_table();

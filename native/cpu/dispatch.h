@@ -8,15 +8,15 @@ namespace prerank::cpu {
 struct SimdTable;
 
 // kBaseline is what every processor of the architecture has: SSE4.2, or NEON on 64-bit Arm, which has nothing else.
-// kAvx512Bf16 is kAvx512 with an instruction for products of bfloat16.
-enum class Isa : uint8_t { kBaseline, kAvx2, kAvx512, kAvx512Bf16 };
-inline constexpr Isa kIsas[] = {Isa::kBaseline, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16};
+// kAvx512Bf16 is kAvx512 with an instruction for products of bfloat16, kAmx kAvx512Bf16 with one for tiles of them.
+enum class Isa : uint8_t { kBaseline, kAvx2, kAvx512, kAvx512Bf16, kAmx };
+inline constexpr Isa kIsas[] = {Isa::kBaseline, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16, Isa::kAmx};
 
-// The best this processor can do, capped by the environment variable PRERANK_ISA (baseline | avx2 | avx512 | avx512bf16;
-// other values are ignored).
+// The best this processor can do, capped by the environment variable PRERANK_ISA (baseline | avx2 | avx512 | avx512bf16 |
+// amx; other values are ignored).
 Isa isa();
 
-// Name of isa(), as written to state.json: "baseline" ("neon" on Arm), "avx2", "avx512" or "avx512bf16".
+// Name of isa(), as written to state.json: "baseline" ("neon" on Arm), "avx2", "avx512", "avx512bf16" or "amx".
 const char* active_isa();
 const char* name_of(Isa isa);
 

@@ -7,7 +7,7 @@ import { prerankWith, sampleConfig, writeConfig, writeLogs } from '../support/sa
 import { skip } from '../support/skip.js';
 
 /** The first is what every processor of the architecture has. */
-const ISAS = process.arch === 'x64' ? ['baseline', 'avx2', 'avx512', 'avx512bf16'] : ['neon'];
+const ISAS = process.arch === 'x64' ? ['baseline', 'avx2', 'avx512', 'avx512bf16', 'amx'] : ['neon'];
 
 interface Summary {
   readonly metrics: { readonly eval: { readonly ctr: { readonly auc: number; readonly ne: number } } };

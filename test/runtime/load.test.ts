@@ -11,7 +11,7 @@ describe('loading the native core', () => {
   it('gives the same addon every time, which says what it is', () => {
     assert.equal(loadAddon(), loadAddon());
     const info = loadAddon().info();
-    assert.match(info.isa, /^(baseline|avx2|avx512|avx512bf16)$/);
+    assert.match(info.isa, /^(baseline|avx2|avx512|avx512bf16|amx)$/);
     assert.ok(info.kernels.includes('linear'));
     assert.ok(info.cores >= 1);
   });

@@ -17,6 +17,7 @@ void add_interaction(SimdTable& table);
 void add_linear(SimdTable& table);
 void add_products(SimdTable& table);
 void add_bfloat16_products(SimdTable& table);
+void add_tile_products(SimdTable& table);
 void add_embedding(SimdTable& table);
 void add_losses(SimdTable& table);
 void add_dense_updates(SimdTable& table);

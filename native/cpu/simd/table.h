@@ -68,7 +68,7 @@ struct PackedProduct {
   void* scratch;  // packed_product_scratch(rows) items
 };
 
-// B [depth, width], neighbours `row` and `column` floats apart, into packed_items(depth, width) items. Of `parts` calls
+// B [depth, width], neighbours `row` and `column` floats apart (one of them 1), into packed_items(depth, width) items. Of `parts` calls
 // with part = 0 ... parts - 1, by any threads, each writes its share.
 struct PackArguments {
   size_t depth, width;
@@ -245,6 +245,9 @@ SimdTable make_table();
 // On top of the table for AVX-512.
 namespace avx512bf16 {
 void add_bfloat16_products(SimdTable& table);
+}
+namespace amx {
+void add_tile_products(SimdTable& table);
 }
 
 }  // namespace prerank::cpu
