@@ -8,7 +8,7 @@ import { generateColumns } from '../dist/bench/generated-data.js';
 import { VIEWS } from '../dist/bench/kernel-cases.js';
 import { referenceStep } from '../dist/bench/reference-steps.js';
 import { trainingProgram } from '../dist/models/registry.js';
-import { operationCost, stateFloats } from '../dist/runtime/plan-cost.js';
+import { isProduct, operationCost, stateFloats } from '../dist/runtime/plan-cost.js';
 import { markdownTable } from './markdown.mjs';
 import { countIds } from './step-floor.mjs';
 
@@ -35,9 +35,6 @@ const PHASES = [
   'dense update',
 ];
 const AHEAD = new Set(['batch copy', 'sort']);
-
-/** Operations whose operands are rounded for tensor cores. */
-const ROUNDED = /^(linear|dotInteraction)/;
 
 function phaseOf({ kind, layer }) {
   if (kind === 'linear') return 'dense forward';
@@ -85,7 +82,7 @@ function workOf(step, optimizer) {
     .map((op) => {
       const { flops, bytes } = operationCost(plan, op, batch);
       const batchWords = op.kind === 'loss' ? batch * (plan.tasks.length + 1) : 0;
-      return item(phaseOf(op), bytes + WORD * batchWords, flops, ROUNDED.test(op.kind));
+      return item(phaseOf(op), bytes + WORD * batchWords, flops, isProduct(op.kind));
     });
   const looked = lookups.map(({ ids, distinct, bags, dim }) =>
     item('lookup', WORD * (ids + (distinct + bags) * dim), ids * dim),

@@ -1,7 +1,7 @@
 /** The least time a reference step can take on one core at the machine's measured rates. */
 import { generateColumns } from '../dist/bench/generated-data.js';
 import { trainingProgram } from '../dist/models/registry.js';
-import { operationCost, stateFloats } from '../dist/runtime/plan-cost.js';
+import { isProduct, operationCost, stateFloats } from '../dist/runtime/plan-cost.js';
 
 const FLOAT_BYTES = 4;
 
@@ -19,7 +19,7 @@ export function stepFloor(step, roof) {
   const { plan } = trainingProgram(step.model, step.features, step.tasks);
   const flops = plan.segments
     .flatMap((segment) => segment.ops)
-    .filter((op) => /^(linear|dotInteraction)/.test(op.kind))
+    .filter((op) => isProduct(op.kind))
     .reduce((sum, op) => sum + operationCost(plan, op, step.batch).flops, 0);
   const columns = new Map(generateColumns(step, step.batch, 1).map((column) => [column.name, column]));
   const tables = new Map(step.features.tables.map((table) => [table.name, table]));

@@ -22,19 +22,16 @@ Status refused(size_t bytes) {
 }  // namespace
 
 Result<AlignedBuffer> AlignedBuffer::allocate(size_t bytes) {
-  AlignedBuffer buffer;
-  if (bytes == 0) return buffer;
-  if (bytes > std::numeric_limits<size_t>::max() / 2) return refused(bytes);
   if (bytes >= kHugePage) {
     const size_t memory = usable_memory();
-    if (memory != 0 && bytes > memory) return refused(bytes);
-    buffer.map(bytes);
-  } else {
-    const size_t rounded = round_up(bytes, kAlignment);
-    buffer.data_ = std::aligned_alloc(kAlignment, rounded);
-    if (buffer.data_ != nullptr) std::memset(buffer.data_, 0, rounded);
+    return memory != 0 && bytes > memory ? refused(bytes) : reserved(bytes);
   }
+  AlignedBuffer buffer;
+  if (bytes == 0) return buffer;
+  const size_t rounded = round_up(bytes, kCacheLine);
+  buffer.data_ = std::aligned_alloc(kCacheLine, rounded);
   if (buffer.data_ == nullptr) return refused(bytes);
+  std::memset(buffer.data_, 0, rounded);
   buffer.bytes_ = bytes;
   return buffer;
 }
@@ -53,9 +50,11 @@ Result<AlignedBuffer> AlignedBuffer::reserved(size_t bytes) {
   if (bytes < kHugePage) return pooled(bytes);
   if (bytes > std::numeric_limits<size_t>::max() / 2) return refused(bytes);
   AlignedBuffer buffer;
-  buffer.map(bytes);
+  const size_t mapped = round_up(bytes, kHugePage);
+  buffer.data_ = map_huge_pages(mapped);
   if (buffer.data_ == nullptr) return refused(bytes);
   buffer.bytes_ = bytes;
+  buffer.mapped_ = mapped;
   return buffer;
 }
 
@@ -84,12 +83,6 @@ AlignedBuffer& AlignedBuffer::operator=(AlignedBuffer&& other) noexcept {
 }
 
 AlignedBuffer::~AlignedBuffer() { release(); }
-
-void AlignedBuffer::map(size_t bytes) {
-  const size_t mapped = round_up(bytes, kHugePage);
-  data_ = map_huge_pages(mapped);
-  mapped_ = mapped;
-}
 
 void AlignedBuffer::release() {
   if (data_ == nullptr) return;

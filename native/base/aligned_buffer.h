@@ -9,12 +9,10 @@
 
 namespace prerank {
 
-// At least 64-byte aligned. From 2 MiB on it is mapped at a huge-page boundary and advised to use huge pages
+// At least aligned to cache lines. From 2 MiB on it is mapped at a huge-page boundary and advised to use huge pages
 // (tables are read at random: fewer TLB misses). Move-only; empty after a move.
 class AlignedBuffer {
  public:
-  static constexpr size_t kAlignment = 64;
-  static constexpr size_t kHugePage = size_t{2} << 20;
   static constexpr size_t kPooled = size_t{16} << 10;
 
   // kOutOfMemory when the system refuses, or has less memory. Zero bytes give an empty buffer.
@@ -42,7 +40,6 @@ class AlignedBuffer {
   }
 
  private:
-  void map(size_t bytes);
   void release();
 
   void* data_ = nullptr;

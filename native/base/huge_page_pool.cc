@@ -9,11 +9,11 @@
 namespace prerank {
 
 void* map_huge_pages(size_t bytes) {
-  const size_t wide = bytes + HugePagePool::kPage;
+  const size_t wide = bytes + kHugePage;
   void* mapping = mmap(nullptr, wide, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapping == MAP_FAILED) return nullptr;
   const auto start = reinterpret_cast<uintptr_t>(mapping);
-  const uintptr_t aligned = (start + HugePagePool::kPage - 1) / HugePagePool::kPage * HugePagePool::kPage;
+  const uintptr_t aligned = (start + kHugePage - 1) / kHugePage * kHugePage;
   const size_t before = aligned - start;
   const size_t after = wide - before - bytes;
   if (before > 0) munmap(mapping, before);
@@ -31,12 +31,12 @@ HugePagePool& HugePagePool::shared() {
 
 void* HugePagePool::take(size_t bytes) {
   const std::lock_guard lock(mutex_);
-  bytes = (bytes + 63) / 64 * 64;
-  if (open_ != nullptr && bytes <= kPage - used_) {
+  bytes = (bytes + kCacheLine - 1) / kCacheLine * kCacheLine;
+  if (open_ != nullptr && bytes <= kHugePage - used_) {
     ++pieces_[open_];
     return open_ + std::exchange(used_, used_ + bytes);
   }
-  auto* const page = static_cast<char*>(map_huge_pages(kPage));
+  auto* const page = static_cast<char*>(map_huge_pages(kHugePage));
   if (page == nullptr) return nullptr;
   pieces_[page] = 1;
   if (open_ == nullptr || bytes < used_) {
@@ -53,7 +53,7 @@ void HugePagePool::give(void* data) {
   char* const page = found->first;
   pieces_.erase(found);
   if (page == open_) open_ = nullptr;
-  munmap(page, kPage);
+  munmap(page, kHugePage);
 }
 
 size_t HugePagePool::pages() const {

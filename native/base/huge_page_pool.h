@@ -8,16 +8,17 @@
 
 namespace prerank {
 
+inline constexpr size_t kHugePage = size_t{2} << 20;
+inline constexpr size_t kCacheLine = 64;
+
 // A page's memory is handed out once, from its start to its end, and returned when nobody uses any of it. All functions
 // may be called by any thread.
 class HugePagePool {
  public:
-  static constexpr size_t kPage = size_t{2} << 20;
-
   // Of the process. It is never destroyed: buffers may live longer than static objects.
   static HugePagePool& shared();
 
-  // `bytes` (at most kPage) zeroed bytes at a multiple of 64, or null when the system refuses.
+  // `bytes` (at most kHugePage) zeroed bytes at the start of a cache line, or null when the system refuses.
   void* take(size_t bytes);
   // Ends the use of what take() returned.
   void give(void* data);

@@ -17,10 +17,10 @@ namespace prerank::cpu {
 namespace {
 
 #if defined(__x86_64__)
-// Whether the processor multiplies tiles of bfloat16 and the system lets this process use them, which it has to ask for.
+// Whether the processor multiplies tiles of bfloat16, and the system grants them to this process.
 bool tiles_allowed() {
   constexpr unsigned int kTileBf16 = 1u << 22, kTile = 1u << 24;  // CPUID 7, EDX
-  constexpr long kRequestPermission = 0x1023, kTileData = 18;     // arch_prctl's ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;     // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
   unsigned int a = 0, b = 0, c = 0, d = 0;
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
   return (d & kTileBf16) != 0 && (d & kTile) != 0 && syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;

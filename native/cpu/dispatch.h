@@ -12,8 +12,8 @@ struct SimdTable;
 enum class Isa : uint8_t { kBaseline, kAvx2, kAvx512, kAvx512Bf16, kAmx };
 inline constexpr Isa kIsas[] = {Isa::kBaseline, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16, Isa::kAmx};
 
-// The best this processor can do, capped by the environment variable PRERANK_ISA (baseline | avx2 | avx512 | avx512bf16 |
-// amx; other values are ignored).
+// The best this processor can do, capped by the environment variable PRERANK_ISA (baseline | avx2 | avx512 |
+// avx512bf16 | amx; other values are ignored).
 Isa isa();
 
 // Name of isa(), as written to state.json: "baseline" ("neon" on Arm), "avx2", "avx512", "avx512bf16" or "amx".

@@ -44,7 +44,21 @@ __global__ void __launch_bounds__(kBlockThreads) add_grams(size_t count, const d
   if (threadIdx.x == 0) gram[blockIdx.x] = total;
 }
 
-// One block a chunk at a time: reads all parts of an element, writes the first.
+// The parts of an element weighted by the coefficients, into the first. at(k): where part k's lies, or null.
+template <class At>
+__device__ void combine(size_t logits, const double* coefficients, const At& at) {
+  float* first = nullptr;
+  double sum = 0;
+  for (size_t k = 0; k < logits; ++k) {
+    float* const part = at(k);
+    if (part == nullptr) continue;
+    if (first == nullptr) first = part;
+    sum += coefficients[k] * static_cast<double>(*part);
+  }
+  *first = static_cast<float>(sum);
+}
+
+// One block a chunk at a time.
 __global__ void __launch_bounds__(kBlockThreads)
     combine_chunks(float* const* sources, size_t logits, const Chunk* chunks, size_t count,
                    const double* coefficients) {
@@ -52,14 +66,7 @@ __global__ void __launch_bounds__(kBlockThreads)
     const Chunk chunk = chunks[c];
     float* const* const parts = sources + chunk.target * logits;
     for (size_t e = chunk.begin + threadIdx.x; e < chunk.begin + chunk.size; e += blockDim.x) {
-      float* first = nullptr;
-      double sum = 0;
-      for (size_t k = 0; k < logits; ++k) {
-        if (parts[k] == nullptr) continue;
-        if (first == nullptr) first = parts[k] + e;
-        sum += coefficients[k] * static_cast<double>(parts[k][e]);
-      }
-      *first = static_cast<float>(sum);
+      combine(logits, coefficients, [=](size_t k) { return parts[k] == nullptr ? nullptr : parts[k] + e; });
     }
   }
 }
@@ -69,15 +76,9 @@ __global__ void __launch_bounds__(kBlockThreads)
     combine_rows(PooledParts parts, size_t logits, size_t rows, size_t width, Share share, const double* coefficients) {
   for (size_t row = share.first(); row < rows; row += share.step()) {
     for (size_t column = share.lane(); column < width; column += share.threads()) {
-      float* first = nullptr;
-      double sum = 0;
-      for (size_t k = 0; k < logits; ++k) {
-        if (parts.source[k] == nullptr) continue;
-        float* const at = parts.source[k] + row * parts.stride[k] + column;
-        if (first == nullptr) first = at;
-        sum += coefficients[k] * static_cast<double>(*at);
-      }
-      *first = static_cast<float>(sum);
+      combine(logits, coefficients, [&](size_t k) {
+        return parts.source[k] == nullptr ? nullptr : parts.source[k] + row * parts.stride[k] + column;
+      });
     }
   }
 }

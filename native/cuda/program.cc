@@ -219,8 +219,8 @@ class CudaProgram final : public Program {
     const ParameterStore::Options& settings = store_->options();
     PRERANK_ASSIGN_OR_RETURN(const std::vector<DenseTarget> dense, dense_targets(plan_, *store_, *tensors_, memory_));
     PRERANK_ASSIGN_OR_RETURN(dense_update_, DenseUpdate::create(settings.dense, dense));
-    PRERANK_ASSIGN_OR_RETURN(transform_,
-                             GradientTransform::create(dense, plan_.tasks.size(), options_.clip_norm, options_.clip_scope));
+    PRERANK_ASSIGN_OR_RETURN(transform_, GradientTransform::create(dense, plan_.tasks.size(), options_.clip_norm,
+                                                                   options_.clip_scope));
     PRERANK_ASSIGN_OR_RETURN(result_, DeviceBuffer::allocate(sizeof(StepResult), "a step's result"));
     PRERANK_CUDA(cudaMemsetAsync(result_.as<void>(), 0, result_.bytes(), compute_.get()));
     const size_t stats_bytes = plan_.tasks.size() * sizeof(TaskStats);

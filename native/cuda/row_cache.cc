@@ -135,9 +135,7 @@ Result<HostRows> RowCache::counts() const {
     CacheState state;
     PRERANK_CUDA(cudaMemcpyAsync(&state, pool.state, sizeof state, cudaMemcpyDeviceToHost, stream.get()));
     PRERANK_CUDA(cudaStreamSynchronize(stream.get()));
-    sum.used += state.counts.used;
-    sum.missing += state.counts.missing;
-    sum.unplaced += state.counts.unplaced;
+    sum += state.counts;
   }
   return sum;
 }

@@ -32,11 +32,7 @@ Status StepOutcome::enqueue(cudaStream_t stream, const DeviceStep& step, std::sp
 
 HostRows StepOutcome::host_rows(size_t pools) const {
   HostRows sum;
-  for (const HostRows& of : std::span(at<HostRows>(rows_), pools)) {
-    sum.used += of.used;
-    sum.missing += of.missing;
-    sum.unplaced += of.unplaced;
-  }
+  for (const HostRows& of : std::span(at<HostRows>(rows_), pools)) sum += of;
   return sum;
 }
 

@@ -9,7 +9,7 @@
 namespace prerank {
 namespace {
 
-constexpr size_t kLine = AlignedBuffer::kAlignment / sizeof(float);
+constexpr size_t kLine = kCacheLine / sizeof(float);
 
 Result<AlignedBuffer> floats(size_t count, size_t each, const std::string& what) {
   size_t total = 0;

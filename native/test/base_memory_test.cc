@@ -15,14 +15,14 @@ namespace prerank {
 namespace {
 
 TEST(AlignedBuffer, IsZeroedAndAligned) {
-  for (const size_t bytes : {size_t{1}, size_t{63}, size_t{4096}, AlignedBuffer::kHugePage - 1,
-                             AlignedBuffer::kHugePage, 3 * AlignedBuffer::kHugePage + 5}) {
+  for (const size_t bytes : {size_t{1}, size_t{63}, size_t{4096}, kHugePage - 1,
+                             kHugePage, 3 * kHugePage + 5}) {
     auto result = AlignedBuffer::allocate(bytes);
     ASSERT_TRUE(result.ok());
     const AlignedBuffer buffer = std::move(result).value();
     EXPECT_EQ(buffer.bytes(), bytes);
     const auto address = reinterpret_cast<uintptr_t>(buffer.data());
-    EXPECT_EQ(address % (bytes >= AlignedBuffer::kHugePage ? AlignedBuffer::kHugePage : 64), 0u);
+    EXPECT_EQ(address % (bytes >= kHugePage ? kHugePage : 64), 0u);
     uint64_t sum = 0;
     for (const uint8_t byte : buffer.as<uint8_t>()) sum += byte;
     EXPECT_EQ(sum, 0u);
@@ -33,7 +33,7 @@ TEST(AlignedBuffer, IsZeroedAndAligned) {
 TEST(AlignedBuffer, MovesItsMemory) {
   AlignedBuffer first = std::move(AlignedBuffer::floats(8)).value();
   first.as<float>()[3] = 2.5f;
-  AlignedBuffer second = std::move(AlignedBuffer::allocate(AlignedBuffer::kHugePage)).value();
+  AlignedBuffer second = std::move(AlignedBuffer::allocate(kHugePage)).value();
   second = std::move(first);
   EXPECT_EQ(second.as<float>()[3], 2.5f);
   EXPECT_EQ(second.as<float>().size(), 8u);
@@ -73,10 +73,10 @@ TEST(AlignedBuffer, SharesPagesAmongFloatsOfMiddleSize) {
 
 TEST(HugePagePool, OpensAnotherPageForWhatDoesNotFit) {
   HugePagePool pool;
-  void* const most = pool.take(HugePagePool::kPage - 64);
-  void* const whole = pool.take(HugePagePool::kPage);
+  void* const most = pool.take(kHugePage - 64);
+  void* const whole = pool.take(kHugePage);
   void* const rest = pool.take(1);
-  EXPECT_EQ(static_cast<char*>(rest), static_cast<char*>(most) + HugePagePool::kPage - 64);
+  EXPECT_EQ(static_cast<char*>(rest), static_cast<char*>(most) + kHugePage - 64);
   EXPECT_EQ(pool.pages(), 2u);
   void* const next = pool.take(65);
   EXPECT_EQ(pool.pages(), 3u);

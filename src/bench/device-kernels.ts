@@ -4,6 +4,7 @@ import { runInNewContext } from 'node:vm';
 import { PrerankError } from '../base/errors.js';
 import { type DeviceName, deviceSpec, resolveDevice } from '../runtime/device.js';
 import type { Addon, CudaRoof, CudaRoofSizes, DeviceSpec, MatmulPrecision } from '../runtime/native.js';
+import { isProduct } from '../runtime/plan-cost.js';
 import {
   DEVICE_DENSE,
   DEVICE_TABLES,
@@ -55,9 +56,6 @@ export function deviceGrid(rows: number): DeviceGrid {
 export const ROOF_SIZES: CudaRoofSizes = { copyBytes: 1 << 30, product: 8192, repetitions: 10 };
 
 const WARM_UP = 3;
-
-/** Operations whose operands are rounded for tensor cores. */
-const ROUNDED = /^(linear|dotInteraction)/;
 
 /** @throws USAGE for an operation that is not in the grid, or for the CPU; DEVICE_UNAVAILABLE. */
 export async function benchDeviceKernels(addon: Addon, options: DeviceKernelsOptions): Promise<DeviceKernelsResult> {
@@ -144,7 +142,7 @@ function timing(
 ): KernelTiming {
   const { op, shape, skew, rows } = item;
   const { flops, bytes } = cost ?? { flops: 0, bytes: 0 };
-  const compute = flops / (ROUNDED.test(op) ? roof[matmul] : roof.float32);
+  const compute = flops / (isProduct(op) ? roof[matmul] : roof.float32);
   const memory = bytes / roof.copy;
   return {
     op,

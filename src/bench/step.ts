@@ -9,7 +9,7 @@ import type {
   NativeProgram,
   PhaseTimes,
 } from '../runtime/native.js';
-import { operationCost } from '../runtime/plan-cost.js';
+import { isProduct, operationCost } from '../runtime/plan-cost.js';
 import { describeEnvironment, type Environment } from './environment.js';
 import { type Summary, summarize } from './statistics.js';
 import type { StepProblem } from './step-problem.js';
@@ -187,7 +187,7 @@ async function profileSteps(
   const timed = after.map(({ kind, layer, backward }, i): StepOperation => {
     const seconds = operations[i] ?? 0;
     const op = planned[i];
-    const counted = op !== undefined && /^(linear|dotInteraction)/.test(op.kind);
+    const counted = op !== undefined && isProduct(op.kind);
     const gflops = counted ? { gflops: operationCost(plan, op, rows).flops / seconds / 1e9 } : {};
     return { kind, layer, backward, secondsPerStep: seconds / steps, share: seconds / total, ...gflops };
   });

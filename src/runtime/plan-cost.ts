@@ -61,6 +61,11 @@ function flopsPerRow(plan: Plan, op: PlanOp): number {
   }
 }
 
+/** Whether an operation is matrix products: what tensor cores may round, and what a processor's peak is for. */
+export function isProduct(kind: string): boolean {
+  return kind.startsWith('linear') || kind.startsWith('dotInteraction');
+}
+
 /** Cost of an operation over `rows` rows of its segment. Lookups are not among them: `lookupCost`. */
 export function operationCost(plan: Plan, op: PlanOp, rows: number): Cost {
   const floats = [...op.inputs, ...op.outputs].reduce((sum, index) => sum + floatsOf(valueAt(plan, index), rows), 0);

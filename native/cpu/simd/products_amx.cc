@@ -1,6 +1,6 @@
-// Matrix products in tile registers (Intel AMX): one instruction multiplies 16 rows by 16 columns of bfloat16, 32 deep, and
-// adds to sums in float32. A float32 is the sum of three bfloat16, its parts: the product of two is the sum of six products
-// of parts, without those that are less than 2^-26 of it, which is less than what rounding a sum to float32 takes away.
+// Matrix products in tile registers (Intel AMX): one instruction multiplies 16 rows by 16 columns of bfloat16, 32 deep,
+// and adds to sums in float32. A float32 is the sum of three bfloat16, its parts: the product of two is the sum of six
+// products of parts, without those that are less than 2^-26 of it: less than rounding a sum to float32 takes away.
 // The instruction takes subnormal numbers as 0; operands of float32 products that are not below 2^111 give NaN.
 #include "cpu/simd/functions.h"
 #include "cpu/simd/vec.h"
@@ -183,13 +183,14 @@ void pair_columns(const Square& lower, const Square& upper, Factor* to) {
   for (size_t i = 0; i < kSide; ++i) K::pairs(a[i], b[i], to + i * kDepth);
 }
 
-// --- blocks of sums ----------------------------------------------------------------------------------------------------
+// --- blocks of sums --------------------------------------------------------------------------------------------------
 
 // Sums of 32 rows and N times 16 columns, 32 apart.
 struct Sums {
   alignas(64) float values[kBlock * kBlock];
 
-  // Over `steps` of depth. A's tiles: step, half of the rows, part. B's: half of the columns (b_next apart), step, part.
+  // Over `steps` of depth. A's tiles: step, half of the rows, part. B's: half of the columns (b_next apart), step,
+  // part.
   template <class K, int N>
   PRERANK_INLINE void multiply(Sums& sums, size_t steps, const Factor* a, const Factor* b, size_t b_next) {
     settle_memory();
@@ -224,7 +225,7 @@ PRERANK_INLINE void for_column_blocks(size_t width, const Columns& f) {
   }
 }
 
-// --- C = A B, B packed -------------------------------------------------------------------------------------------------
+// --- C = A B, B packed -----------------------------------------------------------------------------------------------
 
 template <class K>
 size_t packed_items(size_t depth, size_t width) {
@@ -321,7 +322,7 @@ void packed_product(const PackedProduct& p) {
   }
 }
 
-// --- C += D^T X --------------------------------------------------------------------------------------------------------
+// --- C += D^T X ------------------------------------------------------------------------------------------------------
 
 constexpr size_t kCopiedWidth = 512;  // columns of X
 

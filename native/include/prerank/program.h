@@ -73,6 +73,13 @@ struct HostRows {
   uint64_t used = 0;
   uint64_t missing = 0;   // of these, not in the cache on the device before the step
   uint64_t unplaced = 0;  // of these, read and written over there, since the step itself used the whole cache
+
+  HostRows& operator+=(const HostRows& other) {
+    used += other.used;
+    missing += other.missing;
+    unplaced += other.unplaced;
+    return *this;
+  }
 };
 
 class Program {
