@@ -60,7 +60,7 @@ function floorTable({ roof, steps }, results) {
     'step / floor',
   ];
   return [
-    `Roof: ${fixed(roof.flops / 1e9, 0)} GFLOP/s float32, ${fixed(read / 1e9)} GB/s read and ${fixed(copy / 1e9)} GB/s copied from memory.`,
+    `Roof: ${fixed(roof.flops / 1e9, 0)} GFLOP/s float32, ${fixed(roof.products.float32 / 1e9, 0)} in products of dense layers, ${fixed(roof.products.bfloat16 / 1e9, 0)} where those are of bfloat16; ${fixed(read / 1e9)} GB/s read and ${fixed(copy / 1e9)} GB/s copied from memory.`,
     '',
     table(head, rows),
     '',

@@ -1,7 +1,7 @@
 /** The least time a reference step can take on one core at the machine's measured rates. */
 import { generateColumns } from '../dist/bench/generated-data.js';
 import { trainingProgram } from '../dist/models/registry.js';
-import { isProduct, operationCost, stateFloats } from '../dist/runtime/plan-cost.js';
+import { isDenseProduct, isProduct, operationCost, stateFloats } from '../dist/runtime/plan-cost.js';
 
 const FLOAT_BYTES = 4;
 
@@ -12,15 +12,16 @@ export function countIds(column) {
 }
 
 /**
- * Products and interactions at the peak of multiply-adds, plus what must cross from memory at its sequential rates: each distinct row of
- * the batch read once for the lookup, and read and written with its optimizer state for the update.
+ * Products at their peak (in float32), interactions at that of multiply-adds, plus what must cross from memory at its
+ * sequential rates: each distinct row of the batch read once for the lookup, and read and written with its optimizer
+ * state for the update.
  */
 export function stepFloor(step, roof) {
   const { plan } = trainingProgram(step.model, step.features, step.tasks);
-  const flops = plan.segments
-    .flatMap((segment) => segment.ops)
-    .filter((op) => isProduct(op.kind))
-    .reduce((sum, op) => sum + operationCost(plan, op, step.batch).flops, 0);
+  const products = plan.segments.flatMap((segment) => segment.ops).filter((op) => isProduct(op.kind));
+  const flopsOf = (ops) => ops.reduce((sum, op) => sum + operationCost(plan, op, step.batch).flops, 0);
+  const flops = flopsOf(products);
+  const dense = flopsOf(products.filter((op) => isDenseProduct(op.kind)));
   const columns = new Map(generateColumns(step, step.batch, 1).map((column) => [column.name, column]));
   const tables = new Map(step.features.tables.map((table) => [table.name, table]));
   let ids = 0;
@@ -37,7 +38,8 @@ export function stepFloor(step, roof) {
     updated += 2 * counted.distinct * FLOAT_BYTES * (dim + stateFloats(step.sparse, dim));
   }
   const { read, copy } = roof.bandwidth.at(-1);
-  const seconds = { products: flops / roof.flops, lookups: looked / read, updates: updated / copy };
+  const inProducts = dense / roof.products.float32 + (flops - dense) / roof.flops;
+  const seconds = { products: inProducts, lookups: looked / read, updates: updated / copy };
   const floor = seconds.products + seconds.lookups + seconds.updates;
   return { config: step.name, batch: step.batch, flops, ids, distinct, looked, updated, seconds, floor };
 }

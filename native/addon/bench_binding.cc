@@ -91,6 +91,10 @@ Napi::Value roof(const Napi::CallbackInfo& call) {
                           [measured](Napi::Env env) -> Napi::Value {
                             Napi::Object result = Napi::Object::New(env);
                             result.Set("flops", measured->flops);
+                            Napi::Object products = Napi::Object::New(env);
+                            products.Set("float32", measured->float32_products);
+                            products.Set("bfloat16", measured->bfloat16_products);
+                            result.Set("products", products);
                             Napi::Array bandwidth = Napi::Array::New(env, measured->bandwidth.size());
                             for (uint32_t i = 0; i < measured->bandwidth.size(); ++i) {
                               Napi::Object entry = Napi::Object::New(env);

@@ -12,6 +12,7 @@
 #include "base/aligned_buffer.h"
 #include "bench/sampling.h"
 #include "cpu/dispatch.h"
+#include "cpu/simd/table.h"
 
 namespace prerank::bench {
 namespace {
@@ -73,6 +74,23 @@ __attribute__((target("avx2"))) float sum_avx2(const float* values, size_t count
   return _mm256_cvtss_f32(sums[0]);
 }
 
+constexpr double kTileFlops = 4.0 * kRounds * 2 * 16 * 16 * 32;
+
+// Four independent sums of tiles of zeros.
+__attribute__((target("amx-tile,amx-bf16"))) void multiply_tiles() {
+  alignas(64) uint8_t shapes[64] = {1};
+  for (size_t tile = 0; tile < 8; ++tile) shapes[16 + 2 * tile] = 64, shapes[48 + tile] = 16;
+  asm volatile("" : : "m"(shapes) : "memory");
+  _tile_loadconfig(shapes);
+  for (size_t i = 0; i < kRounds; ++i) {
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+  _tile_release();
+}
+
 #endif
 
 // Vectors of four: what every instruction set has, multiply and add apart.
@@ -131,12 +149,26 @@ Result<Bandwidth> measure_bandwidth(const Loops& loops, size_t bytes) {
   return result;
 }
 
+// Products in tiles a second, 0 without tiles.
+double tile_flops() {
+#if defined(__x86_64__)
+  if (cpu::isa() == cpu::Isa::kAmx) return kTileFlops / best_seconds(5e-3, multiply_tiles);
+#endif
+  return 0;
+}
+
 }  // namespace
 
 Result<Roof> measure_roof() {
   const Loops chosen = loops();
   Roof roof;
   roof.flops = chosen.flops / best_seconds(5e-3, [&] { chosen.multiply_add(); });
+  const double tiles = tile_flops();
+  const auto products = [&](const cpu::ProductFunctions& functions) {
+    return functions.tile_products == 0 ? roof.flops : tiles / functions.tile_products;
+  };
+  roof.float32_products = products(cpu::simd().float32_products);
+  roof.bfloat16_products = products(cpu::simd().bfloat16_products);
   for (const size_t kib : {16, 256, 512, 1024, 2048, 8192, 32768, 262144}) {
     PRERANK_ASSIGN_OR_RETURN(const Bandwidth bandwidth, measure_bandwidth(chosen, kib << 10));
     roof.bandwidth.push_back(bandwidth);

@@ -1,7 +1,7 @@
 /** The grid of the kernel benchmark: every operation of the core, over the shapes that models of this kind have. */
 import type { ArrayBatch, BenchSampling, MatmulPrecision, NativeBench } from '../runtime/native.js';
 import type { AttributeValue, PlanTask } from '../runtime/plan.js';
-import { type Cost, operationCost } from '../runtime/plan-cost.js';
+import { type Cost, isDenseProduct, operationCost } from '../runtime/plan-cost.js';
 import { type Operand, planOf, type SingleOperation, TILE_ROWS, valueBytes } from './kernel-plan.js';
 
 export interface KernelCase {
@@ -58,7 +58,7 @@ function tileCase({ shape, operation }: GridOperation, matmul: MatmulPrecision):
     op: operation.kind,
     shape,
     skew: '',
-    dtype: operation.kind.startsWith('linear') ? matmul : 'float32',
+    dtype: isDenseProduct(operation.kind) ? matmul : 'float32',
     rows,
     cost: op === undefined ? { flops: 0, bytes: 0 } : operationCost(plan, op, rows),
     footprint: valueBytes(plan),

@@ -27,11 +27,15 @@ function timingLines(results: readonly KernelTiming[]): string[] {
   );
 }
 
+function giga(value: number): string {
+  return (value / 1e9).toFixed(0);
+}
+
 export function formatKernels({ results, roof, environment }: KernelsResult): string {
   const levels = roof.bandwidth.map(({ bytes, read }) => `${bytes / 1024} KiB ${(read / 1e9).toFixed(0)}`);
   return [
     `${environment.cpu}, ${environment.isa}, core ${environment.cores.join(',')}`,
-    `roof: ${(roof.flops / 1e9).toFixed(0)} GFLOP/s; reading GB/s by working set: ${levels.join(', ')}`,
+    `roof: ${giga(roof.flops)} GFLOP/s, dense layers ${giga(roof.products.float32)}, in bfloat16 ${giga(roof.products.bfloat16)}; reading GB/s by working set: ${levels.join(', ')}`,
     '',
     ...timingLines(results),
   ].join('\n');

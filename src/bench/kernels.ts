@@ -2,6 +2,7 @@
 import { PrerankError } from '../base/errors.js';
 import { deviceSpec } from '../runtime/device.js';
 import type { Addon, BenchSampling, MatmulPrecision, Roof } from '../runtime/native.js';
+import { isDenseProduct } from '../runtime/plan-cost.js';
 import { describeEnvironment, type Environment } from './environment.js';
 import { type KernelCase, tileCases } from './kernel-cases.js';
 import { type Summary, summarize } from './statistics.js';
@@ -87,7 +88,8 @@ function bandwidthFor(roof: Roof, footprint: number): number {
 
 function timing(item: KernelCase, seconds: Summary, roof: Roof): KernelTiming {
   const { op, shape, skew, dtype, rows, cost, footprint } = item;
-  const compute = cost.flops / roof.flops;
+  const products = dtype === 'bfloat16' ? roof.products.bfloat16 : roof.products.float32;
+  const compute = cost.flops / (isDenseProduct(op) ? products : roof.flops);
   const memory = cost.bytes / bandwidthFor(roof, footprint);
   return {
     op,

@@ -22,6 +22,8 @@ export interface Bandwidth {
 export interface Roof {
   /** float32 operations a second: multiply-adds count two. */
   readonly flops: number;
+  /** The same in products of dense layers, by what their operands are rounded to: more where they are made in tiles. */
+  readonly products: { readonly float32: number; readonly bfloat16: number };
   /** Ascending working sets. */
   readonly bandwidth: readonly Bandwidth[];
 }

@@ -61,9 +61,14 @@ function flopsPerRow(plan: Plan, op: PlanOp): number {
   }
 }
 
-/** Whether an operation is matrix products: what tensor cores may round, and what a processor's peak is for. */
+/** Whether an operation multiplies by a dense layer's weights, or makes their gradient. */
+export function isDenseProduct(kind: string): boolean {
+  return kind.startsWith('linear');
+}
+
+/** Whether an operation is matrix products, of which tensor cores may round the operands. */
 export function isProduct(kind: string): boolean {
-  return kind.startsWith('linear') || kind.startsWith('dotInteraction');
+  return isDenseProduct(kind) || kind.startsWith('dotInteraction');
 }
 
 /** Cost of an operation over `rows` rows of its segment. Lookups are not among them: `lookupCost`. */

@@ -48,7 +48,9 @@ describe('bench: kernels', () => {
     assert.ok(product);
     const expected = (2 * 256 * 292 * 256) / product.seconds.p50 / 1e9;
     assert.ok(Math.abs(product.gflops / expected - 1) < 1e-9);
-    assert.ok(result.roof.flops > 1e9);
+    const { flops, products } = result.roof;
+    assert.ok(flops > 1e9);
+    assert.ok(products.bfloat16 >= products.float32 && products.float32 >= flops);
     assert.ok(result.roof.bandwidth.every(({ read, copy }) => read > 1e8 && copy > 1e8));
   });
 

@@ -317,7 +317,7 @@ void transposed_product(const TransposedProduct& p) {
 // `scratch`: items that packed_product needs for so many rows.
 template <class K>
 ProductFunctions product_functions(size_t (*scratch)(size_t rows)) {
-  return {packed_items<K>, pack<K>, scratch, packed_product<K>, transposed_product_items<K>, transposed_product<K>};
+  return {packed_items<K>, pack<K>, scratch, packed_product<K>, transposed_product_items<K>, transposed_product<K>, 0};
 }
 
 }  // namespace prerank::cpu::PRERANK_ISA

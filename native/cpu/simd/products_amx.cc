@@ -43,6 +43,7 @@ class Tiles {
 // Operands rounded to bfloat16.
 struct Rounded {
   static constexpr size_t kParts = 1;
+  static constexpr int kProducts = 1;   // of parts
   static constexpr size_t kSteps = 16;  // of kDepth, at a time: both operands of a block stay in the L1 cache
   static constexpr size_t kRows = 256;  // of D and X, at a time
 
@@ -73,6 +74,7 @@ struct Rounded {
 // Operands as the sums of three parts.
 struct Split3 {
   static constexpr size_t kParts = 3;
+  static constexpr int kProducts = 6;
   static constexpr size_t kSteps = 16;
   static constexpr size_t kRows = 256;
 
@@ -414,7 +416,7 @@ void transposed_product(const TransposedProduct& p) {
 template <class K>
 ProductFunctions product_functions() {
   return {packed_items<K>,   pack<K>, packed_product_scratch<K>, packed_product<K>, transposed_product_scratch<K>,
-          transposed_product<K>};
+          transposed_product<K>, K::kProducts};
 }
 
 }  // namespace

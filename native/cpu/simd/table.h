@@ -96,6 +96,7 @@ struct ProductFunctions {
   void (*packed_product)(const PackedProduct& p);
   size_t (*transposed_product_scratch)(size_t n);
   void (*transposed_product)(const TransposedProduct& p);
+  int tile_products;  // of bfloat16, for each product of the operands; 0: made without tiles
 };
 
 // Adagrad and Adam constants, prepared once per call.
