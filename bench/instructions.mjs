@@ -47,7 +47,7 @@ async function count() {
     const valgrind = [
       '--tool=callgrind',
       '--instr-atstart=no',
-      '--toggle-collect=*CpuProgram::step*',
+      '--toggle-collect=*CpuProgram::start*',
       `--callgrind-out-file=${file}`,
     ];
     const self = [fileURLToPath(import.meta.url), '--counted', '--config', values.config, '--batch', `${batch}`];
