@@ -118,7 +118,7 @@ struct Split3 {
     if constexpr (N == 2) _tile_dpbf16ps(3, 5, 7);
   }
 
-  // The smallest first; from one product to the next, one operand stays.
+  // The largest last; from one product to the next, one operand stays.
   template <int N>
   PRERANK_INLINE void multiply(const Factor* a, const Factor* b, size_t b_next) {
     take_a(a);
