@@ -17,7 +17,7 @@ struct Bandwidth {
 
 struct Roof {
   double flops = 0;  // float32 multiply-adds of the active instruction set, two operations each, a second
-  // The same of dense layers' products, which may be made in tiles (cpu/simd/products_amx.cc).
+  // The same of dense layers' products, which may be made in tiles (cpu/simd/tiles.h).
   double float32_products = 0, bfloat16_products = 0;
   std::vector<Bandwidth> bandwidth;  // ascending working sets: first-level cache to memory
 };
