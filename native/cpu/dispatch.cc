@@ -89,23 +89,28 @@ const char* name_of(Isa isa) {
 
 const char* active_isa() { return name_of(isa()); }
 
+#if defined(__x86_64__)
+namespace {
+
+// The table for AVX-512 with other products.
+SimdTable wide_table(void (*add_products)(SimdTable& table)) {
+  SimdTable table = avx512::make_table();
+  add_products(table);
+  return table;
+}
+
+}  // namespace
+#endif
+
 const SimdTable& simd() {
   // One table each, made at its first use: even filling a table may take the instructions of its set.
 #if defined(__x86_64__)
   if (isa() == Isa::kAmx) {
-    static const SimdTable table = [] {
-      SimdTable wide = avx512::make_table();
-      amx::add_tile_products(wide);
-      return wide;
-    }();
+    static const SimdTable table = wide_table(amx::add_tile_products);
     return table;
   }
   if (isa() == Isa::kAvx512Bf16) {
-    static const SimdTable table = [] {
-      SimdTable wide = avx512::make_table();
-      avx512bf16::add_bfloat16_products(wide);
-      return wide;
-    }();
+    static const SimdTable table = wide_table(avx512bf16::add_bfloat16_products);
     return table;
   }
   if (isa() == Isa::kAvx512) {

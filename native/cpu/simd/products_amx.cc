@@ -31,9 +31,11 @@ void pack(const PackArguments& p) {
   }
 }
 
+constexpr size_t kSteps = 16;  // of kDepth that are summed before they are added to the result
+
 template <class K>
 size_t packed_product_scratch(size_t) {
-  return 2 * K::kSteps * K::kParts * kTile / 2;
+  return 2 * kSteps * K::kParts * kTile / 2;
 }
 
 // Rows [row, row + lines) of a product, over the steps of depth [first, first + count).
@@ -92,7 +94,7 @@ struct ProductRows {
 template <class K>
 void packed_product(const PackedProduct& p) {
   const Tiles tiles;
-  const size_t steps = blocks(p.depth, kDepth), step = blocks(steps, blocks(steps, K::kSteps));
+  const size_t steps = blocks(p.depth, kDepth), step = blocks(steps, blocks(steps, kSteps));
   for (size_t row = 0; row < p.rows; row += kBlock) {
     for (size_t first = 0; first < steps; first += step) {
       const ProductRows<K> rows{p, row, part(p.rows, row, kBlock), first, part(steps, first, step)};
@@ -104,12 +106,14 @@ void packed_product(const PackedProduct& p) {
 
 // --- C += D^T X ------------------------------------------------------------------------------------------------------
 
-constexpr size_t kCopiedWidth = 512;  // columns of X
+// So many rows, and columns of X, are copied at a time.
+constexpr size_t kCopiedRows = 256;
+constexpr size_t kCopiedWidth = 512;
 
 // Factors of X, then of 32 columns of D.
 template <class K>
 constexpr size_t copied_factors(size_t width) {
-  return K::kRows * blocks(width, kSide) * kSide * K::kParts;
+  return kCopiedRows * blocks(width, kSide) * kSide * K::kParts;
 }
 
 template <class K>
@@ -178,9 +182,9 @@ template <class K>
 void transposed_product(const TransposedProduct& p) {
   const Tiles tiles;
   auto* const d = static_cast<Factor*>(p.scratch) + copied_factors<K>(smaller(p.n, kCopiedWidth));
-  for (size_t first = 0; first < p.rows; first += K::kRows) {
+  for (size_t first = 0; first < p.rows; first += kCopiedRows) {
     for (size_t column = 0; column < p.n; column += kCopiedWidth) {
-      const CopiedRows<K> x{p, first, part(p.rows, first, K::kRows), column, part(p.n, column, kCopiedWidth)};
+      const CopiedRows<K> x{p, first, part(p.rows, first, kCopiedRows), column, part(p.n, column, kCopiedWidth)};
       CopiedRows<K>::take_x(x);
       for (size_t row = 0; row < p.m; row += kBlock) {
         const size_t lines = part(p.m, row, kBlock);

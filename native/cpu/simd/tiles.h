@@ -45,9 +45,7 @@ class Tiles {
 // Operands rounded to bfloat16.
 struct Rounded {
   static constexpr size_t kParts = 1;
-  static constexpr int kProducts = 1;   // of parts
-  static constexpr size_t kSteps = 16;  // of kDepth, at a time: both operands of a block stay in the L1 cache
-  static constexpr size_t kRows = 256;  // of D and X, at a time
+  static constexpr int kProducts = 1;  // of parts
 
   // 16 pairs.
   PRERANK_INLINE void pairs(vf lower, vf upper, Factor* to) {
@@ -77,8 +75,6 @@ struct Rounded {
 struct Split3 {
   static constexpr size_t kParts = 3;
   static constexpr int kProducts = 6;
-  static constexpr size_t kSteps = 16;
-  static constexpr size_t kRows = 256;
 
   // The nearest number of 8 bits (Dekker's splitting, which a fused multiply-add would undo).
   PRERANK_INLINE vf upper_bits(vf v) {
