@@ -85,18 +85,70 @@ TEST_F(ProductsTiles, UseEveryBitOfAnOperand) {
   }
 }
 
-// What has no three parts gives NaN, in its row alone.
-TEST_F(ProductsTiles, GiveNanForWhatIsTooLarge) {
+// What has no three parts gives NaN, in its row alone; what is large has them.
+TEST_F(ProductsTiles, GiveNanForWhatIsInfiniteWhenRounded) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity(), kNan = std::numeric_limits<float>::quiet_NaN();
   const std::vector<float> w(kOut * kIn, 0.5f);
-  for (const float special : {kInfinity, -kInfinity, kNan, std::ldexp(1.0f, 112)}) {
+  const auto outputs = [&](float special) {
     std::vector<float> x(3 * kIn, 1);
     x[kIn + 7] = special;
-    const std::vector<float> y = linear(cpu::Isa::kAmx, x, w);
+    return linear(cpu::Isa::kAmx, x, w);
+  };
+  for (const float special : {kInfinity, -kInfinity, kNan, std::numeric_limits<float>::max()}) {
+    const std::vector<float> y = outputs(special);
     for (size_t o = 0; o < kOut; ++o) {
       EXPECT_EQ(y[o], kIn / 2.0f);
       EXPECT_TRUE(std::isnan(y[kOut + o]));
       EXPECT_EQ(y[2 * kOut + o], kIn / 2.0f);
+    }
+  }
+  for (const float special : {std::ldexp(1.0f, 112), std::ldexp(0x1.010101p0f, 126), std::ldexp(-1.0f, 127)}) {
+    EXPECT_EQ(outputs(special)[kOut], special / 2);
+  }
+}
+
+// Depths of several parts and a rest, columns of several groups, in all directions; some entries against float64.
+TEST_F(ProductsTiles, OfLargeLayersAddUp) {
+  constexpr size_t kDeep = 1125, kWide = 300, kCount = 67;
+  const std::vector<float> x = random_floats(kCount * kDeep, 1), w = random_floats(kWide * kDeep, 2),
+                           d = random_floats(kCount * kWide, 3), start = random_floats(kWide * kDeep, 4);
+  const std::vector<int64_t> shape = {kWide, kDeep};
+  const auto run = [&](const char* operation, bool narrow, auto&& prepare) {
+    OpHarness harness(operation, kCount);
+    harness.bfloat16_products = narrow;
+    const int32_t result = prepare(harness);
+    harness.run_on_cpu(100);
+    harness.expect_sentinels();
+    return harness.read(result);
+  };
+  for (const bool narrow : {false, true}) {
+    const std::vector<float> y = run("linear", narrow, [&](OpHarness& h) {
+      h.op.inputs = {h.value(kDeep, x), h.value(kWide * kDeep, w, Domain::kNone, shape)};
+      h.op.outputs = {h.value(kWide)};
+      return h.op.outputs[0];
+    });
+    const std::vector<float> dx = run("linear.dx", narrow, [&](OpHarness& h) {
+      h.op.inputs = {h.value(kWide, d), h.value(kWide * kDeep, w, Domain::kNone, shape)};
+      h.op.outputs = {h.value(kDeep)};
+      return h.op.outputs[0];
+    });
+    const std::vector<float> dw = run("linear.dw", narrow, [&](OpHarness& h) {
+      h.op.inputs = {h.value(kWide, d), h.value(kDeep, x)};
+      h.op.outputs = {h.value(kWide * kDeep, start, Domain::kNone, shape)};
+      return h.op.outputs[0];
+    });
+    // Relative to the sum of the products' magnitudes; a rounded factor is off by at most 2^-9.
+    const auto expect_sum = [&](float got, double begin, size_t count, auto&& product) {
+      double sum = begin, size = std::abs(begin);
+      for (size_t k = 0; k < count; ++k) sum += product(k), size += std::abs(product(k));
+      ASSERT_NEAR(got, sum, (narrow ? 0x1p-8 : 3e-7) * size);
+    };
+    for (size_t i = 0; i < 5000; ++i) {
+      const size_t r = i * 31 % kCount, o = i * 37 % kWide, k = i * 41 % kDeep;
+      expect_sum(y[r * kWide + o], 0, kDeep, [&](size_t j) { return double{x[r * kDeep + j]} * w[o * kDeep + j]; });
+      expect_sum(dx[r * kDeep + k], 0, kWide, [&](size_t j) { return double{d[r * kWide + j]} * w[j * kDeep + k]; });
+      expect_sum(dw[o * kDeep + k], start[o * kDeep + k], kCount,
+                 [&](size_t j) { return double{d[j * kWide + o]} * x[j * kDeep + k]; });
     }
   }
 }
