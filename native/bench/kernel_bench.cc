@@ -59,6 +59,7 @@ class KernelRun {
     context.batch = &batch_;
     context.base = base_;
     context.stats = stats_;
+    context.scratch = scratch_.as<float>().data();
     return context;
   }
 
@@ -89,12 +90,15 @@ class KernelRun {
   }
 
   Status build(bool bfloat16_products) {
+    size_t scratch = 0;
     for (const PlanOp& op : plan_.segments.front().ops) {
       const KernelBuild build = {&plan_, &op, plan_.segments.front().domain, tables_, 1, tile_rows_, bfloat16_products};
       PRERANK_ASSIGN_OR_RETURN(std::unique_ptr<Kernel> kernel, make_cpu_kernel(build));
       kernel->prepare(context_of_batch());
+      scratch = std::max(scratch, kernel->scratch());
       kernels_.push_back(std::move(kernel));
     }
+    PRERANK_ASSIGN_OR_RETURN(scratch_, AlignedBuffer::floats(scratch));
     return {};
   }
 
@@ -106,6 +110,7 @@ class KernelRun {
   std::vector<float*> base_;
   std::vector<TaskStats> stats_;
   std::vector<std::unique_ptr<Kernel>> kernels_;
+  AlignedBuffer scratch_;
 };
 
 Status need_table(const Plan& plan) {

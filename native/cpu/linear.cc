@@ -69,6 +69,7 @@ class PackedLinear final : public Kernel {
     weight_.multiply(context, {.bias = o_.bias_at(context), .relu = relu});
     if (!relu) o_.activate(context, *simd_);
   }
+  size_t scratch() const override { return weight_.scratch(); }
 
  private:
   LinearOperands o_;

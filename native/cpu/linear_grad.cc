@@ -5,7 +5,6 @@
 #include "cpu/linear_shape.h"
 #include "cpu/ops.h"
 #include "cpu/packed_weight.h"
-#include "cpu/scratch.h"
 
 namespace prerank::cpu {
 namespace {
@@ -20,10 +19,41 @@ class PackedLinearDx final : public Kernel {
     if (gate_) finish.gate = gate_->at(context), finish.gate_stride = gate_->stride;
     weight_.multiply(context, finish);
   }
+  size_t scratch() const override { return weight_.scratch(); }
 
  private:
   PackedWeight weight_;
   std::optional<View> gate_;
+};
+
+class LinearDw final : public Kernel {
+ public:
+  // Thin layers have no `products`.
+  LinearDw(const View& d, const View& x, const View& dw, const std::optional<View>& db, LinearShape shape,
+           const ProductFunctions* products)
+      : d_(d), x_(x), dw_(dw), db_(db), shape_(shape), products_(products), simd_(&simd()) {}
+
+  void run(const TileContext& context) const override {
+    const float *const d = d_.at(context), *const x = x_.at(context);
+    float* const dw = dw_.at(context);
+    if (products_ == nullptr) {
+      simd_->linear_dw(context.rows, shape_.in, shape_.out, d, d_.stride, x, x_.stride, dw);
+    } else {
+      products_->transposed_product({context.rows, shape_.out, shape_.in, d, d_.stride, x, x_.stride, dw,
+                                     context.scratch});
+    }
+    if (db_) simd_->column_sum(context.rows, shape_.out, d, d_.stride, db_->at(context));
+  }
+  size_t scratch() const override {
+    return products_ == nullptr ? 0 : products_->transposed_product_scratch(shape_.in);
+  }
+
+ private:
+  View d_, x_, dw_;
+  std::optional<View> db_;
+  LinearShape shape_;
+  const ProductFunctions* products_;
+  const SimdTable* simd_;
 };
 
 }  // namespace
@@ -60,26 +90,13 @@ KernelResult make_linear_dw(const KernelBuild& build) {
   PRERANK_ASSIGN_OR_RETURN(const View x, row_input_view(build, 1));
   PRERANK_ASSIGN_OR_RETURN(const View dw, accumulator_view(build, 0));
   PRERANK_ASSIGN_OR_RETURN(const LinearShape shape, linear_shape(build, build.output(0), x.width, d.width));
-  View db;
+  std::optional<View> db;
   if (has_bias) {
     PRERANK_ASSIGN_OR_RETURN(db, accumulator_view(build, 1));
-    PRERANK_RETURN_IF_ERROR(check_width(build, "the bias", db.width, shape.out));
+    PRERANK_RETURN_IF_ERROR(check_width(build, "the bias", db->width, shape.out));
   }
-  const bool thin = is_thin(build, shape);
-  const SimdTable* const table = &simd();
-  const ProductFunctions* const products = &products_of(build);
-  PRERANK_ASSIGN_OR_RETURN(
-      Scratch scratch, Scratch::create(thin ? 0 : products->transposed_product_scratch(shape.in), build.workers));
-  return make_kernel([=, scratch = std::move(scratch)](const TileContext& context) {
-    const float* gradient = d.at(context);
-    if (thin) {
-      table->linear_dw(context.rows, shape.in, shape.out, gradient, d.stride, x.at(context), x.stride, dw.at(context));
-    } else {
-      products->transposed_product({context.rows, shape.out, shape.in, gradient, d.stride, x.at(context), x.stride,
-                                 dw.at(context), scratch.of(context.worker)});
-    }
-    if (has_bias) table->column_sum(context.rows, shape.out, gradient, d.stride, db.at(context));
-  });
+  const ProductFunctions* const products = is_thin(build, shape) ? nullptr : &products_of(build);
+  return std::unique_ptr<Kernel>(std::make_unique<LinearDw>(d, x, dw, db, shape, products));
 }
 
 }  // namespace prerank::cpu

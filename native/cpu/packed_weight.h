@@ -3,7 +3,6 @@
 
 #include "base/aligned_buffer.h"
 #include "cpu/operands.h"
-#include "cpu/scratch.h"
 
 namespace prerank::cpu {
 
@@ -28,8 +27,7 @@ class PackedWeight {
     const ProductFunctions& functions = products_of(build);
     packed.functions_ = &functions;
     PRERANK_ASSIGN_OR_RETURN(packed.packed_, AlignedBuffer::floats(functions.packed_items(depth, width)));
-    PRERANK_ASSIGN_OR_RETURN(packed.scratch_,
-                             Scratch::create(functions.packed_product_scratch(tile_rows), build.workers));
+    packed.scratch_ = functions.packed_product_scratch(tile_rows);
     return packed;
   }
 
@@ -51,15 +49,17 @@ class PackedWeight {
     const auto& [a, weight, c, row, column] = product_;
     functions_->packed_product({context.rows, a.width, c.width, a.at(context), a.stride, packed_.data(), finish.bias,
                                 finish.relu, finish.gate, finish.gate_stride, c.at(context), c.stride,
-                                scratch_.of(context.worker)});
+                                context.scratch});
   }
+  // Floats of TileContext::scratch that multiply() needs.
+  size_t scratch() const { return scratch_; }
 
  private:
   WeightProduct product_;
   size_t workers_ = 1;
   const ProductFunctions* functions_ = nullptr;
   AlignedBuffer packed_;
-  Scratch scratch_;
+  size_t scratch_ = 0;
 };
 
 }  // namespace prerank::cpu

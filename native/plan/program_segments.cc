@@ -30,7 +30,20 @@ Result<ProgramSegments> ProgramSegments::create(const Plan& plan, std::span<cons
     }
     result.place_values(planned, segment);
   }
+  PRERANK_RETURN_IF_ERROR(result.allocate_scratch());
   return result;
+}
+
+Status ProgramSegments::allocate_scratch() {
+  size_t floats = 0;
+  for (const Segment& segment : segments_) {
+    for (const auto& kernel : segment.kernels) floats = std::max(floats, kernel->scratch());
+  }
+  for (size_t worker = 0; worker < workers_; ++worker) {
+    PRERANK_ASSIGN_OR_RETURN(AlignedBuffer buffer, AlignedBuffer::floats(floats));
+    scratch_.push_back(std::move(buffer));
+  }
+  return {};
 }
 
 // Which addresses of whole-batch values the segment's tiles must set.
@@ -88,7 +101,8 @@ void ProgramSegments::run_batch(size_t index, size_t rows, TileContext context) 
   run_kernels(segment, context);
 }
 
-void ProgramSegments::run_kernels(const Segment& segment, const TileContext& context) const {
+void ProgramSegments::run_kernels(const Segment& segment, TileContext context) const {
+  context.scratch = scratch_[context.worker].as<float>().data();
   OperationTimes::Watch profile(profile_, context.worker);
   size_t operation = segment.first_operation;
   for (const auto& kernel : segment.kernels) {

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "base/aligned_buffer.h"
 #include "plan/operation_times.h"
 #include "plan/program_memory.h"
 #include "prerank/kernel.h"
@@ -47,14 +48,16 @@ class ProgramSegments {
     std::vector<size_t> whole;   // values of the other domain, addressed at row 0
   };
 
+  Status allocate_scratch();
   void place_values(const PlanSegment& planned, Segment& segment) const;
-  void run_kernels(const Segment& segment, const TileContext& context) const;
+  void run_kernels(const Segment& segment, TileContext context) const;
 
   const Plan* plan_ = nullptr;
   ProgramMemory* memory_ = nullptr;
   OperationTimes* profile_ = nullptr;
   size_t workers_ = 1;
   std::vector<Segment> segments_;
+  std::vector<AlignedBuffer> scratch_;  // per worker; its kernels share it, so that it stays in the cache
 };
 
 }  // namespace prerank

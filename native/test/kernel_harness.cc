@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <thread>
 
+#include "base/aligned_buffer.h"
+
 namespace prerank::test {
 namespace {
 
@@ -56,6 +58,10 @@ void expect_rows_stand_alone(OpHarness& harness, const std::vector<float>& x, si
   ASSERT_TRUE(kernel.ok()) << kernel.status().message();
   harness.prepare(*kernel.value());
 
+  std::vector<AlignedBuffer> scratch;
+  for (size_t worker = 0; worker < OpHarness::kWorkers; ++worker) {
+    scratch.push_back(AlignedBuffer::floats(kernel.value()->scratch()).value());
+  }
   const std::vector<float*> addresses = harness.addresses();
   const auto run = [&](size_t worker, size_t first, size_t rows, std::vector<float>& y) {
     std::vector<float*> base = addresses;
@@ -65,6 +71,7 @@ void expect_rows_stand_alone(OpHarness& harness, const std::vector<float>& x, si
     context.rows = rows;
     context.worker = worker;
     context.base = base;
+    context.scratch = scratch[worker].as<float>().data();
     kernel.value()->run(context);
   };
   const size_t rows = harness.rows();
@@ -149,6 +156,7 @@ void OpHarness::run_on_cpu(size_t tile_rows) {
   ASSERT_TRUE(kernel.ok()) << kernel.status().message();
   stats.resize(plan.tasks.size());
   prepare(*kernel.value());
+  const AlignedBuffer scratch = AlignedBuffer::floats(kernel.value()->scratch()).value();
   for (size_t first = 0; first < rows_; first += tile_rows) {
     std::vector<float*> base;
     for (size_t i = 0; i < memory_.size(); ++i) {
@@ -165,6 +173,7 @@ void OpHarness::run_on_cpu(size_t tile_rows) {
     context.batch = &batch;
     context.base = base;
     context.stats = stats;
+    context.scratch = scratch.as<float>().data();
     kernel.value()->run(context);
   }
 }

@@ -48,6 +48,7 @@ struct TileContext {
                                  // another row domain than the segment's: of its row 0)
   std::span<TaskStats> stats;    // this worker's, per task
   std::span<const double> task_scale;  // factor on each task's weight; empty: 1
+  float* scratch = nullptr;            // this worker's, Kernel::scratch() floats: the next kernel writes over them
 };
 
 // A prepared operation. Neither call may allocate, lock or fail; both may come from several workers at once.
@@ -58,6 +59,8 @@ class Kernel {
   // copies of parameters in another order. The context has no rows.
   virtual void prepare(const TileContext&) {}
   virtual void run(const TileContext& context) const = 0;
+  // Floats that run() needs beside its values.
+  virtual size_t scratch() const { return 0; }
 };
 
 // All that a factory may look at.
