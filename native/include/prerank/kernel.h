@@ -51,7 +51,8 @@ struct TileContext {
   float* scratch = nullptr;            // this worker's, Kernel::scratch() floats: the next kernel writes over them
 };
 
-// A prepared operation. Neither call may allocate, lock or fail; both may come from several workers at once.
+// A prepared operation. Neither prepare() nor run() may allocate, lock or fail; both may come from several workers at
+// once.
 class Kernel {
  public:
   virtual ~Kernel() = default;
